@@ -1,0 +1,154 @@
+//! Weaknesses 1, 6, 7, 9 and 15: the listening socket, and an accept loop that ends at the first error.
+//!
+//! The socket is ours; tiny_http gets clones of it. When its accept loop has died, of an error that `recv` tells
+//! once (6) or of a panic when descriptors or threads run out (7), a new `Server` is built on another
+//! clone, while the kernel's backlog keeps who arrives in between. Requests of connections that the old one
+//! accepted come through the old one only, so it is kept until they can no longer exist.
+
+use std::io::{self, Read};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tiny_http::Server;
+
+use crate::platform;
+
+use super::crew::Crew;
+use super::nudge::reachable;
+use super::panics;
+
+/// Connections that may wait to be accepted; std asks for 128, and 500 at once then wait a second (15).
+const BACKLOG: i32 = 4096;
+/// A new accept loop would die at once as long as descriptors are short.
+const REVIVE_EVERY: Duration = Duration::from_millis(100);
+/// How long a living accept loop may take to notice a connection that opens and ends.
+const PROBE_PATIENCE: Duration = Duration::from_millis(250);
+/// Added to the timeout before an old server's connections count as gone.
+const RETIRE_MARGIN: Duration = Duration::from_secs(1);
+
+/// Sets what accepted connections inherit: no Nagle (1), timeouts (9); and the backlog (15).
+pub fn prepare(listener: &TcpListener, timeout: Option<Duration>) -> io::Result<()> {
+    platform::widen_backlog(listener, BACKLOG);
+    let options = platform::listener_options(listener)?;
+    options.set_nodelay(true)?;
+    options.set_write_timeout(timeout)?;
+    options.set_read_timeout(timeout)
+}
+
+/// One listening socket with the accept loop that works on it, and those that did.
+pub struct Acceptor {
+    listener: TcpListener,
+    address: SocketAddr,
+    timeout: Option<Duration>,
+    current: Generation,
+    old: Vec<Generation>,
+    /// Some accept loop panicked, and it may have been this one's.
+    suspect: bool,
+    next_revival: Instant,
+}
+
+impl Acceptor {
+    /// Prepares the socket and starts to accept.
+    pub fn start(listener: TcpListener, timeout: Option<Duration>, crew: &Arc<Crew>) -> io::Result<Self> {
+        prepare(&listener, timeout)?;
+        Ok(Self {
+            address: reachable(listener.local_addr()?),
+            current: Generation::start(&listener, crew)?,
+            listener,
+            timeout,
+            old: Vec::new(),
+            suspect: false,
+            next_revival: Instant::now(),
+        })
+    }
+
+    /// Builds a new accept loop where the current one is dead, and lets go of old ones.
+    pub fn revive(&mut self, crew: &Arc<Crew>, some_loop_panicked: bool) {
+        self.suspect |= some_loop_panicked;
+        if self.suspect
+            && let Ok(deaf) = self.is_deaf()
+        {
+            self.suspect = false;
+            self.current.shared.dead.fetch_or(deaf, Relaxed);
+        }
+        let now = Instant::now();
+        if self.current.shared.dead.load(Relaxed)
+            && now >= self.next_revival
+            && let Ok(next) = Generation::start(&self.listener, crew)
+        {
+            self.old.push(std::mem::replace(&mut self.current, next));
+            self.next_revival = now + REVIVE_EVERY;
+        }
+        if let Some(timeout) = self.timeout {
+            self.old.retain(|generation| !generation.is_silent_for(timeout + RETIRE_MARGIN));
+        }
+    }
+
+    /// Whether nobody accepts: a connection that ends at once is not answered with its end.
+    fn is_deaf(&self) -> io::Result<bool> {
+        let mut probe = TcpStream::connect_timeout(&self.address, PROBE_PATIENCE)?;
+        probe.shutdown(Shutdown::Write)?;
+        probe.set_read_timeout(Some(PROBE_PATIENCE))?;
+        Ok(probe.read(&mut [0]).is_err())
+    }
+}
+
+/// One `Server` and the thread that takes its requests. Ends when dropped.
+struct Generation {
+    server: Arc<Server>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dead: AtomicBool,
+    retired: AtomicBool,
+    start: Instant,
+    last_request_ms: AtomicU64,
+}
+
+impl Generation {
+    fn start(listener: &TcpListener, crew: &Arc<Crew>) -> io::Result<Self> {
+        let listener = listener.try_clone()?;
+        let server = panics::contain(|| Server::from_listener(listener, None))
+            .map_err(|_| io::Error::other("no thread for another accept loop"))?
+            .map_err(io::Error::other)?;
+        let server = Arc::new(server);
+        let shared = Arc::new(Shared {
+            dead: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+            start: Instant::now(),
+            last_request_ms: AtomicU64::new(0),
+        });
+        let (taken, state, crew) = (Arc::clone(&server), Arc::clone(&shared), Arc::clone(crew));
+        let take_requests = move || {
+            while !state.retired.load(Relaxed) {
+                match taken.recv() {
+                    Ok(request) => {
+                        let now_ms = state.start.elapsed().as_millis() as u64;
+                        state.last_request_ms.store(now_ms, Relaxed);
+                        crew.dispatch(request);
+                    }
+                    // The accept loop's last word (6), or our own call when this is dropped.
+                    Err(_) => state.dead.store(true, Relaxed),
+                }
+            }
+        };
+        thread::Builder::new().name(panics::THREAD_NAME.to_owned()).spawn(take_requests)?;
+        Ok(Self { server, shared })
+    }
+
+    fn is_silent_for(&self, span: Duration) -> bool {
+        let last = Duration::from_millis(self.shared.last_request_ms.load(Relaxed));
+        self.shared.start.elapsed() > last + span
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        self.shared.retired.store(true, Relaxed);
+        self.server.unblock();
+    }
+}

@@ -1,0 +1,196 @@
+//! Weakness 10: tiny_http queues all the requests that a client pipelines at once. Here each connection
+//! has one thread, which answers its requests one after the other: a hundred of them cost one
+//! body, not a hundred. A thread whose connection has no request left serves the next connection that has.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Shutdown;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tiny_http::Request;
+
+use crate::platform;
+
+use super::Peer;
+use super::exchange::{End, Exchange};
+use super::numbers::{Known, Numbers};
+use super::panics;
+
+/// How long a thread without a connection stays.
+const IDLE_LASTS: Duration = Duration::from_secs(5);
+/// Requests that one connection may have waiting, some 10 MB of them; a client that pipelines more is hung
+/// up on, since tiny_http would go on to read them into memory.
+const WAITING_MOST: usize = 10_000;
+/// Stacks are touched only as deep as they are used; this keeps thousands of threads within any limit
+/// of address space.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Answers one exchange, and finishes it.
+pub type Answer = dyn Fn(Exchange) -> End + Send + Sync;
+
+/// The threads that answer.
+pub struct Crew {
+    state: Mutex<State>,
+    work: Condvar,
+    connections: Mutex<u64>,
+    connection_came: Condvar,
+    numbers: Numbers,
+    answer: Box<Answer>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The connections that have a thread, each with its requests that wait.
+    busy: BTreeMap<Peer, VecDeque<Request>>,
+    /// First requests of connections that have none yet.
+    ready: VecDeque<Job>,
+    /// Threads that wait for work, or are about to.
+    idle: usize,
+}
+
+struct Job {
+    peer: Peer,
+    known: Known,
+    request: Request,
+}
+
+impl Crew {
+    /// No threads yet; they come with the work.
+    pub fn new(timeout: Option<Duration>, answer: Box<Answer>) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            connections: Mutex::new(0),
+            connection_came: Condvar::new(),
+            numbers: Numbers::new(timeout),
+            answer,
+        })
+    }
+
+    /// Gives a request to its connection's thread. Never waits for a client.
+    pub fn dispatch(self: &Arc<Self>, request: Request) {
+        let Some(&peer) = request.remote_addr() else { return };
+        let mut state = self.lock();
+        if let Some(waiting) = state.busy.get_mut(&peer) {
+            waiting.push_back(request);
+            if waiting.len() > WAITING_MOST {
+                platform::with_socket_to(peer, |socket| socket.shutdown(Shutdown::Both));
+            }
+            return;
+        }
+        let known = self.numbers.of(peer);
+        state.busy.insert(peer, VecDeque::new());
+        state.ready.push_back(Job { peer, known, request });
+        let needs_thread = state.ready.len() > state.idle;
+        state.idle += usize::from(needs_thread);
+        drop(state);
+        self.work.notify_one();
+        if needs_thread {
+            self.add_thread();
+        }
+        if matches!(known, Known::New(_)) {
+            *self.connections.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            self.connection_came.notify_all();
+        }
+    }
+
+    /// Connections that had a request, since the start.
+    pub fn connections_seen(&self) -> u64 {
+        *self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when the next connection has its first request, at the latest after `most`.
+    pub fn wait_for_connection(&self, most: Duration) {
+        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.connection_came.wait_timeout(connections, most));
+    }
+
+    /// Connections that are being answered now.
+    pub fn answering(&self) -> usize {
+        self.lock().busy.len()
+    }
+
+    fn add_thread(self: &Arc<Self>) {
+        let crew = Arc::clone(self);
+        let thread = thread::Builder::new().name(panics::THREAD_NAME.to_owned()).stack_size(STACK_BYTES);
+        if thread.spawn(move || crew.work()).is_err() {
+            // The system has no more; the request waits for one that there is.
+            self.lock().idle -= 1;
+        }
+    }
+
+    fn work(&self) {
+        while let Some(Job { peer, known, request }) = self.next_job() {
+            let mut next = Some((known, request));
+            while let Some((known, request)) = next {
+                let open = self.answer_one(peer, known, request);
+                next = self.next_of(peer, open);
+            }
+        }
+    }
+
+    fn next_job(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.ready.pop_front() {
+                state.idle -= 1;
+                if state.ready.is_empty() {
+                    // A burst must not leave its room behind on the heap.
+                    state.ready.shrink_to(4);
+                }
+                return Some(job);
+            }
+            let waited = self.work.wait_timeout(state, IDLE_LASTS);
+            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if timeout.timed_out() && state.ready.is_empty() {
+                state.idle -= 1;
+                return None;
+            }
+        }
+    }
+
+    /// The connection's next request that waits; none are answered after it has been closed.
+    fn next_of(&self, peer: Peer, open: bool) -> Option<(Known, Request)> {
+        let mut state = self.lock();
+        let waiting = state.busy.get_mut(&peer)?;
+        if open && let Some(request) = waiting.pop_front() {
+            drop(state);
+            return Some((self.numbers.of(peer), request));
+        }
+        let unanswered = state.busy.remove(&peer);
+        state.idle += 1;
+        drop(state);
+        for request in unanswered.into_iter().flatten() {
+            forget(request, peer);
+        }
+        None
+    }
+
+    /// Answers one request; whether the connection may have more.
+    fn answer_one(&self, peer: Peer, known: Known, request: Request) -> bool {
+        let (Known::New(number) | Known::Before(number)) = known else {
+            forget(request, peer);
+            return false;
+        };
+        let end = match Exchange::take(request, peer, number) {
+            Some(exchange) => (self.answer)(exchange),
+            None => End::BrokenOff,
+        };
+        self.numbers.answered(peer, end);
+        end == End::Open
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets go of a request that is not to be answered, without tiny_http's 500.
+fn forget(request: Request, peer: Peer) {
+    if let Some(mut exchange) = Exchange::take(request, peer, 0) {
+        exchange.broke_off(false);
+        exchange.finish();
+    }
+}

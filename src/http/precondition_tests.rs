@@ -1,0 +1,133 @@
+//! The table of preconditions: request headers in, answer out.
+
+use super::*;
+use std::time::Duration;
+
+/// Sat, 29 Oct 1994 19:43:31 GMT, and 0.5 s, which the date does not show but the tag does.
+const MODIFIED_S: u64 = 783_459_811;
+
+fn file() -> Validators {
+    let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(MODIFIED_S * 1000 + 500);
+    Validators::new(modified, 100, SystemTime::now())
+}
+
+#[test]
+fn conditions_are_answered_in_the_order_of_the_rfc() {
+    use Verdict::{NotModified, PreconditionFailed, RangeNotSatisfiable, Whole};
+    let part = |first, last| Verdict::Part(ByteRange { first, last });
+    let etag = file().etag;
+    let tagged = |line: &str| line.replace("TAG", &etag);
+    let table: &[(&[&str], Verdict)] = &[
+        (&[], Whole),
+        (&["Range: bytes=0-1"], part(0, 1)),
+        (&["Range: bytes=100-"], RangeNotSatisfiable),
+        (&["Range: bytes=0-1", "Range: bytes=0-1"], Whole),
+        (&["Range: furlongs=0-1"], Whole),
+        // If-None-Match: weak comparison, lists, *.
+        (&["If-None-Match: TAG"], NotModified),
+        (&["If-None-Match: W/TAG"], NotModified),
+        (&["If-None-Match: *"], NotModified),
+        (&["If-None-Match: \t*  "], NotModified),
+        (&["If-None-Match: \"a\", W/\"b\" ,TAG"], NotModified),
+        (&["If-None-Match: \"a,\",\"b,c\", TAG"], NotModified),
+        (&["If-None-Match: \"a\"", "If-None-Match: TAG"], NotModified),
+        (&["If-None-Match: ,, TAG"], NotModified),
+        (&["If-None-Match: \"other\""], Whole),
+        (&["If-None-Match: \"x,TAG,\""], Whole),
+        (&["If-None-Match: w/TAG"], Whole),
+        (&["If-None-Match: garbage"], Whole),
+        (&["If-None-Match: \"unclosed"], Whole),
+        (&["If-None-Match:"], Whole),
+        // If-Match: strong comparison.
+        (&["If-Match: TAG"], Whole),
+        (&["If-Match: *"], Whole),
+        (&["If-Match: \"a,b\", TAG"], Whole),
+        (&["If-Match: \"other\"", "If-Match: TAG"], Whole),
+        (&["If-Match: W/TAG"], PreconditionFailed),
+        (&["If-Match: \"other\""], PreconditionFailed),
+        (&["If-Match: garbage"], PreconditionFailed),
+        (&["If-Match: \"other\"", "Range: bytes=100-"], PreconditionFailed),
+        // Dates in all three forms, in the future, malformed, twice.
+        (&["If-Modified-Since: Sat, 29 Oct 1994 19:43:31 GMT"], NotModified),
+        (&["If-Modified-Since: Saturday, 29-Oct-94 19:43:31 GMT"], NotModified),
+        (&["If-Modified-Since: Sat Oct 29 19:43:31 1994"], NotModified),
+        (&["If-Modified-Since: Thu, 31 Dec 2099 00:00:00 GMT"], NotModified),
+        (&["If-Modified-Since: Sat, 29 Oct 1994 19:43:30 GMT"], Whole),
+        (&["If-Modified-Since: yesterday"], Whole),
+        (&["If-Modified-Since: Sat, 29 Oct 1994 19:43:31"], Whole),
+        (
+            &[
+                "If-Modified-Since: Thu, 31 Dec 2099 00:00:00 GMT",
+                "If-Modified-Since: Thu, 31 Dec 2099 00:00:00 GMT",
+            ],
+            Whole,
+        ),
+        (&["If-Unmodified-Since: Sat, 29 Oct 1994 19:43:31 GMT"], Whole),
+        (&["If-Unmodified-Since: Saturday, 29-Oct-94 19:43:31 GMT"], Whole),
+        (&["If-Unmodified-Since: Sat Oct 29 19:43:30 1994"], PreconditionFailed),
+        (&["If-Unmodified-Since: never"], Whole),
+        // A tag outranks the date beside it.
+        (&["If-None-Match: \"other\"", "If-Modified-Since: Thu, 31 Dec 2099 00:00:00 GMT"], Whole),
+        (&["If-Match: TAG", "If-Unmodified-Since: Sat, 29 Oct 1994 19:43:30 GMT"], Whole),
+        // 412 before 304, 304 before 416 and 206.
+        (&["If-Match: \"other\"", "If-None-Match: TAG"], PreconditionFailed),
+        (&["If-None-Match: TAG", "Range: bytes=0-1"], NotModified),
+        (&["If-None-Match: TAG", "Range: bytes=100-"], NotModified),
+        (&["If-Unmodified-Since: Sat, 29 Oct 1994 19:43:30 GMT", "Range: bytes=0-1"], PreconditionFailed),
+        // If-Range: the range only if it is the same file, and never 416 if it is not.
+        (&["Range: bytes=0-1", "If-Range: TAG"], part(0, 1)),
+        (&["Range: bytes=0-1", "If-Range: Sat, 29 Oct 1994 19:43:31 GMT"], part(0, 1)),
+        (&["Range: bytes=0-1", "If-Range: Sat Oct 29 19:43:31 1994"], part(0, 1)),
+        (&["Range: bytes=0-1", "If-Range: W/TAG"], Whole),
+        (&["Range: bytes=0-1", "If-Range: \"other\""], Whole),
+        (&["Range: bytes=0-1", "If-Range: Sat, 29 Oct 1994 19:43:30 GMT"], Whole),
+        (&["Range: bytes=0-1", "If-Range: Thu, 31 Dec 2099 00:00:00 GMT"], Whole),
+        (&["Range: bytes=0-1", "If-Range: TAG", "If-Range: TAG"], Whole),
+        (&["Range: bytes=0-1", "If-Range: nonsense"], Whole),
+        (&["Range: bytes=100-", "If-Range: \"other\""], Whole),
+        (&["Range: bytes=100-", "If-Range: TAG"], RangeNotSatisfiable),
+        (&["If-Range: TAG"], Whole),
+    ];
+    for (lines, verdict) in table {
+        let lines: Vec<String> = lines.iter().map(|line| tagged(line)).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let fields = Fields::from_lines(&lines);
+        assert_eq!(decide(&fields, &file(), true), *verdict, "{lines:?}");
+    }
+}
+
+#[test]
+fn head_ignores_range_but_not_the_rest() {
+    let table: &[(&[&str], Verdict)] = &[
+        (&["Range: bytes=0-1"], Verdict::Whole),
+        (&["Range: bytes=100-"], Verdict::Whole),
+        (&["If-None-Match: *", "Range: bytes=0-1"], Verdict::NotModified),
+        (&["If-Match: \"other\""], Verdict::PreconditionFailed),
+    ];
+    for (lines, verdict) in table {
+        let fields = Fields::from_lines(lines);
+        assert_eq!(decide(&fields, &file(), false), *verdict, "{lines:?}");
+    }
+}
+
+#[test]
+fn a_tag_changes_with_the_nanosecond_and_with_the_size() {
+    let at = |ns| SystemTime::UNIX_EPOCH + Duration::new(MODIFIED_S, ns);
+    let now = SystemTime::now();
+    let tag = |ns, size| Validators::new(at(ns), size, now).etag;
+    assert_ne!(tag(1, 100), tag(2, 100));
+    assert_ne!(tag(1, 100), tag(1, 101));
+    assert_eq!(tag(1, 100), tag(1, 100));
+}
+
+#[test]
+fn last_modified_is_never_in_the_future_nor_before_1970() {
+    let now = SystemTime::now();
+    let ahead = Validators::new(now + Duration::from_secs(1_000), 1, now);
+    assert_eq!(ahead.last_modified, Some(HttpDate::from(now)));
+    let old = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+    let old = Validators::new(old, 1, now);
+    assert_eq!(old.last_modified, None);
+    let asked = Fields::from_lines(&["If-Modified-Since: Thu, 31 Dec 2099 00:00:00 GMT"]);
+    assert_eq!(decide(&asked, &old, true), Verdict::Whole);
+}

@@ -1,0 +1,152 @@
+//! Range requests (RFC 9110 14): which bytes of a file one `Range` value asks for.
+
+use std::cmp::Ordering;
+
+/// Bytes `first` to `last` of a file, both included, as in `Content-Range`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    /// Position of the first byte, from 0.
+    pub first: u64,
+    /// Position of the last byte.
+    pub last: u64,
+}
+
+/// What a `Range` value means for a file of a given size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing usable, which RFC 9110 14.2 lets a server ignore: the whole file.
+    Whole,
+    /// One range, cut to the end of the file.
+    Part(ByteRange),
+    /// One range of which the file has no byte: 416.
+    Nothing,
+}
+
+/// Reads the value of a `Range` field. Another unit, a syntax error and several ranges (which would be
+/// answered in multipart form, which no media client asks for) all mean the whole file.
+pub fn parse(value: &str, size_bytes: u64) -> Asked {
+    let Some((unit, set)) = value.split_once('=') else {
+        return Asked::Whole;
+    };
+    if !unit.trim_matches(OWS).eq_ignore_ascii_case("bytes") {
+        return Asked::Whole;
+    }
+    // Empty elements of a list are legal and mean nothing (RFC 9110 5.6.1).
+    let elements = set.split(',').map(|element| element.trim_matches(OWS));
+    let mut ranges = elements.filter(|element| !element.is_empty());
+    let (Some(range), None) = (ranges.next(), ranges.next()) else {
+        return Asked::Whole;
+    };
+    one(range, size_bytes).unwrap_or(Asked::Whole)
+}
+
+/// Optional white space (RFC 9110 5.6.3).
+pub const OWS: [char; 2] = [' ', '\t'];
+
+/// `a-b`, `a-` or `-n`; `None`: a syntax error.
+fn one(range: &str, size_bytes: u64) -> Option<Asked> {
+    let (first, last) = range.split_once('-')?;
+    if !(is_digits(first) && is_digits(last)) || (first.is_empty() && last.is_empty()) {
+        return None;
+    }
+    if first.is_empty() {
+        return Some(suffix(saturating(last), size_bytes));
+    }
+    if !last.is_empty() && compare(first, last) == Ordering::Greater {
+        return None;
+    }
+    let first = saturating(first);
+    if first >= size_bytes {
+        return Some(Asked::Nothing);
+    }
+    let end = if last.is_empty() { u64::MAX } else { saturating(last) };
+    let last = end.min(size_bytes - 1);
+    Some(Asked::Part(ByteRange { first, last }))
+}
+
+/// The last `bytes`. Of an empty file they are all of it, which only a 200 can say.
+fn suffix(bytes: u64, size_bytes: u64) -> Asked {
+    match (bytes, size_bytes) {
+        (0, _) => Asked::Nothing,
+        (_, 0) => Asked::Whole,
+        _ => Asked::Part(ByteRange { first: size_bytes.saturating_sub(bytes), last: size_bytes - 1 }),
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Positions may have any number of digits; beyond `u64` they are all beyond every file.
+fn saturating(digits: &str) -> u64 {
+    digits.parse().unwrap_or(u64::MAX)
+}
+
+fn compare(a: &str, b: &str) -> Ordering {
+    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_value_asks_for_these_bytes() {
+        use Asked::{Nothing, Whole};
+        let part = |first, last| Asked::Part(ByteRange { first, last });
+        let digits_30 = "9".repeat(30);
+        let table: &[(&str, u64, Asked)] = &[
+            ("bytes=0-1", 100, part(0, 1)),
+            ("bytes=0-", 100, part(0, 99)),
+            ("bytes=99-", 100, part(99, 99)),
+            ("bytes=-5", 100, part(95, 99)),
+            ("bytes=-500", 100, part(0, 99)),
+            ("bytes=10-500", 100, part(10, 99)),
+            ("bytes=10-10", 100, part(10, 10)),
+            ("bytes=000-0001", 100, part(0, 1)),
+            ("BYTES=0-1", 100, part(0, 1)),
+            ("Bytes = 0-1", 100, part(0, 1)),
+            ("bytes= \t0-1\t ", 100, part(0, 1)),
+            ("bytes=0-1,", 100, part(0, 1)),
+            ("bytes= , ,0-1 ,\t", 100, part(0, 1)),
+            (&format!("bytes=0-{digits_30}"), 100, part(0, 99)),
+            (&format!("bytes=-{digits_30}"), 100, part(0, 99)),
+            (&format!("bytes=000{}5-7", "0".repeat(40)), 100, part(5, 7)),
+            // Nothing satisfiable.
+            ("bytes=100-", 100, Nothing),
+            ("bytes=100-200", 100, Nothing),
+            ("bytes=-0", 100, Nothing),
+            (&format!("bytes={digits_30}-"), 100, Nothing),
+            (&format!("bytes={digits_30}-{digits_30}"), 100, Nothing),
+            // Ignored: another unit, syntax, several.
+            ("seconds=0-1", 100, Whole),
+            ("bytes", 100, Whole),
+            ("bytes=", 100, Whole),
+            ("bytes=,", 100, Whole),
+            ("bytes=abc", 100, Whole),
+            ("bytes=5-4", 100, Whole),
+            (&format!("bytes={digits_30}0-{digits_30}"), 100, Whole),
+            ("bytes=-", 100, Whole),
+            ("bytes=--5", 100, Whole),
+            ("bytes=+0-5", 100, Whole),
+            ("bytes=0 - 5", 100, Whole),
+            ("bytes=0-5 6", 100, Whole),
+            ("bytes=0x0-5", 100, Whole),
+            ("bytes=0-1,5-6", 100, Whole),
+            ("bytes=0-1, abc", 100, Whole),
+            ("", 100, Whole),
+            // An empty file, a one-byte file.
+            ("bytes=0-", 0, Nothing),
+            ("bytes=0-0", 0, Nothing),
+            ("bytes=-1", 0, Whole),
+            ("bytes=-0", 0, Nothing),
+            ("bytes=0-", 1, part(0, 0)),
+            ("bytes=-1", 1, part(0, 0)),
+            ("bytes=1-", 1, Nothing),
+        ];
+        for (value, size_bytes, asked) in table {
+            assert_eq!(parse(value, *size_bytes), *asked, "{value:?} of {size_bytes}");
+        }
+    }
+}

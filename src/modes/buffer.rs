@@ -1,0 +1,28 @@
+//! Buffer: read the whole file into memory, then send what is wanted of it.
+//!
+//! As `fs.readFile(path, (err, data) => res.end(data))` does. One viewer costs the file's size, also when
+//! only one byte of it is asked for, and nothing is sent before everything has been read.
+
+use std::io::Read;
+
+use crate::heap;
+use crate::reply::{CutOff, Reply};
+
+use super::Order;
+
+/// Answers `order` through one `Vec` of exactly the file's size.
+pub fn send(order: &mut Order, heap_limit_bytes: Option<u64>, reply: &mut Reply) -> Result<(), CutOff> {
+    let no_memory = CutOff::NoMemory { wanted_bytes: order.file_bytes };
+    let mut whole = heap::try_buffer(order.file_bytes, heap_limit_bytes).ok_or(no_memory)?;
+
+    // `take`: a file that grows meanwhile must not make the buffer grow.
+    let file = &mut order.file;
+    file.take(order.file_bytes).read_to_end(&mut whole).map_err(|_| CutOff::Short)?;
+
+    let first = whole.len().min(order.first as usize);
+    let end = whole.len().min((order.first + order.length) as usize);
+    reply.send(&whole[first..end])?;
+
+    // The file became shorter while it was read.
+    if ((end - first) as u64) < order.length { Err(CutOff::Short) } else { Ok(()) }
+}

@@ -1,0 +1,166 @@
+//! What a request is answered with: status, head, and where the body comes from. Nothing is read or sent
+//! here, except that the file is opened.
+
+use std::fmt::Display;
+
+use tiny_http::Method;
+
+use crate::engine::Exchange;
+use crate::http::head::{Head, Opening};
+use crate::http::precondition::{self, Validators, Verdict};
+use crate::http::range::ByteRange;
+use crate::http::target::Route;
+use crate::ledger::Outcome;
+use crate::media::{Media, OpenMedia, Unavailable};
+use crate::modes::Order;
+
+/// The methods that every target knows (RFC 9110 9.3).
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// What a client that is refused is told to wait, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// An answer before it is sent.
+pub struct Plan {
+    /// Status code.
+    pub status: u16,
+    /// Status line and fields.
+    pub head: Opening,
+    /// What follows.
+    pub body: Body,
+    /// How it ends if all of it is sent.
+    pub outcome: Outcome,
+}
+
+/// What follows a head.
+pub enum Body {
+    /// Nothing, as after HEAD and 304.
+    None,
+    /// A line for people.
+    Text(String),
+    /// Bytes of the file, for a 206 with the range that they are.
+    Media(Order, Option<ByteRange>),
+}
+
+/// Plans the answer to one request.
+pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
+    if let Some(fault) = exchange.fault {
+        let plan = text(exchange, fault.status, fault.why, Outcome::Sent, |_| {});
+        return if fault.head_is_sent { Plan { head: Opening::new(), ..plan } } else { plan };
+    }
+    match (route, &exchange.method) {
+        (Route::Server, Method::Options) => options(exchange),
+        (Route::Unknown | Route::Server, _) => unknown(media, exchange),
+        (_, Method::Options) => options(exchange),
+        (Route::Media, Method::Get | Method::Head) => match media.open() {
+            Ok(open) => serve(media, exchange, open),
+            Err(why) => unavailable(exchange, why),
+        },
+        (_, Method::Head) => text(exchange, 200, "", Outcome::Sent, |_| {}),
+        _ => text(exchange, 405, "this server only reads: GET, HEAD, OPTIONS", Outcome::Sent, |head| {
+            head.field("Allow", ALLOWED);
+        }),
+    }
+}
+
+/// 503, for want of something that may be there again soon.
+pub fn refused(exchange: &Exchange, why: &str) -> Plan {
+    text(exchange, 503, why, Outcome::Refused, |head| head.field("Retry-After", RETRY_AFTER_SECONDS))
+}
+
+fn serve(media: &Media, exchange: &Exchange, open: OpenMedia) -> Plan {
+    let OpenMedia { file, validators } = open;
+    let is_get = exchange.method == Method::Get;
+    let verdict = precondition::decide(&exchange.fields, &validators, is_get);
+    let size_bytes = validators.size_bytes;
+    let (status, range) = match verdict {
+        Verdict::Whole => (200, None),
+        Verdict::Part(range) => (206, Some(range)),
+        Verdict::NotModified => return not_modified(exchange, &validators),
+        Verdict::PreconditionFailed => {
+            let why = "the file is not the version that the request's conditions name";
+            return text(exchange, 412, why, Outcome::Sent, |_| {});
+        }
+        Verdict::RangeNotSatisfiable => {
+            let why = "the file ends before the range";
+            return text(exchange, 416, why, Outcome::Sent, |head| {
+                head.field("Content-Range", format_args!("bytes */{size_bytes}"));
+            });
+        }
+    };
+    let (first, length) = range.map_or((0, size_bytes), |r| (r.first, r.last - r.first + 1));
+    let mut head = Head::new(status, exchange.persistence);
+    head.field("Content-Type", media.media_type);
+    head.field("X-Content-Type-Options", "nosniff");
+    head.field("Content-Disposition", &media.disposition);
+    head.field("Accept-Ranges", "bytes");
+    validate(&mut head, &validators);
+    if let Some(range) = range {
+        head.field("Content-Range", format_args!("bytes {}-{}/{size_bytes}", range.first, range.last));
+    }
+    head.field("Content-Length", length);
+    let order = Order { file, file_bytes: size_bytes, first, length };
+    let body = if is_get { Body::Media(order, range) } else { Body::None };
+    Plan { status, head: head.finish(), body, outcome: Outcome::Sent }
+}
+
+/// The fields of a 200 that a cache needs, and no length (RFC 9110 15.4.5).
+fn not_modified(exchange: &Exchange, validators: &Validators) -> Plan {
+    let mut head = Head::new(304, exchange.persistence);
+    validate(&mut head, validators);
+    Plan { status: 304, head: head.finish(), body: Body::None, outcome: Outcome::Sent }
+}
+
+fn validate(head: &mut Head, validators: &Validators) {
+    head.field("ETag", &validators.etag);
+    if let Some(date) = validators.last_modified {
+        head.field("Last-Modified", date);
+    }
+}
+
+fn options(exchange: &Exchange) -> Plan {
+    let mut head = Head::new(204, exchange.persistence);
+    head.field("Allow", ALLOWED);
+    Plan { status: 204, head: head.finish(), body: Body::None, outcome: Outcome::Sent }
+}
+
+fn unknown(media: &Media, exchange: &Exchange) -> Plan {
+    let why = format!(
+        "nothing here; there are / and {} (the file), /heap (what it costs), /heap.json",
+        media.url_path
+    );
+    text(exchange, 404, &why, Outcome::Sent, |_| {})
+}
+
+fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
+    match why {
+        Unavailable::Missing => {
+            text(exchange, 404, "the file is not there at the moment", Outcome::Missing, |_| {})
+        }
+        Unavailable::Forbidden => text(
+            exchange,
+            403,
+            "the file is there, but this server cannot read it",
+            Outcome::Forbidden,
+            |_| {},
+        ),
+        Unavailable::OutOfDescriptors => refused(exchange, "the server has too many files open; try again"),
+    }
+}
+
+/// An answer for people: one line of plain text.
+fn text(
+    exchange: &Exchange,
+    status: u16,
+    line: impl Display,
+    outcome: Outcome,
+    more_fields: impl FnOnce(&mut Head),
+) -> Plan {
+    let line = format!("{line}\n");
+    let mut head = Head::new(status, exchange.persistence);
+    head.field("Content-Type", "text/plain; charset=utf-8");
+    head.field("X-Content-Type-Options", "nosniff");
+    more_fields(&mut head);
+    head.field("Content-Length", line.len());
+    let body = if exchange.method == Method::Head { Body::None } else { Body::Text(line) };
+    Plan { status, head: head.finish(), body, outcome }
+}

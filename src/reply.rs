@@ -1,0 +1,101 @@
+//! One answer on its way to the client: the last loop before the socket, and the only place that counts
+//! what was sent.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::http::head::Opening;
+
+/// The engine keeps writes of fewer bytes than this back (tiny_http's `BufWriter`), so they are flushed.
+const ENGINE_KEEPS_BACK_BYTES: usize = 1024;
+
+/// Why an answer ended before its last byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOff {
+    /// The client hung up.
+    ClientClosed,
+    /// The client took nothing for as long as the timeout.
+    TimedOut,
+    /// The file had fewer bytes than it had when it was opened.
+    Short,
+    /// There was no memory for the body's buffer, or the heap limit did not allow it. Nothing was sent.
+    NoMemory {
+        /// The buffer's size.
+        wanted_bytes: u64,
+    },
+}
+
+/// An answer under way.
+pub struct Reply<'a> {
+    to: &'a mut dyn Write,
+    started: Instant,
+    opening: Opening,
+    opened: bool,
+    /// Bytes of the body that were handed to the system.
+    pub sent_bytes: u64,
+    /// The same of all answers.
+    total_sent_bytes: &'a AtomicU64,
+    /// From the start to the return of the first write.
+    pub first_byte: Option<Duration>,
+}
+
+impl<'a> Reply<'a> {
+    /// An answer that starts with `head`, whose first write will be the head and the first bytes of
+    /// the body together: apart, they would cost a second packet.
+    pub fn new(
+        head: Opening,
+        to: &'a mut dyn Write,
+        total_sent_bytes: &'a AtomicU64,
+        started: Instant,
+    ) -> Self {
+        Self { to, started, opening: head, opened: false, sent_bytes: 0, total_sent_bytes, first_byte: None }
+    }
+
+    /// Sends bytes of the body; none where there is only a head.
+    pub fn send(&mut self, mut body: &[u8]) -> Result<(), CutOff> {
+        if !self.opened {
+            self.opened = true;
+            let head_bytes = self.opening.as_bytes().len();
+            let taken = self.opening.push(body);
+            body = &body[taken..];
+            let opening = self.opening;
+            self.write(opening.as_bytes(), head_bytes)?;
+        }
+        if body.is_empty() { Ok(()) } else { self.write(body, 0) }
+    }
+
+    /// Writes all of `bytes`, of which the first `not_body_bytes` do not count as body.
+    fn write(&mut self, bytes: &[u8], not_body_bytes: usize) -> Result<(), CutOff> {
+        let mut written = 0;
+        let mut write_some = || -> io::Result<()> {
+            while written < bytes.len() {
+                match self.to.write(&bytes[written..]) {
+                    Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                    Ok(some) => written += some,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+                self.first_byte.get_or_insert_with(|| self.started.elapsed());
+            }
+            if bytes.len() < ENGINE_KEEPS_BACK_BYTES {
+                self.to.flush().inspect_err(|_| written = 0)?;
+            }
+            Ok(())
+        };
+        let done = write_some();
+        let body_bytes = written.saturating_sub(not_body_bytes) as u64;
+        self.sent_bytes += body_bytes;
+        self.total_sent_bytes.fetch_add(body_bytes, Relaxed);
+        done.map_err(|error| cut_off_by(&error))
+    }
+}
+
+/// A write that reached the send timeout says WouldBlock on Unix and TimedOut on Windows; whatever else
+/// a socket says to a write means that nobody is there any more.
+fn cut_off_by(error: &io::Error) -> CutOff {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => CutOff::TimedOut,
+        _ => CutOff::ClientClosed,
+    }
+}
