@@ -17,7 +17,7 @@ use tiny_http::Server;
 use crate::platform;
 
 use super::crew::Crew;
-use super::nudge::reachable;
+use super::nudge::{Nudger, reachable};
 use super::panics;
 
 /// Connections that may wait to be accepted; std asks for 128, and 500 at once then wait a second (15).
@@ -48,21 +48,33 @@ pub struct Acceptor {
     /// Some accept loop panicked, and it may have been this one's.
     suspect: bool,
     next_revival: Instant,
+    nudger: Nudger,
+    /// New connections on this socket, since the start.
+    connections: Arc<AtomicU64>,
 }
 
 impl Acceptor {
     /// Prepares the socket and starts to accept.
     pub fn start(listener: TcpListener, timeout: Option<Duration>, crew: &Arc<Crew>) -> io::Result<Self> {
         prepare(&listener, timeout)?;
+        let address = reachable(listener.local_addr()?);
+        let connections = Arc::default();
         Ok(Self {
-            address: reachable(listener.local_addr()?),
-            current: Generation::start(&listener, crew)?,
+            address,
+            current: Generation::start(&listener, crew, &connections)?,
+            nudger: Nudger::new(address, timeout),
+            connections,
             listener,
             timeout,
             old: Vec::new(),
             suspect: false,
             next_revival: Instant::now(),
         })
+    }
+
+    /// Keeps the connections of this socket moving; whether new ones are arriving.
+    pub fn tick(&mut self) -> bool {
+        self.nudger.tick(self.connections.load(Relaxed))
     }
 
     /// Builds a new accept loop where the current one is dead, and lets go of old ones.
@@ -77,7 +89,7 @@ impl Acceptor {
         let now = Instant::now();
         if self.current.shared.dead.load(Relaxed)
             && now >= self.next_revival
-            && let Ok(next) = Generation::start(&self.listener, crew)
+            && let Ok(next) = Generation::start(&self.listener, crew, &self.connections)
         {
             self.old.push(std::mem::replace(&mut self.current, next));
             self.next_revival = now + REVIVE_EVERY;
@@ -110,7 +122,8 @@ struct Shared {
 }
 
 impl Generation {
-    fn start(listener: &TcpListener, crew: &Arc<Crew>) -> io::Result<Self> {
+    /// The calling thread is woken when a connection has its first request.
+    fn start(listener: &TcpListener, crew: &Arc<Crew>, connections: &Arc<AtomicU64>) -> io::Result<Self> {
         let listener = listener.try_clone()?;
         let server = panics::contain(|| Server::from_listener(listener, None))
             .map_err(|_| io::Error::other("no thread for another accept loop"))?
@@ -123,13 +136,17 @@ impl Generation {
             last_request_ms: AtomicU64::new(0),
         });
         let (taken, state, crew) = (Arc::clone(&server), Arc::clone(&shared), Arc::clone(crew));
+        let (connections, supervisor) = (Arc::clone(connections), thread::current());
         let take_requests = move || {
             while !state.retired.load(Relaxed) {
                 match taken.recv() {
                     Ok(request) => {
                         let now_ms = state.start.elapsed().as_millis() as u64;
                         state.last_request_ms.store(now_ms, Relaxed);
-                        crew.dispatch(request);
+                        if crew.dispatch(request) {
+                            connections.fetch_add(1, Relaxed);
+                            supervisor.unpark();
+                        }
                     }
                     // The accept loop's last word (6), or our own call when this is dropped.
                     Err(_) => state.dead.store(true, Relaxed),

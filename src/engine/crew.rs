@@ -33,8 +33,6 @@ pub type Answer = dyn Fn(Exchange) -> End + Send + Sync;
 pub struct Crew {
     state: Mutex<State>,
     work: Condvar,
-    connections: Mutex<u64>,
-    connection_came: Condvar,
     numbers: Numbers,
     answer: Box<Answer>,
 }
@@ -61,49 +59,36 @@ impl Crew {
         Arc::new(Self {
             state: Mutex::default(),
             work: Condvar::new(),
-            connections: Mutex::new(0),
-            connection_came: Condvar::new(),
             numbers: Numbers::new(timeout),
             answer,
         })
     }
 
-    /// Gives a request to its connection's thread. Never waits for a client.
-    pub fn dispatch(self: &Arc<Self>, request: Request) {
-        let Some(&peer) = request.remote_addr() else { return };
+    /// Gives a request to its connection's thread, and never waits for a client. Whether it is the first of
+    /// its connection.
+    pub fn dispatch(self: &Arc<Self>, request: Request) -> bool {
+        let Some(&peer) = request.remote_addr() else { return false };
         let mut state = self.lock();
         if let Some(waiting) = state.busy.get_mut(&peer) {
             waiting.push_back(request);
             if waiting.len() > WAITING_MOST {
                 platform::with_socket_to(peer, |socket| socket.shutdown(Shutdown::Both));
             }
-            return;
+            return false;
         }
         let known = self.numbers.of(peer);
         state.busy.insert(peer, VecDeque::new());
         state.ready.push_back(Job { peer, known, request });
-        let needs_thread = state.ready.len() > state.idle;
-        state.idle += usize::from(needs_thread);
+        // The others are started by this one: dispatching must keep up with the engine's queue, which keeps
+        // the room of its longest moment for ever.
+        let needs_first = state.idle == 0 && state.ready.len() == 1;
+        state.idle += usize::from(needs_first);
         drop(state);
-        self.work.notify_one();
-        if needs_thread {
+        if needs_first {
             self.add_thread();
         }
-        if matches!(known, Known::New(_)) {
-            *self.connections.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-            self.connection_came.notify_all();
-        }
-    }
-
-    /// Connections that had a request, since the start.
-    pub fn connections_seen(&self) -> u64 {
-        *self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns when the next connection has its first request, at the latest after `most`.
-    pub fn wait_for_connection(&self, most: Duration) {
-        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.connection_came.wait_timeout(connections, most));
+        self.work.notify_one();
+        matches!(known, Known::New(_))
     }
 
     /// Connections that are being answered now.
@@ -111,6 +96,7 @@ impl Crew {
         self.lock().busy.len()
     }
 
+    /// Starts a thread that `idle` already counts.
     fn add_thread(self: &Arc<Self>) {
         let crew = Arc::clone(self);
         let thread = thread::Builder::new().name(panics::THREAD_NAME.to_owned()).stack_size(STACK_BYTES);
@@ -120,13 +106,27 @@ impl Crew {
         }
     }
 
-    fn work(&self) {
+    fn work(self: &Arc<Self>) {
         while let Some(Job { peer, known, request }) = self.next_job() {
+            self.add_helpers();
             let mut next = Some((known, request));
             while let Some((known, request)) = next {
                 let open = self.answer_one(peer, known, request);
                 next = self.next_of(peer, open);
             }
+        }
+    }
+
+    /// Starts threads for what waits: two, which start two each.
+    fn add_helpers(self: &Arc<Self>) {
+        for _ in 0..2 {
+            let mut state = self.lock();
+            if state.ready.len() <= state.idle {
+                return;
+            }
+            state.idle += 1;
+            drop(state);
+            self.add_thread();
         }
     }
 

@@ -34,7 +34,6 @@ use std::time::{Duration, Instant};
 
 use accept::Acceptor;
 use crew::Crew;
-use nudge::Nudger;
 
 pub use exchange::{End, Exchange};
 pub use panics::contain as contain_panic;
@@ -48,7 +47,6 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Engine {
     acceptors: Vec<Acceptor>,
     crew: Arc<Crew>,
-    nudger: Nudger,
 }
 
 impl Engine {
@@ -61,28 +59,25 @@ impl Engine {
     ) -> io::Result<Self> {
         panics::install_hook();
         let crew = Crew::new(timeout, Box::new(answer));
-        let nudger = Nudger::new(&listeners, timeout)?;
         let acceptors = listeners
             .into_iter()
             .map(|listener| Acceptor::start(listener, timeout, &crew))
             .collect::<io::Result<_>>()?;
-        Ok(Self { acceptors, crew, nudger })
+        Ok(Self { acceptors, crew })
     }
 
     /// Keeps the accept loops alive and the connections moving until `stop_requests` is above 0; then
     /// stops accepting and waits for running answers, for a while or until it is above 1.
     pub fn run(mut self, stop_requests: impl Fn() -> u32) {
         while stop_requests() == 0 {
-            let busy = self.nudger.tick(self.crew.connections_seen());
-            let some_loop_died = panics::take_accept_panics() > 0;
+            let some_loop_panicked = panics::take_accept_panics() > 0;
+            let mut busy = false;
             for acceptor in &mut self.acceptors {
-                acceptor.revive(&self.crew, some_loop_died);
+                acceptor.revive(&self.crew, some_loop_panicked);
+                busy |= acceptor.tick();
             }
-            if busy {
-                thread::sleep(nudge::BUSY_TICK);
-            } else {
-                self.crew.wait_for_connection(IDLE_TICK);
-            }
+            // Woken early by the first request of a connection.
+            if busy { thread::sleep(nudge::BUSY_TICK) } else { thread::park_timeout(IDLE_TICK) }
         }
         let signals = stop_requests();
         self.acceptors.clear();

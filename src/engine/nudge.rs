@@ -3,75 +3,66 @@
 //! thread is free, which may be never. A connection that is opened and closed at once makes the pool start
 //! or wake one more thread, which then takes a stuck one. So new connections are followed by such nudges.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// The supervisor's pace while connections arrive.
+/// The supervisor's pace while there are nudges to give.
 pub const BUSY_TICK: Duration = Duration::from_millis(5);
-const NUDGES_A_TICK: u32 = 4;
-/// How long nudges go on after the last new connection.
-const BUSY_LASTS: Duration = Duration::from_millis(60);
+/// Each new connection may stand for a stuck one, and a nudge may be stuck itself.
+const NUDGES_A_CONNECTION: u64 = 2;
+/// They are spread, since a thread takes a while to start: an eighth of those that are due in one tick, and
+/// never more than this.
+const NUDGES_A_TICK: u64 = 8;
 /// Without new connections: one nudge this often (at least thrice in the timeout), for connections that
 /// got stuck behind ones that ask nothing, and because the accept loop dies of an accept timeout.
 const IDLE_EVERY: Duration = Duration::from_secs(1);
-/// Each nudge leaves a port in TIME_WAIT, of which Windows has 16,384 and keeps each for minutes.
-const NUDGES_IN_STORE: u32 = 400;
-const STORE_REFILL: Duration = Duration::from_millis(20);
+/// Each nudge leaves a port in TIME_WAIT, of which Windows has 16,384 and keeps each for a minute or two: so
+/// there is a store of nudges, and it fills slowly.
+const STORE: u64 = 4_000;
+const STORE_REFILL_A_SECOND: u64 = 100;
 /// A backlog that is full must not hold the supervisor up.
 const CONNECT_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Decides when to nudge.
+/// Nudges one listening socket.
 pub struct Nudger {
-    targets: Vec<SocketAddr>,
+    target: SocketAddr,
     idle_every: Duration,
     connections_seen: u64,
-    busy_until: Instant,
+    due: u64,
+    spent: u64,
+    started: Instant,
     next_idle: Instant,
-    in_store: u32,
-    refilled: Instant,
 }
 
 impl Nudger {
-    /// A nudger for what these listeners accept.
-    pub fn new(listeners: &[TcpListener], timeout: Option<Duration>) -> io::Result<Self> {
-        let now = Instant::now();
-        Ok(Self {
-            targets: listeners.iter().map(|l| l.local_addr().map(reachable)).collect::<io::Result<_>>()?,
-            idle_every: timeout.map_or(IDLE_EVERY, |most| IDLE_EVERY.min(most / 3)),
-            connections_seen: 0,
-            busy_until: now,
-            next_idle: now + IDLE_EVERY,
-            in_store: NUDGES_IN_STORE,
-            refilled: now,
-        })
+    /// A nudger for the socket that is reached at `target`.
+    pub fn new(target: SocketAddr, timeout: Option<Duration>) -> Self {
+        let idle_every = timeout.map_or(IDLE_EVERY, |most| IDLE_EVERY.min(most / 3));
+        let started = Instant::now();
+        let next_idle = started + idle_every;
+        Self { target, idle_every, connections_seen: 0, due: 0, spent: 0, started, next_idle }
     }
 
-    /// Nudges if it is time; says whether connections are arriving.
+    /// Nudges if it is time; says whether more nudges are due. `connections_seen`: on this socket, since the
+    /// start.
     pub fn tick(&mut self, connections_seen: u64) -> bool {
         let now = Instant::now();
-        if connections_seen != self.connections_seen {
-            self.connections_seen = connections_seen;
-            self.busy_until = now + BUSY_LASTS;
+        self.due += NUDGES_A_CONNECTION * (connections_seen - self.connections_seen);
+        self.connections_seen = connections_seen;
+        let refilled = (now - self.started).as_millis() as u64 * STORE_REFILL_A_SECOND / 1_000;
+        self.spent = self.spent.max(refilled);
+        self.due = self.due.min(refilled + STORE - self.spent);
+        let nudges = self.due.div_ceil(8).min(NUDGES_A_TICK).max(u64::from(now >= self.next_idle));
+        for _ in 0..nudges {
+            // Refused or out of descriptors: then there is nothing to nudge.
+            drop(TcpStream::connect_timeout(&self.target, CONNECT_PATIENCE));
         }
-        let refill = (now - self.refilled).as_millis() / STORE_REFILL.as_millis();
-        if refill > 0 {
-            self.in_store = NUDGES_IN_STORE.min(self.in_store.saturating_add(refill as u32));
-            self.refilled = now;
-        }
-        let busy = now < self.busy_until;
-        let nudges = if busy { NUDGES_A_TICK } else { u32::from(now >= self.next_idle) };
         if nudges > 0 {
             self.next_idle = now + self.idle_every;
         }
-        for _ in 0..nudges.min(self.in_store) {
-            self.in_store -= 1;
-            for &target in &self.targets {
-                // Refused or out of descriptors: then there is nothing to nudge.
-                drop(TcpStream::connect_timeout(&target, CONNECT_PATIENCE));
-            }
-        }
-        busy
+        self.spent += nudges;
+        self.due = self.due.saturating_sub(nudges);
+        self.due > 0
     }
 }
 
