@@ -26,6 +26,8 @@ pub struct Site {
     pub chunk_bytes: usize,
     /// What no body's buffer may take the live heap above.
     pub heap_limit_bytes: Option<u64>,
+    /// The file's path, for people.
+    pub file_shown: String,
     /// Where it is reached.
     pub url: String,
     /// The books.
@@ -36,7 +38,8 @@ pub struct Site {
 pub fn answer(site: &Site, mut exchange: Exchange) -> End {
     let route = target::route(&exchange.target, &site.media.file_name);
     let is_page = matches!(route, Route::Page | Route::Sample | Route::Events);
-    if is_page && exchange.fault.is_none() && exchange.method == Method::Get {
+    let reads = matches!(exchange.method, Method::Get | Method::Head);
+    if is_page && reads && exchange.fault.is_none() {
         return page::answer(site, exchange, route);
     }
     let asked = Asked {

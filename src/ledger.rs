@@ -138,6 +138,14 @@ pub struct Sample {
     pub allocations: u64,
 }
 
+impl Sample {
+    /// Whether anything has happened between the two.
+    pub fn moved_to(&self, later: &Self) -> bool {
+        let moving = |s: &Self| (s.in_flight, s.requests, s.sent_bytes, s.live);
+        moving(self) != moving(later)
+    }
+}
+
 /// The program's books.
 pub struct Ledger {
     start: Instant,

@@ -78,6 +78,7 @@ fn serve(options: &Options, trace: Trace) -> Result<(), String> {
         ));
     }
     let site = Arc::new(Site {
+        file_shown: media.shown(),
         media,
         mode: options.mode,
         chunk_bytes: options.chunk_size,
@@ -98,15 +99,14 @@ fn serve(options: &Options, trace: Trace) -> Result<(), String> {
 
 /// Legend on stderr, then the one line of stdout, which says that connections are accepted.
 fn announce(site: &Site) {
-    let file = site.media.shown();
     let file_bytes = site.media.size_bytes();
     site.ledger.trace.listening(&Serving {
         url: &site.url,
-        file: &file,
+        file: &site.file_shown,
         file_bytes,
         chunk_bytes: site.chunk_bytes as u64,
     });
-    let (mode, url, file) = (site.mode.name(), &site.url, trace::Plain(&file));
+    let (mode, url, file) = (site.mode.name(), &site.url, trace::Plain(&site.file_shown));
     let line = format!("heapserve: {mode} {url} ({file}, {})\n", Size(file_bytes));
     let mut stdout = io::stdout().lock();
     // Nobody may be reading; the server is of use all the same.

@@ -113,6 +113,13 @@ impl Exchange {
         }
     }
 
+    /// The answer ends with the connection, whatever the client asked for.
+    pub fn closes_when_done(&mut self) {
+        if self.end == End::Open {
+            self.end = End::Closed;
+        }
+    }
+
     /// The answer could not be sent to its end, because the client has left or for another reason.
     pub fn broke_off(&mut self, client_left: bool) {
         self.end = if client_left { End::Gone } else { End::BrokenOff };
