@@ -39,7 +39,7 @@ pub struct Options {
 
     /// Close a connection on which nothing moves for this many seconds; 0 never does. What a client that
     /// stopped reading held is then seen to be freed
-    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_timeout)]
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_timeout, allow_negative_numbers = true)]
     pub timeout: Timeout,
 
     /// Refuse (503) a request whose buffer would take the heap above this size. With 256M, buffer mode

@@ -20,7 +20,7 @@ pub fn install_hook() {
                 ACCEPT_PANICS.fetch_add(1, Relaxed);
             }
         }
-        Some(THREAD_NAME) if !cfg!(debug_assertions) => {}
+        Some(THREAD_NAME) => {}
         Some(_) => default(info),
     }));
 }

@@ -1,0 +1,211 @@
+//! What clients are answered (RFC 9110, 9112), in both modes, over a socket.
+#![allow(missing_docs)]
+
+mod support;
+
+use support::{Folder, Server, content, number, raw, text};
+
+const SIZE: usize = 100_000;
+
+fn both_modes(test: impl Fn(&Server)) {
+    let folder = Folder::new();
+    let file = folder.file("powder-day.mp4", SIZE);
+    for mode in ["buffer", "stream"] {
+        test(&Server::start(&["--mode", mode], &file));
+    }
+}
+
+#[test]
+fn a_200_and_a_head_have_the_same_fields() {
+    both_modes(|server| {
+        let got = server.get("/");
+        let head = server.ask("HEAD /powder-day.mp4 HTTP/1.1\nRange: bytes=0-1");
+        assert_eq!((got.status, head.status), (200, 200));
+        assert_eq!((got.body, head.body), (content(SIZE), Vec::new()));
+        for (name, value) in [
+            ("Content-Length", "100000"),
+            ("Content-Type", "video/mp4"),
+            ("Accept-Ranges", "bytes"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Content-Disposition", "inline; filename=\"powder-day.mp4\"; filename*=UTF-8''powder-day.mp4"),
+        ] {
+            assert!(got.head.contains(&format!("\r\n{name}: {value}\r\n")), "{name} in {}", got.head);
+            assert!(head.head.contains(&format!("\r\n{name}: {value}\r\n")), "{name} in {}", head.head);
+        }
+        for name in ["ETag", "Last-Modified", "Date"] {
+            let same = |line: &&str| line.starts_with(name);
+            assert!(got.head.lines().any(|line| same(&line)), "{name} in {}", got.head);
+        }
+        assert!(!got.head.contains("Transfer-Encoding"));
+        assert!(got.head.contains("\r\nETag: \"") && got.head.contains("GMT\r\n"));
+    });
+}
+
+#[test]
+fn ranges_bring_their_bytes() {
+    both_modes(|server| {
+        let whole = content(SIZE);
+        for (range, first, last) in [
+            ("bytes=0-1", 0, 1),
+            ("bytes=0-", 0, SIZE - 1),
+            ("bytes=99999-", SIZE - 1, SIZE - 1),
+            ("bytes=-500", SIZE - 500, SIZE - 1),
+            ("bytes=50000-999999999999999999999999999999", 50_000, SIZE - 1),
+            ("BYTES= 70000-70009 ", 70_000, 70_009),
+        ] {
+            let answer = server.ask(&format!("GET / HTTP/1.1\nRange: {range}"));
+            assert_eq!(answer.status, 206, "{range}");
+            assert_eq!(answer.field("Content-Range"), Some(format!("bytes {first}-{last}/{SIZE}").as_str()));
+            assert!(answer.body == whole[first..=last], "{range}");
+        }
+        let line = server.request(6);
+        assert_eq!(raw(&line, "range"), "[70000,70009]");
+        assert_eq!((number(&line, "status"), number(&line, "body_bytes")), (206, 10));
+        assert_eq!(raw(&server.requests(6)[1], "range"), "[0,99999]");
+        for range in ["bytes=abc", "bytes=5-4", "furlongs=0-1", "bytes=0-1,3-4"] {
+            let answer = server.ask(&format!("GET / HTTP/1.1\nRange: {range}"));
+            assert!(answer.status == 200 && answer.body == whole, "{range}");
+        }
+        for range in ["bytes=100000-", "bytes=-0"] {
+            let answer = server.ask(&format!("GET / HTTP/1.1\nRange: {range}"));
+            assert_eq!(
+                (answer.status, answer.field("Content-Range")),
+                (416, Some("bytes */100000")),
+                "{range}"
+            );
+        }
+    });
+}
+
+#[test]
+fn validators_answer_for_caches() {
+    both_modes(|server| {
+        let first = server.get("/");
+        let (etag, date) = (first.field("ETag").unwrap(), first.field("Last-Modified").unwrap());
+        let unchanged = server.ask(&format!("GET / HTTP/1.1\nIf-None-Match: {etag}"));
+        assert_eq!((unchanged.status, unchanged.field("ETag")), (304, Some(etag)));
+        assert_eq!(unchanged.field("Last-Modified"), Some(date));
+        assert!(unchanged.field("Date").is_some() && unchanged.field("Content-Length").is_none());
+        assert_eq!(server.ask(&format!("HEAD / HTTP/1.1\nIf-Modified-Since: {date}")).status, 304);
+        assert_eq!(server.ask("GET / HTTP/1.1\nIf-Match: \"other\"").status, 412);
+        let resumed = server.ask(&format!("GET / HTTP/1.1\nRange: bytes=5-9\nIf-Range: {etag}"));
+        assert_eq!((resumed.status, resumed.body), (206, content(SIZE)[5..10].to_vec()));
+        let changed = server.ask("GET / HTTP/1.1\nRange: bytes=5-9\nIf-Range: \"other\"");
+        assert_eq!((changed.status, changed.body.len()), (200, SIZE));
+    });
+}
+
+#[test]
+fn other_methods_and_targets_are_told_what_there_is() {
+    both_modes(|server| {
+        for method in ["POST", "PUT", "DELETE", "TRACE", "BREW"] {
+            let answer = server.ask(&format!("{method} / HTTP/1.1"));
+            assert_eq!((answer.status, answer.field("Allow")), (405, Some("GET, HEAD, OPTIONS")), "{method}");
+        }
+        for target in ["/", "*", "/heap"] {
+            let answer = server.ask(&format!("OPTIONS {target} HTTP/1.1"));
+            assert_eq!((answer.status, answer.field("Allow")), (204, Some("GET, HEAD, OPTIONS")), "{target}");
+        }
+        let unknown = server.get("/../../etc/passwd");
+        assert_eq!(unknown.status, 404);
+        assert_eq!(unknown.text().lines().count(), 1);
+        assert!(unknown.text().contains("/powder-day.mp4") && unknown.text().contains("/heap"));
+        for target in ["/?t=30", "/%70owder-day.mp4?x", "http://example.org/powder-day.mp4"] {
+            assert_eq!(server.get(target).body.len(), SIZE, "{target}");
+        }
+    });
+}
+
+#[test]
+fn one_connection_answers_one_request_after_the_other() {
+    both_modes(|server| {
+        let mut client = server.client();
+        assert_eq!(client.ask("GET / HTTP/1.1").body.len(), SIZE);
+        assert_eq!(client.ask("GET /nothing HTTP/1.1").status, 404);
+        assert_eq!(client.ask("HEAD / HTTP/1.1").status, 200);
+        assert_eq!(client.ask("GET / HTTP/1.1\nIf-None-Match: *").status, 304);
+        assert_eq!(client.ask("GET / HTTP/1.1\nRange: bytes=0-0").body, [1]);
+        let lines = server.requests(5);
+        assert!(lines.iter().all(|line| number(line, "connection") == 1), "{lines:#?}");
+        server.get("/");
+        assert_eq!(number(&server.request(6), "connection"), 2);
+    });
+}
+
+#[test]
+fn connections_stay_or_close_as_the_client_asks() {
+    both_modes(|server| {
+        let mut one_zero = server.client();
+        let answer = one_zero.ask("GET / HTTP/1.0");
+        assert_eq!((answer.field("Connection"), answer.body.len()), (Some("close"), SIZE));
+        assert!(one_zero.is_closed());
+
+        let mut kept = server.client();
+        for _ in 0..2 {
+            let answer = kept.ask("GET / HTTP/1.0\nConnection: keep-alive");
+            assert_eq!((answer.field("Connection"), answer.body.len()), (Some("keep-alive"), SIZE));
+        }
+
+        let mut closes = server.client();
+        assert_eq!(closes.ask("GET / HTTP/1.1\nConnection: close").field("Connection"), Some("close"));
+        assert!(closes.is_closed());
+
+        // Only the second of its Connection fields says so, which tiny_http does not look at.
+        let mut hidden = server.client();
+        let answer = hidden.ask("GET / HTTP/1.1\nConnection: keep-alive\nConnection: close");
+        assert_eq!((answer.field("Connection"), answer.body.len()), (Some("close"), SIZE));
+        assert!(hidden.is_closed());
+    });
+}
+
+#[test]
+fn a_request_without_a_host_is_refused() {
+    both_modes(|server| {
+        for request in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"] {
+            let mut client = server.client();
+            client.send(request);
+            assert_eq!(client.answer(false).status, 400);
+            assert!(client.is_closed());
+        }
+    });
+}
+
+#[test]
+fn small_files_are_served_too() {
+    let folder = Folder::new();
+    for mode in ["buffer", "stream"] {
+        for (name, size) in [("empty.txt", 0), ("one.txt", 1)] {
+            let server = Server::start(&["--mode", mode], &folder.file(name, size));
+            let answer = server.get("/");
+            assert_eq!((answer.status, answer.body), (200, content(size)));
+            assert_eq!(answer.head.contains("Content-Type: text/plain; charset=utf-8"), true);
+            let ranged = server.ask("GET / HTTP/1.1\nRange: bytes=0-");
+            assert_eq!(ranged.status, if size == 0 { 416 } else { 206 });
+            assert_eq!(text(&server.request(2), "outcome"), "sent");
+        }
+    }
+}
+
+#[test]
+fn any_file_name_can_be_asked_for_and_saved() {
+    let folder = Folder::new();
+    let name = if cfg!(windows) { "Schnee weiß 100%.mp4" } else { "Schnee \"weiß\" 100%.mp4" };
+    let server = Server::start(&[], &folder.file(name, 100));
+    let target = name.replace('%', "%25").replace(' ', "%20").replace('"', "%22").replace('ß', "%C3%9F");
+    let answer = server.get(&format!("/{target}"));
+    assert_eq!(answer.status, 200);
+    let disposition = answer.field("Content-Disposition").unwrap();
+    assert!(disposition.ends_with(&format!("filename*=UTF-8''{target}")), "{disposition}");
+}
+
+#[test]
+fn an_etag_changes_with_the_file() {
+    let folder = Folder::new();
+    let file = folder.file("a.bin", 100);
+    let server = Server::start(&[], &file);
+    let before = server.get("/").field("ETag").unwrap().to_owned();
+    assert_eq!(server.get("/").field("ETag"), Some(before.as_str()));
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    folder.file("a.bin", 100);
+    assert_ne!(server.get("/").field("ETag"), Some(before.as_str()));
+}

@@ -1,0 +1,194 @@
+//! What the program says before it serves, and when it cannot.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use support::{Folder, Server, number, program, text};
+
+fn run(args: &[&str]) -> Output {
+    let start = Instant::now();
+    let output = program().args(args).stdin(Stdio::null()).output().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1), "{args:?} took {:?}", start.elapsed());
+    output
+}
+
+/// One line on stderr with all of `words`, nothing on stdout.
+fn refuses(args: &[&str], code: i32, words: &[&str]) {
+    let output = run(args);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{args:?} said {said}");
+    assert_eq!(said.lines().count(), 1, "{args:?} said {said}");
+    assert!(output.stdout.is_empty(), "{args:?}");
+    for word in words {
+        assert!(said.contains(word), "{args:?}: no {word:?} in {said}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_told_in_one_line() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--mode", "both"], &["--mode", "both", "buffer", "stream"]),
+        (&["--port", "70000"], &["--port", "70000"]),
+        (&["--bind", "example.org"], &["--bind", "example.org", "localhost"]),
+        (&["--chunk-size", "0"], &["--chunk-size", "above 0", "64K"]),
+        (&["--chunk-size", "lots"], &["--chunk-size", "lots", "64K"]),
+        (&["--chunk-size", "2G"], &["--chunk-size", "1G"]),
+        (&["--timeout", "-1"], &["--timeout"]),
+        (&["--heap-limit", "half"], &["--heap-limit", "half"]),
+        (&["--trace", "xml"], &["--trace", "xml", "json"]),
+        (&["--colour", "always"], &["--colour", "--color"]),
+        (&["one.mp4", "two.mp4"], &["two.mp4"]),
+    ];
+    for (args, words) in cases {
+        refuses(args, 2, words);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_served_is_named() {
+    let folder = Folder::new();
+    let missing = folder.0.join("missing.mp4");
+    refuses(&["-p", "0", missing.to_str().unwrap()], 1, &["missing.mp4", "no such file", "heapserve FILE"]);
+    refuses(&["-p", "0", folder.0.to_str().unwrap()], 1, &["is a directory", "heapserve FILE"]);
+    refuses(
+        &["-p", "0", "--trace", "json", missing.to_str().unwrap()],
+        1,
+        &[r#"{"event":"error","message":""#, "no such file"],
+    );
+    #[cfg(unix)]
+    {
+        let pipe = folder.0.join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        refuses(&["-p", "0", pipe.to_str().unwrap()], 1, &["pipe", "is a pipe or a device"]);
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_named() {
+    let folder = Folder::new();
+    let file = folder.file("a.bin", 10);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    refuses(&["-p", &port, file.to_str().unwrap()], 1, &[&port, "in use", "--port"]);
+    refuses(&["-p", "0", "-b", "192.0.2.1", file.to_str().unwrap()], 1, &["192.0.2.1", "--bind"]);
+    if let Ok(taken) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+        let port = taken.local_addr().unwrap().port().to_string();
+        refuses(&["-p", &port, file.to_str().unwrap()], 1, &[&port, "in use on ::1", "--port"]);
+    }
+}
+
+#[test]
+fn help_says_what_each_option_changes() {
+    let output = run(&["--help"]);
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    for word in [
+        "[FILE]",
+        "media/powder-day.mp4",
+        "--mode <MODE>",
+        "--port <PORT>",
+        "--bind <ADDR>",
+        "--chunk-size <SIZE>",
+        "--trace <FORMAT>",
+        "--color <WHEN>",
+        "--timeout <SECONDS>",
+        "--heap-limit <SIZE>",
+        "heap",
+    ] {
+        assert!(help.contains(word), "no {word:?} in {help}");
+    }
+    assert!(run(&["--version"]).stdout.starts_with(b"heapserve "));
+}
+
+#[test]
+fn the_ready_line_says_mode_address_file_and_size() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", 40 << 20);
+    let server = Server::start(&["-m", "buffer"], &file);
+    let (port, shown) = (server.port, file.display());
+    let line = format!("heapserve: buffer http://localhost:{port}/ ({shown}, 40.0 MiB)\n");
+    assert_eq!(server.ready_line, line);
+    assert_eq!(server.get("/").status, 200);
+    let first = server.stderr()[0].clone();
+    assert_eq!((text(&first, "event"), text(&first, "mode")), ("listening".into(), "buffer".into()));
+    assert_eq!(text(&first, "url"), format!("http://localhost:{port}/"));
+    assert_eq!((number(&first, "file_bytes"), number(&first, "chunk_bytes")), (40 << 20, 64 << 10));
+}
+
+#[test]
+fn localhost_is_both_loopback_addresses_on_one_port() {
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.bin", 10));
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        let address = (Ipv6Addr::LOCALHOST, server.port).into();
+        assert_eq!(support::Client::to(address).ask("GET / HTTP/1.1").status, 200);
+        assert!(text(&server.request(1), "peer").starts_with("[::1]:"));
+    }
+    assert_eq!(server.get("/").status, 200);
+}
+
+#[test]
+fn an_ipv6_address_is_taken_with_and_without_brackets() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return;
+    }
+    let folder = Folder::new();
+    let file = folder.file("a.bin", 10);
+    for bind in ["::1", "[::1]"] {
+        let server = Server::start(&["--bind", bind], &file);
+        assert!(
+            server.ready_line.contains(&format!("http://[::1]:{}/", server.port)),
+            "{}",
+            server.ready_line
+        );
+        assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, server.port)).is_ok());
+    }
+}
+
+#[test]
+fn an_address_that_others_can_reach_brings_one_warning() {
+    let folder = Folder::new();
+    let file = folder.file("a.bin", 10);
+    let open = Server::start(&["--bind", "0.0.0.0"], &file);
+    assert_eq!(open.get("/").status, 200);
+    let warnings = |server: &Server| server.stderr().iter().filter(|l| text(l, "event") == "warning").count();
+    assert_eq!(warnings(&open), 1);
+    assert_eq!(warnings(&Server::start(&["--bind", "127.0.0.1"], &file)), 0);
+}
+
+fn traced(format: &str, more: &[&str], file: &Path) -> Vec<String> {
+    let mut command = program();
+    command.args(["-p", "0", "--trace", format]).args(more).arg(file);
+    let server = Server::run(command);
+    server.ask("GET /?\u{1b}[31m HTTP/1.1");
+    std::thread::sleep(Duration::from_millis(300));
+    server.stderr()
+}
+
+#[test]
+fn the_text_trace_has_a_legend_and_a_line_for_each_request() {
+    let folder = Folder::new();
+    let file = folder.file("a.bin", 2 << 20);
+    let lines = traced("text", &[], &file);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("ms since start") && lines[0].contains("RSS"), "{}", lines[0]);
+    let line = &lines[1];
+    for part in [
+        "ms: #1 stream GET /?\\u{1b}[31m 200  heap ",
+        " MiB (RSS ",
+        "this request, ",
+        "process; sent 2.0 of 2.0 MiB in ",
+        " ms, 1 in flight",
+    ] {
+        assert!(line.contains(part), "no {part:?} in {line}");
+    }
+    assert!(!line.contains('\u{1b}'));
+    let coloured = traced("text", &["--color", "always"], &file);
+    assert!(coloured[1].contains("\u{1b}[32m200\u{1b}[0m"), "{}", coloured[1]);
+    assert!(traced("off", &[], &file).is_empty());
+}
