@@ -25,16 +25,18 @@ read_options() {
   while (($#)); do
     case $1 in
       -h | --help) printf '%s\n' "$usage"; exit ;;
-      -n) viewers=${2-}; shift ;;
-      -r) rate=${2:-nothing}; shift ;;
+      -n | -r)
+        (($# > 1)) || wrong "$1 needs a value after it"
+        if [[ $1 == -n ]]; then viewers=$2; else rate=$2; fi
+        shift ;;
       -?*) wrong "there is no option $1; there are -n and -r" ;;
       *) [[ -z $url ]] || wrong "one URL at a time, and '$1' would be the second"; url=$1 ;;
     esac
-    (($# == 0)) || shift
+    shift
   done
   url=${url:-http://localhost:3000/}
   [[ $viewers =~ ^[1-9][0-9]{0,3}$ ]] || wrong "-n '$viewers' is no number of viewers; give 1 to 9999"
-  [[ -z $rate || $rate =~ ^[1-9][0-9]{0,14}[kKmMgG]?$ ]] || wrong "-r '$rate' is no rate; give one such as 500K or 8M"
+  [[ -z $rate || $rate =~ ^[1-9][0-9]{0,11}[kKmMgG]?$ ]] || wrong "-r '$rate' is no rate; give one such as 500K or 8M"
   command -v curl >/dev/null || { say "$name: needs curl, but there is none in PATH"; exit 1; }
 }
 
@@ -148,6 +150,6 @@ read_options "$@"
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/heapserve-load.XXXXXX")
 run
 report

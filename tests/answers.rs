@@ -178,7 +178,7 @@ fn small_files_are_served_too() {
             let server = Server::start(&["--mode", mode], &folder.file(name, size));
             let answer = server.get("/");
             assert_eq!((answer.status, answer.body), (200, content(size)));
-            assert_eq!(answer.head.contains("Content-Type: text/plain; charset=utf-8"), true);
+            assert!(answer.head.contains("Content-Type: text/plain; charset=utf-8"));
             let ranged = server.ask("GET / HTTP/1.1\nRange: bytes=0-");
             assert_eq!(ranged.status, if size == 0 { 416 } else { 206 });
             assert_eq!(text(&server.request(2), "outcome"), "sent");

@@ -1,5 +1,5 @@
 //! One test for each weakness of tiny_http that `src/engine` stands against, by its number there. Each was seen
-//! to fail without its piece.
+//! to fail without its piece, but for 8: std cannot reset a connection at once, so scripts/stress.sh does.
 #![allow(missing_docs)]
 
 mod support;
@@ -127,7 +127,7 @@ fn weakness_06_and_07_the_accept_loop_survives_running_out_of_descriptors() {
 }
 
 #[test]
-fn weakness_08_clients_that_reset_make_no_noise() {
+fn weakness_08_clients_that_hang_up_make_no_noise() {
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.bin", 1 << 20));
     for n in 0..200 {
@@ -283,12 +283,19 @@ fn weakness_14_a_304_has_no_length_and_a_close_is_announced() {
     assert_eq!(answer.field("Connection"), Some("close"));
 }
 
+#[cfg(unix)]
 #[test]
-fn weakness_15_hundreds_of_connections_in_the_same_instant_lose_no_time() {
+fn weakness_15_hundreds_of_connections_in_the_same_instant_find_a_place() {
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.bin", 1_000));
-    slowest_of_burst(&server, 500);
-    // The queue of std's listener has 128 places; a client that finds none asks again after a second.
-    let slowest = (0..3).map(|_| slowest_of_burst(&server, 500)).min().unwrap();
-    assert!(slowest < Duration::from_millis(900), "{slowest:?}");
+    server.get("/");
+    // Nobody accepts, so all of them wait in the backlog, where std's listener has 128 places; a client that
+    // finds none asks again after a second.
+    server.signal("STOP");
+    let patience = Duration::from_millis(500);
+    let waiting: Vec<_> =
+        (0..600).map_while(|_| TcpStream::connect_timeout(&server.address(), patience).ok()).collect();
+    server.signal("CONT");
+    assert_eq!(waiting.len(), 600);
+    assert_eq!(server.get("/").status, 200);
 }

@@ -22,10 +22,10 @@ use super::panics;
 
 /// Connections that may wait to be accepted; std asks for 128, and 500 at once then wait a second (15).
 const BACKLOG: i32 = 4096;
-/// A new accept loop would die at once as long as descriptors are short.
-const REVIVE_EVERY: Duration = Duration::from_millis(100);
+/// A new accept loop would die at once as long as descriptors are short: two a connection, and the file.
+const SPARE_DESCRIPTORS: usize = 24;
 /// How long a living accept loop may take to notice a connection that opens and ends.
-const PROBE_PATIENCE: Duration = Duration::from_millis(250);
+const PROBE_PATIENCE: Duration = Duration::from_millis(100);
 /// Added to the timeout before an old server's connections count as gone.
 const RETIRE_MARGIN: Duration = Duration::from_secs(1);
 
@@ -47,7 +47,6 @@ pub struct Acceptor {
     old: Vec<Generation>,
     /// Some accept loop panicked, and it may have been this one's.
     suspect: bool,
-    next_revival: Instant,
     nudger: Nudger,
     /// New connections on this socket, since the start.
     connections: Arc<AtomicU64>,
@@ -68,7 +67,6 @@ impl Acceptor {
             timeout,
             old: Vec::new(),
             suspect: false,
-            next_revival: Instant::now(),
         })
     }
 
@@ -77,26 +75,28 @@ impl Acceptor {
         self.nudger.tick(self.connections.load(Relaxed))
     }
 
-    /// Builds a new accept loop where the current one is dead, and lets go of old ones.
-    pub fn revive(&mut self, crew: &Arc<Crew>, some_loop_panicked: bool) {
+    /// Builds a new accept loop where the current one is dead, as soon as the system has what it takes, and
+    /// lets go of old ones. Whether there is one that is alive.
+    pub fn revive(&mut self, crew: &Arc<Crew>, some_loop_panicked: bool) -> bool {
         self.suspect |= some_loop_panicked;
-        if self.suspect
-            && let Ok(deaf) = self.is_deaf()
-        {
+        let dead = || self.current.shared.dead.load(Relaxed);
+        if (self.suspect || dead()) && self.has_descriptors() {
+            let deaf = dead() || self.is_deaf().unwrap_or(true);
             self.suspect = false;
-            self.current.shared.dead.fetch_or(deaf, Relaxed);
-        }
-        let now = Instant::now();
-        if self.current.shared.dead.load(Relaxed)
-            && now >= self.next_revival
-            && let Ok(next) = Generation::start(&self.listener, crew, &self.connections)
-        {
-            self.old.push(std::mem::replace(&mut self.current, next));
-            self.next_revival = now + REVIVE_EVERY;
+            if deaf && let Ok(next) = Generation::start(&self.listener, crew, &self.connections) {
+                self.old.push(std::mem::replace(&mut self.current, next));
+            }
         }
         if let Some(timeout) = self.timeout {
             self.old.retain(|generation| !generation.is_silent_for(timeout + RETIRE_MARGIN));
         }
+        !self.suspect && !self.current.shared.dead.load(Relaxed)
+    }
+
+    fn has_descriptors(&self) -> bool {
+        let spare: io::Result<Vec<TcpListener>> =
+            (0..SPARE_DESCRIPTORS).map(|_| self.listener.try_clone()).collect();
+        spare.is_ok()
     }
 
     /// Whether nobody accepts: a connection that ends at once is not answered with its end.
