@@ -75,7 +75,7 @@ for_target() {
 }
 
 lint() { # lint TARGET
-    local command=(rustc --profile check) not=clippy::missing_const_for_thread_local # wrong on Windows
+    local command=(rustc --profile check) not=clippy::missing_const_for_thread_local # false on Windows
     [[ -x /usr/bin/cargo-clippy ]] && command=(clippy)
     check "lint for $1 (cargo ${command[0]})" 'see above' \
         for_target "$1" "${command[@]}" -- -D warnings -A "$not"

@@ -227,9 +227,10 @@ awk_table='
     print "\nheap over time"; line("buffer"); line("stream")
     few = got["buffer", "flight"] < got["stream", "flight"] ? got["buffer", "flight"] : got["stream", "flight"]
     if (few < viewers) printf "\nOnly %d of %d overlapped; with a lower rate (-r), or a larger file, more do.\n", few, viewers
-    printf "\nFor %d viewers of this file at once, buffer takes %s of heap (%s for each) and stream takes %s (%s for each); " \
-      "for a thousand, that is %s against %s.\n", few, size(got["buffer", "peak"]), size(got["buffer", "each"]), \
-      size(got["stream", "peak"]), size(got["stream", "each"]), size(1000 * got["buffer", "each"]), size(1000 * got["stream", "each"])
+    printf "\nFor %d viewer%s of this file at once, buffer takes %s of heap (%s each) and stream takes %s (%s each); " \
+      "for a thousand, that is %s against %s.\n", few, few == 1 ? "" : "s", size(got["buffer", "peak"]), \
+      size(got["buffer", "each"]), size(got["stream", "peak"]), size(got["stream", "each"]), \
+      size(1000 * got["buffer", "each"]), size(1000 * got["stream", "each"])
   }'
 
 # The two heaps over time. Colours and greys that can be seen on white and on black.
