@@ -46,7 +46,7 @@ start() {
     local name=$1 file=$2 p
     p=$(free_port)
     case $name in
-        heapserve-*) "$heapserve" -m "${name#heapserve-}" -b 127.0.0.1 -p "$p" --trace off "$file" > /dev/null & ;;
+        heapserve-*) "$heapserve" -m "${name#heapserve-}" -b 127.0.0.1 -p "$p" --trace off "$file" > /dev/null 2>&1 & ;;
         traced) "$heapserve" -b 127.0.0.1 -p "$p" --trace text "$file" > /dev/null 2> "$work/trace.log" & ;;
         node-*) node "$root/scripts/peers/${name#node-}.mjs" "$file" "$p" & ;;
         python) (cd "$(dirname "$file")" && exec python3 -m http.server -b 127.0.0.1 "$p" > /dev/null 2>&1) & ;;
@@ -194,7 +194,7 @@ program_itself() {
     local i began kind
     for ((i = 0; i < start_rounds; i++)); do
         began=$EPOCHREALTIME
-        "$heapserve" -p 0 --trace off "$work/100.bin" > "$work/ready" &
+        "$heapserve" -p 0 --trace off "$work/100.bin" > "$work/ready" 2> /dev/null &
         while ! [ -s "$work/ready" ]; do :; done
         awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print 1000 * (b - a) }' >> "$work/ready.ms"
         kill $!

@@ -9,7 +9,7 @@ use crate::fixed_text::FixedText;
 use crate::ledger::{Outcome, Record, Sample};
 use crate::options::{Color, Mode, TraceFormat};
 use crate::platform::RESIDENT_SET_MEANING;
-use crate::units::{Mib, PartOf, Size};
+use crate::units::{Mib, Millis, PartOf, Size};
 
 /// The longest line: a request's object with a target of 256 control characters.
 pub const LINE_BYTES: usize = 4096;
@@ -278,14 +278,6 @@ impl<T: Display> Display for OrUnknown<T> {
             Some(figure) => write!(f, "{figure}"),
             None => f.write_str("unknown"),
         }
-    }
-}
-
-struct Millis(Duration);
-
-impl Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1}", self.0.as_secs_f64() * 1000.0)
     }
 }
 

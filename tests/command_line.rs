@@ -5,7 +5,7 @@ mod support;
 
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use support::{Folder, Server, number, program, text};
@@ -63,7 +63,7 @@ fn a_file_that_cannot_be_served_is_named() {
     #[cfg(unix)]
     {
         let pipe = folder.0.join("pipe");
-        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         refuses(&["-p", "0", pipe.to_str().unwrap()], 1, &["pipe", "is a pipe or a device"]);
     }
 }

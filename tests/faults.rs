@@ -5,7 +5,7 @@ mod support;
 
 use std::fs::{self, OpenOptions};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use support::{Client, Folder, Server, content, number, text};
 
@@ -188,7 +188,7 @@ fn a_second_stop_signal_waits_for_nobody() {
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.bin", SIZE));
     let _stalled = in_the_middle(&server);
-    let start = Instant::now();
+    let start = std::time::Instant::now();
     server.signal("INT");
     thread::sleep(Duration::from_millis(500));
     let (code, last) = server.stop("INT");

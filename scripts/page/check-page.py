@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -121,9 +122,10 @@ class Browser:
         return self.run(f"return document.querySelector({selector!r}).textContent")
 
     def errors(self):
-        """What the console told since the last call."""
+        """What the console told since the last call, without a hint about what DRAWN does."""
         entries = self.call("POST", "/se/log", {"type": "browser"})
-        return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
+        return [entry["message"] for entry in entries
+                if entry["level"] in ("SEVERE", "WARNING") and "willReadFrequently" not in entry["message"]]
 
     def devtools(self, command, **parameters):
         return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
@@ -217,8 +219,10 @@ def steps():
     browser.open(stream.url + "heap?with=javascript:alert(1)")
     notice = browser.text("#notice")
     check("a `with` that is no http URL is refused, in words", "no http URL" in notice, notice)
-    browser.open(stream.url + "heap?with=http://localhost:1")
-    lost = until(5, lambda: "no figures from http://localhost:1" in browser.text(".panel:nth-child(2) .state"))
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        nobody = f"http://localhost:{unused.getsockname()[1]}"
+    browser.open(stream.url + f"heap?with={nobody}")
+    lost = until(5, lambda: f"no figures from {nobody}" in browser.text(".panel:nth-child(2) .state"))
     check("a second server that is not there is told", lost, browser.text("#panels"))
     browser.errors()
 
@@ -248,10 +252,10 @@ def steps():
     check("buffer's RSS rises with its heap", max(rss) >= 3 * FILE_BYTES, f"{max(rss) / MIB:.1f} MiB")
     drawn = {each["look"]: each for each in browser.run(DRAWN)}
     peak = max(heap) / MIB
-    right = drawn["buffer"]["pixels"] > 500 and drawn["buffer"]["highest"] >= peak * 0.97
+    right = drawn["buffer"]["pixels"] > 100 and drawn["buffer"]["highest"] >= peak * 0.97
     check("buffer's curve is drawn to its height", right, drawn)
     axis = browser.run("return axisMib")
-    right = 100 < drawn["stream"]["pixels"] and drawn["stream"]["highest"] < axis * 0.12
+    right = 20 < drawn["stream"]["pixels"] and drawn["stream"]["highest"] < axis * 0.12
     check("stream's curve is drawn along the axis", right, drawn)
 
     # -- Requests: the page against the trace.
