@@ -48,7 +48,7 @@ fn a_line_reads_like_a_garbage_collectors() {
     assert_eq!(
         text(&record(), false),
         format!(
-            "[{pid}]    10878 ms: #7 buffer GET / 200  heap 0.2 -> 0.2 MiB (RSS 5.0 -> 6.0), \
+            "[{pid}]    10878 ms: #7 buffer GET / 200  heap 0.3 -> 0.3 MiB (RSS 5.0 -> 6.0), \
              peak 40.0 this request, 120.0 process; sent 40.0 of 40.0 MiB in 31.4 ms, first byte 17.9 ms, \
              3 in flight"
         )
