@@ -42,7 +42,6 @@ read_options() {
   [[ -f $file && -r $file ]] || wrong "-f '$file' is no file that can be read; name one that is"
   [[ -z $svg || (! -d $svg && -d $(dirname -- "$svg")) ]] ||
     wrong "--svg '$svg' is no place for a picture; name a file, in a folder that exists"
-  local tool
   for tool in curl awk cmp cargo; do
     command -v "$tool" >/dev/null || fail "needs $tool, but there is none in PATH"
   done
@@ -61,9 +60,7 @@ in_group() {
 }
 
 clean_up() {
-  trap - EXIT
-  trap '' INT TERM
-  local group
+  trap '' EXIT INT TERM
   for group in $load $poll $server; do kill -TERM -- "-$group" 2>/dev/null || :; done
   { wait; } 2>/dev/null || : # bash would tell of each one killed
   [[ -z $work ]] || rm -rf -- "$work"

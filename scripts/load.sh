@@ -42,8 +42,7 @@ read_options() {
 
 # The curls run in a process group of their own, so that one kill reaches them all.
 clean_up() {
-  trap - EXIT
-  trap '' INT TERM
+  trap '' EXIT INT TERM
   [[ -z $load ]] || kill -TERM -- "-$load" 2>/dev/null || :
   { wait; } 2>/dev/null || : # bash would tell of each one killed
   [[ -z $work ]] || rm -rf -- "$work"

@@ -6,7 +6,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use crate::heap;
-use crate::reply::{CutOff, Reply};
+use crate::reply::{CutOff, Reply, whole_segments};
 
 use super::Order;
 
@@ -20,14 +20,14 @@ pub fn send(
     let chunk_bytes = order.length.min(chunk_bytes as u64);
     let no_memory = CutOff::NoMemory { wanted_bytes: chunk_bytes };
     let mut chunk = heap::try_buffer(chunk_bytes, heap_limit_bytes).ok_or(no_memory)?;
-    chunk.resize(chunk_bytes as usize, 0);
+    chunk.resize(whole_segments(chunk_bytes as usize), 0);
 
     let file = &mut order.file;
     file.seek(SeekFrom::Start(order.first)).map_err(|_| CutOff::Short)?;
 
     let mut left = order.length;
     while left > 0 {
-        let wanted = left.min(chunk_bytes) as usize;
+        let wanted = left.min(chunk.len() as u64) as usize;
         let read = file.read(&mut chunk[..wanted]).map_err(|_| CutOff::Short)?;
         // The file became shorter while it was read.
         if read == 0 {
