@@ -225,7 +225,7 @@ awk_table='
     few = got["buffer", "flight"] < got["stream", "flight"] ? got["buffer", "flight"] : got["stream", "flight"]
     if (few < viewers) printf "\nOnly %d of %d overlapped; with a lower rate (-r), or a larger file, more do.\n", few, viewers
     printf "\nFor %d viewer%s of this file at once, buffer takes %s of heap (%s each) and stream takes %s (%s each); " \
-      "for a thousand, that is %s against %s.\n", few, few == 1 ? "" : "s", size(got["buffer", "peak"]), \
+      "for a thousand, that is %s against %s.\n", few, (few == 1 ? "" : "s"), size(got["buffer", "peak"]), \
       size(got["buffer", "each"]), size(got["stream", "peak"]), size(got["stream", "each"]), \
       size(1000 * got["buffer", "each"]), size(1000 * got["stream", "each"])
   }'
@@ -262,7 +262,7 @@ awk_picture='
     print "<g font-size=\"18\">"; label(400, 28, "middle", title); print "</g>"
     for (tick = 0; tick < top + step / 2; tick += step) {
       printf "<line x1=\"80\" x2=\"770\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#7a828c\" stroke-opacity=\"%s\"/>\n", \
-        y(tick * 1048576), y(tick * 1048576), tick ? "0.3" : "1"
+        y(tick * 1048576), y(tick * 1048576), (tick ? "0.3" : "1")
       label(72, y(tick * 1048576) + 5, "end", tick (tick + step / 2 < top ? "" : " MiB"))
     }
     step = nice_step(longest / 1000000)

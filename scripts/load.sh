@@ -110,7 +110,7 @@ report() {
   local i
   for ((i = 1; i <= viewers; i++)); do why_failed "$i"; done >"$work/failures"
   local failed
-  failed=$(wc -l <"$work/failures")
+  failed=$(($(wc -l <"$work/failures")))
   # The failed ones have no first byte that counts.
   cat "$work"/*.end | awk '$1 == 0 && ($2 == 200 || $2 == 206) { print $4, $5 }' | sort -n >"$work/times"
   cat "$work"/*.end | awk -v all="$viewers" -v failed="$failed" -v times="$work/times" '

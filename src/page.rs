@@ -13,6 +13,7 @@ use crate::engine::{End, Exchange};
 use crate::feed::Event;
 use crate::fixed_text::FixedText;
 use crate::http::head::{Head, Persistence};
+use crate::http::origin;
 use crate::http::target::Route;
 use crate::ledger::Sample;
 use crate::platform::{self, RESIDENT_SET_MEANING};
@@ -29,7 +30,8 @@ const MOVING_EVERY: Duration = Duration::from_millis(100);
 /// And this often while nothing does, which also shows a page that has gone.
 const IDLE_EVERY: Duration = Duration::from_secs(1);
 
-/// Answers a GET or HEAD of one of the three.
+/// Answers a GET or HEAD of one of the three. Not inlined: its stack would be part of every viewer's.
+#[inline(never)]
 pub fn answer(site: &Site, mut exchange: Exchange, route: Route) -> End {
     let sent = match route {
         Route::Events if exchange.method == Method::Get => {
@@ -55,9 +57,8 @@ fn whole(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> io::Result<(
     head.field("Content-Length", body.len());
     let mut opening = head.finish();
     let body = if exchange.method == Method::Head { &[] } else { body };
-    let taken = opening.push(body);
-    exchange.writer().write_all(opening.as_bytes())?;
-    exchange.writer().write_all(&body[taken..])?;
+    opening.extend_from_slice(body);
+    exchange.writer().write_all(&opening)?;
     exchange.writer().flush()
 }
 
@@ -66,32 +67,15 @@ fn head(exchange: &Exchange, persistence: Persistence, media_type: &str) -> Head
     head.field("Content-Type", media_type);
     head.field("X-Content-Type-Options", "nosniff");
     head.field("Cache-Control", "no-store");
-    head.field("Vary", "Origin");
-    if let Some(origin) = exchange.fields.single("Origin").filter(|origin| is_loopback(origin)) {
-        head.field("Access-Control-Allow-Origin", origin);
-    }
+    origin::let_read(&mut head, &exchange.fields);
     head
-}
-
-/// Whether a page of this origin (RFC 6454 7) was served by this machine, to this machine.
-fn is_loopback(origin: &str) -> bool {
-    let Some(rest) = origin.strip_prefix("http://").or(origin.strip_prefix("https://")) else {
-        return false;
-    };
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (rest, "80"),
-    };
-    ["localhost", "127.0.0.1", "[::1]"].contains(&host)
-        && !port.is_empty()
-        && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Tells what happens until the page has gone, or the server is to stop.
 fn events(site: &Site, exchange: &mut Exchange) -> io::Result<()> {
     let opening = head(exchange, Persistence::Closes, "text/event-stream").finish();
     let to = exchange.writer();
-    to.write_all(opening.as_bytes())?;
+    to.write_all(&opening)?;
     // How soon a page that was cut off asks again, in milliseconds.
     to.write_all(b"retry: 1000\n\n")?;
     let mut reader = site.ledger.feed.reader();
@@ -160,33 +144,6 @@ impl Display for JsonEvent<'_> {
                 write!(f, r#"{{"event":"started","request":{request},"at_us":{}}}"#, at.as_micros())
             }
             Event::Ended(record) => JsonRecord { record, mode: self.site.mode }.fmt(f),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_loopback;
-
-    #[test]
-    fn only_loopback_pages_may_read() {
-        for origin in
-            ["http://localhost", "http://localhost:3000", "https://127.0.0.1:8443", "http://[::1]:3001"]
-        {
-            assert!(is_loopback(origin), "{origin}");
-        }
-        for origin in [
-            "null",
-            "http://example.org",
-            "http://localhost.example.org",
-            "http://localhost:3000.example.org",
-            "http://localhost:",
-            "http://127.0.0.1.example.org",
-            "http://127.0.0.10",
-            "ftp://localhost",
-            "localhost",
-        ] {
-            assert!(!is_loopback(origin), "{origin}");
         }
     }
 }

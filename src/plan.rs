@@ -6,7 +6,8 @@ use std::fmt::Display;
 use tiny_http::Method;
 
 use crate::engine::Exchange;
-use crate::http::head::{Head, Opening};
+use crate::http::head::Head;
+use crate::http::origin;
 use crate::http::precondition::{self, Validators, Verdict};
 use crate::http::range::ByteRange;
 use crate::http::target::Route;
@@ -24,7 +25,7 @@ pub struct Plan {
     /// Status code.
     pub status: u16,
     /// Status line and fields.
-    pub head: Opening,
+    pub head: Vec<u8>,
     /// What follows.
     pub body: Body,
     /// How it ends if all of it is sent.
@@ -45,7 +46,7 @@ pub enum Body {
 pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
     if let Some(fault) = exchange.fault {
         let plan = text(exchange, fault.status, fault.why, Outcome::Sent, |_| {});
-        return if fault.head_is_sent { Plan { head: Opening::new(), ..plan } } else { plan };
+        return if fault.head_is_sent { Plan { head: Vec::new(), ..plan } } else { plan };
     }
     match (route, &exchange.method) {
         (Route::Server, Method::Options) => options(exchange),
@@ -87,7 +88,7 @@ fn serve(media: &Media, exchange: &Exchange, open: OpenMedia) -> Plan {
         }
     };
     let (first, length) = range.map_or((0, size_bytes), |r| (r.first, r.last - r.first + 1));
-    let mut head = Head::new(status, exchange.persistence);
+    let mut head = head(exchange, status);
     head.field("Content-Type", media.media_type);
     head.field("X-Content-Type-Options", "nosniff");
     head.field("Content-Disposition", &media.disposition);
@@ -104,7 +105,7 @@ fn serve(media: &Media, exchange: &Exchange, open: OpenMedia) -> Plan {
 
 /// The fields of a 200 that a cache needs, and no length (RFC 9110 15.4.5).
 fn not_modified(exchange: &Exchange, validators: &Validators) -> Plan {
-    let mut head = Head::new(304, exchange.persistence);
+    let mut head = head(exchange, 304);
     validate(&mut head, validators);
     Plan { status: 304, head: head.finish(), body: Body::None, outcome: Outcome::Sent }
 }
@@ -117,7 +118,7 @@ fn validate(head: &mut Head, validators: &Validators) {
 }
 
 fn options(exchange: &Exchange) -> Plan {
-    let mut head = Head::new(204, exchange.persistence);
+    let mut head = head(exchange, 204);
     head.field("Allow", ALLOWED);
     Plan { status: 204, head: head.finish(), body: Body::None, outcome: Outcome::Sent }
 }
@@ -146,6 +147,13 @@ fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
     }
 }
 
+/// A head with what every answer says.
+fn head(exchange: &Exchange, status: u16) -> Head {
+    let mut head = Head::new(status, exchange.persistence);
+    origin::let_read(&mut head, &exchange.fields);
+    head
+}
+
 /// An answer for people: one line of plain text.
 fn text(
     exchange: &Exchange,
@@ -155,7 +163,7 @@ fn text(
     more_fields: impl FnOnce(&mut Head),
 ) -> Plan {
     let line = format!("{line}\n");
-    let mut head = Head::new(status, exchange.persistence);
+    let mut head = head(exchange, status);
     head.field("Content-Type", "text/plain; charset=utf-8");
     head.field("X-Content-Type-Options", "nosniff");
     more_fields(&mut head);

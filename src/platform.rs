@@ -31,7 +31,7 @@ mod memory {
     use super::ResidentSet;
     use std::fs::File;
     use std::os::unix::fs::FileExt;
-    use std::sync::OnceLock;
+    use std::sync::{Mutex, OnceLock, PoisonError};
 
     /// Where the figure stands in the system's own tool.
     pub const RESIDENT_SET_MEANING: &str = "resident set, RES in top";
@@ -41,8 +41,10 @@ mod memory {
         // Kept open: saves the look-up on every request, and works when descriptors have run out.
         static STATUS: OnceLock<Option<File>> = OnceLock::new();
         let status = STATUS.get_or_init(|| File::open("/proc/self/status").ok());
-        let mut text = [0; 4096];
-        let Some(length) = status.as_ref().and_then(|f| f.read_at(&mut text, 0).ok()) else {
+        // Not on the stack, where each thread would keep a page for it.
+        static TEXT: Mutex<[u8; 4096]> = Mutex::new([0; 4096]);
+        let mut text = TEXT.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(length) = status.as_ref().and_then(|f| f.read_at(&mut *text, 0).ok()) else {
             return ResidentSet::default();
         };
         let text = str::from_utf8(&text[..length]).unwrap_or_default();

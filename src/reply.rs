@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::http::head::Opening;
+use crate::http::head::OPENING_BYTES;
 
 /// The engine keeps writes of fewer bytes than this back (tiny_http's `BufWriter`), so they are flushed.
 const ENGINE_KEEPS_BACK_BYTES: usize = 1024;
@@ -13,6 +13,9 @@ const ENGINE_KEEPS_BACK_BYTES: usize = 1024;
 /// What one TCP segment carries at most, on the loopback or up to the network card that cuts it: 65,536 bytes
 /// less the headers of IPv6 and of TCP with time stamps.
 const SEGMENT_BYTES: usize = 65_464;
+
+/// The most that one call hands over, so that what was sent is known while a whole buffer is on its way.
+const WRITE_MOST_BYTES: usize = 16 * SEGMENT_BYTES;
 
 /// How much of a buffer to fill for each write, so that it leaves in whole segments: with Nagle's algorithm off,
 /// the 72 bytes that 64 KiB have beyond one travel alone, and a single client then gets half the throughput
@@ -44,8 +47,8 @@ pub enum CutOff {
 pub struct Reply<'a> {
     to: &'a mut dyn Write,
     started: Instant,
-    opening: Opening,
-    opened: bool,
+    /// The head, until it has gone out.
+    head: Option<Vec<u8>>,
     /// Bytes of the body that were handed to the system.
     pub sent_bytes: u64,
     /// The same of all answers.
@@ -58,23 +61,22 @@ impl<'a> Reply<'a> {
     /// An answer that starts with `head`, whose first write will be the head and the first bytes of
     /// the body together: apart, they would cost a second packet.
     pub fn new(
-        head: Opening,
+        head: Vec<u8>,
         to: &'a mut dyn Write,
         total_sent_bytes: &'a AtomicU64,
         started: Instant,
     ) -> Self {
-        Self { to, started, opening: head, opened: false, sent_bytes: 0, total_sent_bytes, first_byte: None }
+        Self { to, started, head: Some(head), sent_bytes: 0, total_sent_bytes, first_byte: None }
     }
 
     /// Sends bytes of the body; none where there is only a head.
     pub fn send(&mut self, mut body: &[u8]) -> Result<(), CutOff> {
-        if !self.opened {
-            self.opened = true;
-            let head_bytes = self.opening.as_bytes().len();
-            let taken = self.opening.push(body);
-            body = &body[taken..];
-            let opening = self.opening;
-            self.write(opening.as_bytes(), head_bytes)?;
+        if let Some(mut opening) = self.head.take() {
+            let head_bytes = opening.len();
+            let (with_it, after) = body.split_at(body.len().min(OPENING_BYTES.saturating_sub(head_bytes)));
+            opening.extend_from_slice(with_it);
+            body = after;
+            self.write(&opening, head_bytes)?;
         }
         if body.is_empty() { Ok(()) } else { self.write(body, 0) }
     }
@@ -82,26 +84,29 @@ impl<'a> Reply<'a> {
     /// Writes all of `bytes`, of which the first `not_body_bytes` do not count as body.
     fn write(&mut self, bytes: &[u8], not_body_bytes: usize) -> Result<(), CutOff> {
         let mut written = 0;
-        let mut write_some = || -> io::Result<()> {
+        let mut write_all = || -> io::Result<()> {
             while written < bytes.len() {
-                match self.to.write(&bytes[written..]) {
+                let slice = &bytes[written..bytes.len().min(written + WRITE_MOST_BYTES)];
+                match self.to.write(slice) {
                     Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                    Ok(some) => written += some,
+                    Ok(some) => {
+                        let before = written.max(not_body_bytes);
+                        written += some;
+                        let body_bytes = written.saturating_sub(before) as u64;
+                        self.sent_bytes += body_bytes;
+                        self.total_sent_bytes.fetch_add(body_bytes, Relaxed);
+                    }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(error) => return Err(error),
                 }
                 self.first_byte.get_or_insert_with(|| self.started.elapsed());
             }
             if bytes.len() < ENGINE_KEEPS_BACK_BYTES {
-                self.to.flush().inspect_err(|_| written = 0)?;
+                self.to.flush()?;
             }
             Ok(())
         };
-        let done = write_some();
-        let body_bytes = written.saturating_sub(not_body_bytes) as u64;
-        self.sent_bytes += body_bytes;
-        self.total_sent_bytes.fetch_add(body_bytes, Relaxed);
-        done.map_err(|error| cut_off_by(&error))
+        write_all().map_err(|error| cut_off_by(&error))
     }
 }
 

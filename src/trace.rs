@@ -132,7 +132,8 @@ impl Trace {
 }
 
 /// One write for one line, so that lines of parallel requests never mix. A stderr that is gone must not
-/// end the server.
+/// end the server. Not inlined: its four KiB of stack would be part of every viewer's.
+#[inline(never)]
 fn print(line: impl Display) {
     let mut text = Line::new();
     if writeln!(text, "{line}").is_err() {

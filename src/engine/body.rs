@@ -27,6 +27,15 @@ pub enum Body {
     Malformed,
 }
 
+/// Whether the head speaks of a body at all.
+pub fn is_announced(request: &Request) -> bool {
+    let speaks = |line: &Header| ANNOUNCING.iter().any(|name| line.field.equiv(name));
+    request.headers().iter().any(speaks)
+}
+
+/// Fields with which a body comes, or may.
+const ANNOUNCING: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Expect", "Upgrade"];
+
 /// Reads away what is worth reading. May block for as long as the client is silent, up to the timeout.
 pub fn settle(request: &mut Request) -> Body {
     let all = |name| request.headers().iter().filter(move |line| line.field.equiv(name));

@@ -13,7 +13,7 @@ use tiny_http::Request;
 use crate::platform;
 
 use super::Peer;
-use super::exchange::{End, Exchange};
+use super::exchange::{End, Exchange, Incoming};
 use super::numbers::{Known, Numbers};
 use super::panics;
 
@@ -40,7 +40,7 @@ pub struct Crew {
 #[derive(Default)]
 struct State {
     /// The connections that have a thread, each with its requests that wait.
-    busy: BTreeMap<Peer, VecDeque<Request>>,
+    busy: BTreeMap<Peer, VecDeque<Incoming>>,
     /// First requests of connections that have none yet.
     ready: VecDeque<Job>,
     /// Threads that wait for work, or are about to.
@@ -50,7 +50,7 @@ struct State {
 struct Job {
     peer: Peer,
     known: Known,
-    request: Request,
+    request: Incoming,
 }
 
 impl Crew {
@@ -68,6 +68,7 @@ impl Crew {
     /// its connection.
     pub fn dispatch(self: &Arc<Self>, request: Request) -> bool {
         let Some(&peer) = request.remote_addr() else { return false };
+        let request = Incoming::new(request, peer);
         let mut state = self.lock();
         if let Some(waiting) = state.busy.get_mut(&peer) {
             waiting.push_back(request);
@@ -152,7 +153,7 @@ impl Crew {
     }
 
     /// The connection's next request that waits; none are answered after it has been closed.
-    fn next_of(&self, peer: Peer, open: bool) -> Option<(Known, Request)> {
+    fn next_of(&self, peer: Peer, open: bool) -> Option<(Known, Incoming)> {
         let mut state = self.lock();
         let waiting = state.busy.get_mut(&peer)?;
         if open && let Some(request) = waiting.pop_front() {
@@ -163,18 +164,18 @@ impl Crew {
         state.idle += 1;
         drop(state);
         for request in unanswered.into_iter().flatten() {
-            forget(request, peer);
+            request.forget(peer);
         }
         None
     }
 
     /// Answers one request; whether the connection may have more.
-    fn answer_one(&self, peer: Peer, known: Known, request: Request) -> bool {
+    fn answer_one(&self, peer: Peer, known: Known, request: Incoming) -> bool {
         let (Known::New(number) | Known::Before(number)) = known else {
-            forget(request, peer);
+            request.forget(peer);
             return false;
         };
-        let end = match Exchange::take(request, peer, number) {
+        let end = match request.settle(peer, number) {
             Some(exchange) => (self.answer)(exchange),
             None => End::BrokenOff,
         };
@@ -184,13 +185,5 @@ impl Crew {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Lets go of a request that is not to be answered, without tiny_http's 500.
-fn forget(request: Request, peer: Peer) {
-    if let Some(mut exchange) = Exchange::take(request, peer, 0) {
-        exchange.broke_off(false);
-        exchange.finish();
     }
 }

@@ -70,15 +70,53 @@ enum WayBack {
     Undroppable(Box<dyn ReadWrite + Send>),
 }
 
-impl Exchange {
-    /// Takes over a request. `None`: its client did not send the body that it had announced.
-    pub fn take(mut request: Request, peer: Peer, connection: u64) -> Option<Self> {
-        let body = body::settle(&mut request);
-        if body == Body::Broken {
-            // Or the drop of the reader would wait for the rest.
-            platform::with_socket_to(peer, |socket| socket.shutdown(Shutdown::Both));
-            return None;
+/// A request as it is dispatched. What needs no waiting has been taken over by then, since tiny_http's drop of a
+/// `Request` takes 8 KiB of stack, which every viewer's thread would keep.
+pub enum Incoming {
+    /// Ready to be answered.
+    Ready(Exchange),
+    /// Its body is to be settled first, which may wait for the client.
+    WithBody(Request),
+}
+
+impl Incoming {
+    /// Takes over what can be.
+    pub fn new(request: Request, peer: Peer) -> Self {
+        if body::is_announced(&request) {
+            Self::WithBody(request)
+        } else {
+            Self::Ready(Exchange::take(request, peer, Body::None))
         }
+    }
+
+    /// The request, on this connection. `None`: its client did not send the body that it had announced.
+    pub fn settle(self, peer: Peer, connection: u64) -> Option<Exchange> {
+        let mut exchange = match self {
+            Self::Ready(exchange) => exchange,
+            Self::WithBody(mut request) => match body::settle(&mut request) {
+                Body::Broken => {
+                    // Or the drop of the reader would wait for the rest.
+                    platform::with_socket_to(peer, |socket| socket.shutdown(Shutdown::Both));
+                    return None;
+                }
+                body => Exchange::take(request, peer, body),
+            },
+        };
+        exchange.connection = connection;
+        Some(exchange)
+    }
+
+    /// Lets go of a request that is not to be answered, without tiny_http's 500.
+    pub fn forget(self, peer: Peer) {
+        if let Some(mut exchange) = self.settle(peer, 0) {
+            exchange.broke_off(false);
+            exchange.finish();
+        }
+    }
+}
+
+impl Exchange {
+    fn take(request: Request, peer: Peer, body: Body) -> Self {
         let fault = fault_of(&request, body);
         let closes_by_engine = engine_closes_after(&request);
         let asks = connection_asks(&request, "close");
@@ -88,8 +126,8 @@ impl Exchange {
             HTTPVersion(1, 0) => Persistence::KeepAlive,
             _ => Persistence::Stays,
         };
-        Some(Self {
-            connection,
+        Self {
+            connection: 0,
             peer,
             method: request.method().clone(),
             target: request.url().to_owned(),
@@ -102,7 +140,7 @@ impl Exchange {
                 (true, false) => End::Closed,
                 (false, false) => End::Open,
             },
-        })
+        }
     }
 
     /// The connection, behind tiny_http's small buffer: must be flushed.
@@ -189,7 +227,9 @@ fn connection_asks(request: &Request, option: &str) -> bool {
     lines.any(|line| line.value.as_str().split(',').any(|o| o.trim().eq_ignore_ascii_case(option)))
 }
 
-/// Throws away what a client still sends, so that it gets to read its answer.
+/// Throws away what a client still sends, so that it gets to read its answer. Not inlined: its stack would be part
+/// of every viewer's.
+#[inline(never)]
 fn linger(socket: &TcpStream) {
     let _ = socket.set_read_timeout(Some(LINGER));
     let _ = io::copy(&mut socket.take(LINGER_MOST_BYTES as u64), &mut io::sink());

@@ -1,23 +1,19 @@
-//! The head of an answer (RFC 9112 4 and 5), written into bounded text on the stack.
+//! The head of an answer (RFC 9112 4 and 5).
 //!
 //! Written here and not by `tiny_http::Response`: that cannot announce a close, gives a 304 a length that
 //! is not the 200's, and may turn to chunks when the client says `TE`.
 
-use std::fmt::{Display, Write};
+use std::fmt::Display;
+use std::io::Write;
 use std::time::SystemTime;
 
 use httpdate::HttpDate;
 use tiny_http::StatusCode;
 
-use crate::fixed_text::FixedText;
-
 use super::target::percent_encoded;
 
-/// Bytes of a head, and of the first write that carries it: one page.
-pub const OPENING_BYTES: usize = 4096;
-
-/// The first write of an answer: its head, then as much of its body as there is room for.
-pub type Opening = FixedText<OPENING_BYTES>;
+/// Bytes of the first write of an answer: its head, which is shorter, and as much of its body as there is room for.
+pub const OPENING_BYTES: usize = 2048;
 
 /// What becomes of the connection after this answer (RFC 9112 9.3), as its `Connection` field says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +27,12 @@ pub enum Persistence {
 }
 
 /// A head under construction.
-pub struct Head(Opening);
+pub struct Head(Vec<u8>);
 
 impl Head {
     /// Status line, Date, Server and Connection.
     pub fn new(status: u16, persistence: Persistence) -> Self {
-        let mut head = Self(Opening::new());
+        let mut head = Self(Vec::with_capacity(OPENING_BYTES));
         let reason = StatusCode(status).default_reason_phrase();
         head.line(format_args!("HTTP/1.1 {status} {reason}"));
         head.field("Date", HttpDate::from(SystemTime::now()));
@@ -55,14 +51,13 @@ impl Head {
     }
 
     /// The finished head, with the empty line that ends it.
-    pub fn finish(mut self) -> Opening {
+    pub fn finish(mut self) -> Vec<u8> {
         self.line("");
         self.0
     }
 
     fn line(&mut self, line: impl Display) {
-        // The longest head is below 2,000 bytes (tested with the longest file name), so it fits.
-        write!(self.0, "{line}\r\n").expect("a head fits into its page");
+        write!(self.0, "{line}\r\n").expect("a vector takes whatever is written");
     }
 }
 
@@ -86,7 +81,7 @@ mod tests {
         head.field("Content-Range", format_args!("bytes {0}-{0}/{0}", u64::MAX));
         head.field("Content-Length", u64::MAX);
         head.field("ETag", format_args!("\"{:x}-{:x}\"", u128::MAX, u64::MAX));
-        assert!(head.finish().as_bytes().len() < 2_000);
+        assert!(head.finish().len() < OPENING_BYTES);
     }
 
     #[test]

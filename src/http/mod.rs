@@ -5,6 +5,7 @@
 
 pub mod head;
 pub mod media_type;
+pub mod origin;
 pub mod precondition;
 pub mod range;
 pub mod target;
