@@ -24,6 +24,9 @@ use super::panics;
 const BACKLOG: i32 = 4096;
 /// A new accept loop would die at once as long as descriptors are short: two a connection, and the file.
 const SPARE_DESCRIPTORS: usize = 24;
+/// And while more clients come than there are descriptors for, new loops die soon; each leaves threads that end after
+/// five seconds.
+const REVIVE_EVERY: Duration = Duration::from_millis(50);
 /// How long a living accept loop may take to notice a connection that opens and ends.
 const PROBE_PATIENCE: Duration = Duration::from_millis(100);
 /// Added to the timeout before an old server's connections count as gone.
@@ -47,6 +50,7 @@ pub struct Acceptor {
     old: Vec<Generation>,
     /// Some accept loop panicked, and it may have been this one's.
     suspect: bool,
+    next_revival: Instant,
     nudger: Nudger,
     /// New connections on this socket, since the start.
     connections: Arc<AtomicU64>,
@@ -67,6 +71,7 @@ impl Acceptor {
             timeout,
             old: Vec::new(),
             suspect: false,
+            next_revival: Instant::now(),
         })
     }
 
@@ -80,11 +85,13 @@ impl Acceptor {
     pub fn revive(&mut self, crew: &Arc<Crew>, some_loop_panicked: bool) -> bool {
         self.suspect |= some_loop_panicked;
         let dead = || self.current.shared.dead.load(Relaxed);
-        if (self.suspect || dead()) && self.has_descriptors() {
+        let now = Instant::now();
+        if (self.suspect || dead()) && now >= self.next_revival && self.has_descriptors() {
             let deaf = dead() || self.is_deaf().unwrap_or(true);
             self.suspect = false;
             if deaf && let Ok(next) = Generation::start(&self.listener, crew, &self.connections) {
                 self.old.push(std::mem::replace(&mut self.current, next));
+                self.next_revival = now + REVIVE_EVERY;
             }
         }
         if let Some(timeout) = self.timeout {

@@ -82,7 +82,7 @@ impl Crew {
         state.ready.push_back(Job { peer, known, request });
         // The others are started by this one: dispatching must keep up with the engine's queue, which keeps
         // the room of its longest moment for ever.
-        let needs_first = state.idle == 0 && state.ready.len() == 1;
+        let needs_first = state.idle == 0;
         state.idle += usize::from(needs_first);
         drop(state);
         if needs_first {

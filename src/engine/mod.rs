@@ -88,5 +88,5 @@ impl Engine {
     }
 }
 
-/// The peer as a key: an IPv4 client of an IPv6 socket is the same in either form.
+/// A client's address, which tells one living connection from another.
 type Peer = SocketAddr;
