@@ -22,6 +22,8 @@ pub struct Trace {
     mode: Mode,
     format: TraceFormat,
     coloured: bool,
+    /// Asked once: it is a system call.
+    pid: u32,
 }
 
 /// What is served, as the first line says it.
@@ -47,7 +49,7 @@ impl Trace {
                 !refused && std::io::stderr().is_terminal()
             }
         };
-        Self { mode, format, coloured }
+        Self { mode, format, coloured, pid: std::process::id() }
     }
 
     /// Whether requests are told.
@@ -57,7 +59,7 @@ impl Trace {
 
     /// The first line: a legend for people, what is served for programs.
     pub fn listening(&self, serving: &Serving<'_>) {
-        let pid = std::process::id();
+        let pid = self.pid;
         match self.format {
             TraceFormat::Off => {}
             TraceFormat::Text => print(format_args!(
@@ -80,7 +82,7 @@ impl Trace {
     pub fn request(&self, record: &Record) {
         match self.format {
             TraceFormat::Off => {}
-            TraceFormat::Text => print(TextRecord { record, mode: self.mode, coloured: self.coloured }),
+            TraceFormat::Text => print(TextRecord { record, trace: self }),
             TraceFormat::Json => print(JsonRecord { record, mode: self.mode }),
         }
     }
@@ -145,14 +147,13 @@ fn print(line: impl Display) {
 /// A record as one line, without its end.
 struct TextRecord<'a> {
     record: &'a Record,
-    mode: Mode,
-    coloured: bool,
+    trace: &'a Trace,
 }
 
 impl Display for TextRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let r = self.record;
-        let paint = |code: &'static str| if self.coloured { code } else { "" };
+        let paint = |code: &'static str| if self.trace.coloured { code } else { "" };
         let status = match r.answered.status {
             200..=399 => "\x1b[32m",
             400..=499 => "\x1b[33m",
@@ -161,10 +162,10 @@ impl Display for TextRecord<'_> {
         write!(
             f,
             "[{}] {:>8} ms: #{} {} ",
-            std::process::id(),
+            self.trace.pid,
             r.at.as_millis(),
             r.request,
-            self.mode.name()
+            self.trace.mode.name()
         )?;
         write!(f, "{} {} ", Plain(r.asked.method.as_str()), Plain(r.asked.target.as_str()))?;
         write!(f, "{}{}{}", paint(status), r.answered.status, paint("\x1b[0m"))?;

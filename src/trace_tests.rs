@@ -39,7 +39,9 @@ fn record() -> Record {
 }
 
 fn text(record: &Record, coloured: bool) -> String {
-    TextRecord { record, mode: Mode::Buffer, coloured }.to_string()
+    let color = if coloured { Color::Always } else { Color::Never };
+    let trace = Trace::new(Mode::Buffer, TraceFormat::Text, color);
+    TextRecord { record, trace: &trace }.to_string()
 }
 
 #[test]
