@@ -120,8 +120,10 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.render().to_string();
-    let said = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-    let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    // The error, its values and its tip, without the usage and the hint at the end.
+    let said = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words = said.flat_map(str::split_whitespace).skip_while(|&word| word == "error:");
+    let line = words.collect::<Vec<_>>().join(" ");
     eprintln!("heapserve: {line}; see heapserve --help");
     ExitCode::from(USAGE_ERROR)
 }
