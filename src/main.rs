@@ -12,8 +12,8 @@
 //! # The rooms
 //!
 //! * [`modes`]: the lesson. Two files of the same shape; read these first.
-//! * [`heap`]: the allocator that counts. [`platform`]: what differs between systems. Only these two have
-//!   `unsafe` code.
+//! * [`heap`]: the allocator that counts. [`platform`]: what differs between systems. Only these two
+//!   leave safe Rust.
 //! * [`units`], [`fixed_text`]: sizes for people, text without a heap.
 
 mod answer;

@@ -15,7 +15,7 @@ const NUDGES_A_CONNECTION: u64 = 2;
 const NUDGES_A_TICK: u64 = 8;
 /// Without new connections: one nudge this often (at least thrice in the timeout), for connections that
 /// got stuck behind ones that ask nothing, and because the accept loop dies of an accept timeout.
-const IDLE_EVERY: Duration = Duration::from_secs(2);
+const IDLE_EVERY: Duration = Duration::from_secs(3);
 /// Each nudge leaves a port in TIME_WAIT, of which Windows has 16,384 and keeps each for a minute or two: so
 /// there is a store of nudges, and it fills slowly.
 const STORE: u64 = 4_000;
