@@ -39,7 +39,7 @@ pub use exchange::{End, Exchange};
 pub use panics::contain as contain_panic;
 
 /// How often the supervisor looks for a stop signal and a dead accept loop while nothing happens.
-const IDLE_TICK: Duration = Duration::from_millis(200);
+const IDLE_TICK: Duration = Duration::from_millis(300);
 /// How long running answers may take to finish once the engine is to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
