@@ -176,7 +176,8 @@ impl Crew {
             return false;
         };
         let end = match request.settle(peer, number) {
-            Some(exchange) => (self.answer)(exchange),
+            // Whatever panics in there, this thread goes on, and with it the place of its connection.
+            Some(exchange) => panics::contain(|| (self.answer)(exchange)).unwrap_or(End::BrokenOff),
             None => End::BrokenOff,
         };
         self.numbers.answered(peer, end);

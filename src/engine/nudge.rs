@@ -51,7 +51,7 @@ impl Nudger {
         self.connections_seen = connections_seen;
         let refilled = (now - self.started).as_millis() as u64 * STORE_REFILL_A_SECOND / 1_000;
         self.spent = self.spent.max(refilled);
-        self.due = self.due.min(refilled + STORE - self.spent);
+        self.due = self.due.min((refilled + STORE).saturating_sub(self.spent));
         let nudges = self.due.div_ceil(8).min(NUDGES_A_TICK).max(u64::from(now >= self.next_idle));
         for _ in 0..nudges {
             // Refused or out of descriptors: then there is nothing to nudge.
