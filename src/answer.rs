@@ -53,8 +53,7 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
     let duration = entry.started.elapsed();
     let answered = answered.unwrap_or(FAILED);
     match answered.outcome {
-        Outcome::ClientClosed => exchange.broke_off(true),
-        Outcome::TimedOut | Outcome::Short | Outcome::Failed => exchange.broke_off(false),
+        Outcome::ClientClosed | Outcome::TimedOut | Outcome::Short | Outcome::Failed => exchange.broke_off(),
         _ => {}
     }
     let end = exchange.finish();

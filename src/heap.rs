@@ -18,6 +18,8 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -30,6 +32,8 @@ static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// stats_alloc counts before it asks the system, so what the system refused is taken off again.
 static REFUSED_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+/// Capacity of all [`Buffer`]s.
+static BUFFER_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// No `Drop` and a constant start: safe to touch from inside an allocator, even at thread exit.
@@ -129,17 +133,58 @@ pub fn allocations() -> u64 {
     made.saturating_sub(REFUSED_ALLOCATIONS.load(Relaxed)) as u64
 }
 
+/// Allocations, reallocations and ends of allocations so far: as long as it stays the same, no thread has
+/// taken anything from the heap or given anything back.
+pub fn moves() -> usize {
+    let stats = ALLOCATOR.0.stats();
+    stats.allocations.wrapping_add(stats.reallocations).wrapping_add(stats.deallocations)
+}
+
+/// What the [`Buffer`]s that are alive take of the live heap, in bytes.
+pub fn buffer_bytes() -> u64 {
+    BUFFER_BYTES.load(Relaxed) as u64
+}
+
+/// A buffer for bytes of the file, counted apart from the rest of the heap as well.
+pub struct Buffer(Vec<u8>);
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let bytes = self.0.capacity();
+        // First the heap, then this: the difference must not look larger than it is.
+        drop(mem::take(&mut self.0));
+        BUFFER_BYTES.fetch_sub(bytes, Relaxed);
+    }
+}
+
+impl Deref for Buffer {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+/// For filling it within its capacity: a buffer does not grow.
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
 /// A buffer of exactly `bytes` (one allocation), or `None` where the system has no memory for it or it
 /// would take the live heap above `limit_bytes`. Exact under concurrency: of many at once, none
 /// succeeds that would not fit.
-pub fn try_buffer(bytes: u64, limit_bytes: Option<u64>) -> Option<Vec<u8>> {
+pub fn try_buffer(bytes: u64, limit_bytes: Option<u64>) -> Option<Buffer> {
     let bytes = usize::try_from(bytes).ok()?;
     let limit = limit_bytes.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
     let mut buffer = Vec::new();
     THREAD.with(|cells| cells.limit_bytes.set(limit));
     let reserved = buffer.try_reserve_exact(bytes);
     THREAD.with(|cells| cells.limit_bytes.set(usize::MAX));
-    reserved.ok().map(|()| buffer)
+    reserved.ok()?;
+    BUFFER_BYTES.fetch_add(buffer.capacity(), Relaxed);
+    Some(Buffer(buffer))
 }
 
 /// The process's allocator; see the module's documentation.

@@ -1,178 +1,205 @@
 //! Weaknesses 1, 6, 7, 9 and 15: the listening socket, and an accept loop that ends at the first error.
 //!
-//! The socket is ours; tiny_http gets clones of it. When its accept loop has died, of an error that `recv` tells
-//! once (6) or of a panic when descriptors or threads run out (7), a new `Server` is built on another
-//! clone, while the kernel's backlog keeps who arrives in between. Requests of connections that the old one
-//! accepted come through the old one only, so it is kept until they can no longer exist.
+//! The socket is ours; tiny_http gets clones of it. When its accept loop ends, of an error (6) or of a panic
+//! because descriptors or threads have run out (7), it closes its clone, which is the proof. Then a new `Server` is
+//! built on another clone, while the kernel's backlog keeps who arrives in between. Requests of connections that
+//! the old one accepted come through the old one only, so it is kept until those have ended.
 
-use std::io::{self, Read};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tiny_http::Server;
 
-use crate::platform;
+use crate::platform::{self, Handle};
 
-use super::crew::Crew;
-use super::nudge::{Nudger, reachable};
 use super::panics;
+use super::queue::Origin;
+use super::sweep::Listener;
+use super::table::{self, Address};
+use super::workers::Workers;
 
 /// Connections that may wait to be accepted; std asks for 128, and 500 at once then wait a second (15).
 const BACKLOG: i32 = 4096;
-/// A new accept loop would die at once as long as descriptors are short: two a connection, and the file.
-const SPARE_DESCRIPTORS: usize = 24;
-/// And while more clients come than there are descriptors for, new loops die soon; each leaves threads that end after
-/// five seconds.
+/// While more clients come than there are descriptors or threads for, new loops end soon; each leaves threads that
+/// end after five seconds.
 const REVIVE_EVERY: Duration = Duration::from_millis(50);
-/// How long a living accept loop may take to notice a connection that opens and ends.
-const PROBE_PATIENCE: Duration = Duration::from_millis(100);
-/// Added to the timeout before an old server's connections count as gone.
-const RETIRE_MARGIN: Duration = Duration::from_secs(1);
 
-/// Sets what accepted connections inherit: no Nagle (1), timeouts (9); and the backlog (15).
-pub fn prepare(listener: &TcpListener, timeout: Option<Duration>) -> io::Result<()> {
+/// Sets what accepted connections inherit: no Nagle (1), and a send timeout (9); and the backlog (15).
+fn prepare(listener: &TcpListener, timeout: Option<Duration>) -> io::Result<()> {
     platform::widen_backlog(listener, BACKLOG);
     let options = platform::listener_options(listener)?;
     options.set_nodelay(true)?;
-    options.set_write_timeout(timeout)?;
-    options.set_read_timeout(timeout)
+    // See `WayBack::patiently`.
+    options.set_write_timeout(if cfg!(windows) { timeout } else { timeout.map(|whole| whole / 2) })
 }
 
 /// One listening socket with the accept loop that works on it, and those that did.
 pub struct Acceptor {
     listener: TcpListener,
-    address: SocketAddr,
-    timeout: Option<Duration>,
+    nth: u8,
+    bound: SocketAddr,
     current: Generation,
     old: Vec<Generation>,
-    /// Some accept loop panicked, and it may have been this one's.
-    suspect: bool,
     next_revival: Instant,
-    nudger: Nudger,
-    /// New connections on this socket, since the start.
-    connections: Arc<AtomicU64>,
 }
 
 impl Acceptor {
-    /// Prepares the socket and starts to accept.
-    pub fn start(listener: TcpListener, timeout: Option<Duration>, crew: &Arc<Crew>) -> io::Result<Self> {
+    /// Prepares the `nth` socket and starts to accept.
+    pub fn start(
+        nth: u8,
+        listener: TcpListener,
+        timeout: Option<Duration>,
+        workers: &Arc<Workers>,
+    ) -> io::Result<Self> {
         prepare(&listener, timeout)?;
-        let address = reachable(listener.local_addr()?);
-        let connections = Arc::default();
-        Ok(Self {
-            address,
-            current: Generation::start(&listener, crew, &connections)?,
-            nudger: Nudger::new(address, timeout),
-            connections,
-            listener,
-            timeout,
-            old: Vec::new(),
-            suspect: false,
-            next_revival: Instant::now(),
-        })
+        let bound = listener.local_addr()?;
+        let current = Generation::start(&listener, origin(nth, 1, bound), workers)?;
+        Ok(Self { listener, nth, bound, current, old: Vec::new(), next_revival: Instant::now() })
     }
 
-    /// Keeps the connections of this socket moving; whether new ones are arriving.
-    pub fn tick(&mut self) -> bool {
-        self.nudger.tick(self.connections.load(Relaxed))
+    /// What the sweep has to know of the socket.
+    pub fn listener(&self) -> Listener {
+        Listener::new(Handle::of(&self.listener), self.bound)
     }
 
-    /// Builds a new accept loop where the current one is dead, as soon as the system has what it takes, and
-    /// lets go of old ones. Whether there is one that is alive.
-    pub fn revive(&mut self, crew: &Arc<Crew>, some_loop_panicked: bool) -> bool {
-        self.suspect |= some_loop_panicked;
-        let dead = || self.current.shared.dead.load(Relaxed);
+    /// Builds a new accept loop where the current one has ended, as soon as there are descriptors for it. Whether
+    /// there is one.
+    pub fn revive(&mut self, has_descriptors: bool, workers: &Arc<Workers>) -> bool {
+        if self.current.accepts(self.bound) {
+            return true;
+        }
         let now = Instant::now();
-        if (self.suspect || dead()) && now >= self.next_revival && self.has_descriptors() {
-            let deaf = dead() || self.is_deaf().unwrap_or(true);
-            self.suspect = false;
-            if deaf && let Ok(next) = Generation::start(&self.listener, crew, &self.connections) {
+        if has_descriptors && now >= self.next_revival {
+            self.next_revival = now + REVIVE_EVERY;
+            let next = origin(self.nth, self.current.origin.generation + 1, self.bound);
+            if let Ok(next) = Generation::start(&self.listener, next, workers) {
                 self.old.push(std::mem::replace(&mut self.current, next));
-                self.next_revival = now + REVIVE_EVERY;
             }
         }
-        if let Some(timeout) = self.timeout {
-            self.old.retain(|generation| !generation.is_silent_for(timeout + RETIRE_MARGIN));
+        false
+    }
+
+    /// After a sweep: lets go of the servers whose connections have all ended.
+    pub fn retire(&mut self) {
+        if self.old.is_empty() {
+            return;
         }
-        !self.suspect && !self.current.shared.dead.load(Relaxed)
+        let mut table = table::lock();
+        self.old.retain_mut(|old| {
+            // This sweep has seen the last connection that it can have accepted.
+            let last_born = *old.last_born.get_or_insert(table.last_born());
+            let Origin { listener, generation, .. } = old.origin;
+            let mut places = table.all();
+            places.any(|at| {
+                let c = table.at(at);
+                let may_be_its = c.generation == 0 && c.born <= last_born;
+                c.born > 0 && c.listener == listener && (c.generation == generation || may_be_its)
+            })
+        });
     }
 
-    fn has_descriptors(&self) -> bool {
-        let spare: io::Result<Vec<TcpListener>> =
-            (0..SPARE_DESCRIPTORS).map(|_| self.listener.try_clone()).collect();
-        spare.is_ok()
+    /// When all requests that its servers had read were last known to have been taken from them.
+    pub fn queues_empty_at(&self) -> Duration {
+        let all = self.old.iter().chain([&self.current]);
+        all.map(|generation| generation.shared.queue_empty_at()).min().unwrap_or_default()
     }
+}
 
-    /// Whether nobody accepts: a connection that ends at once is not answered with its end.
-    fn is_deaf(&self) -> io::Result<bool> {
-        let mut probe = TcpStream::connect_timeout(&self.address, PROBE_PATIENCE)?;
-        probe.shutdown(Shutdown::Write)?;
-        probe.set_read_timeout(Some(PROBE_PATIENCE))?;
-        Ok(probe.read(&mut [0]).is_err())
-    }
+fn origin(listener: u8, generation: u32, bound: SocketAddr) -> Origin {
+    let local = if bound.ip().is_unspecified() { Address::default() } else { bound.into() };
+    Origin { listener, generation, local, client: Address::default() }
 }
 
 /// One `Server` and the thread that takes its requests. Ends when dropped.
 struct Generation {
     server: Arc<Server>,
     shared: Arc<Shared>,
+    origin: Origin,
+    /// The clone of the listening socket that the accept loop has.
+    handle: Handle,
+    /// The last connection that it can have accepted, once its accept loop has ended.
+    last_born: Option<u64>,
 }
 
+#[derive(Default)]
 struct Shared {
-    dead: AtomicBool,
-    retired: AtomicBool,
-    start: Instant,
-    last_request_ms: AtomicU64,
+    is_retired: AtomicBool,
+    /// The thread waits for a request.
+    waits: AtomicBool,
+    /// When it last found none, in microseconds.
+    found_none_at_us: AtomicU64,
+}
+
+impl Shared {
+    fn queue_empty_at(&self) -> Duration {
+        if self.waits.load(SeqCst) {
+            return table::now();
+        }
+        Duration::from_micros(self.found_none_at_us.load(SeqCst))
+    }
 }
 
 impl Generation {
-    /// The calling thread is woken when a connection has its first request.
-    fn start(listener: &TcpListener, crew: &Arc<Crew>, connections: &Arc<AtomicU64>) -> io::Result<Self> {
+    fn start(listener: &TcpListener, origin: Origin, workers: &Arc<Workers>) -> io::Result<Self> {
         let listener = listener.try_clone()?;
+        let handle = Handle::of(&listener);
         let server = panics::contain(|| Server::from_listener(listener, None))
             .map_err(|_| io::Error::other("no thread for another accept loop"))?
             .map_err(io::Error::other)?;
         let server = Arc::new(server);
-        let shared = Arc::new(Shared {
-            dead: AtomicBool::new(false),
-            retired: AtomicBool::new(false),
-            start: Instant::now(),
-            last_request_ms: AtomicU64::new(0),
-        });
-        let (taken, state, crew) = (Arc::clone(&server), Arc::clone(&shared), Arc::clone(crew));
-        let (connections, supervisor) = (Arc::clone(connections), thread::current());
+        let shared = Arc::new(Shared::default());
+        let (taken, state, workers) = (Arc::clone(&server), Arc::clone(&shared), Arc::clone(workers));
         let take_requests = move || {
-            while !state.retired.load(Relaxed) {
-                match taken.recv() {
-                    Ok(request) => {
-                        let now_ms = state.start.elapsed().as_millis() as u64;
-                        state.last_request_ms.store(now_ms, Relaxed);
-                        if crew.dispatch(request) {
-                            connections.fetch_add(1, Relaxed);
-                            supervisor.unpark();
-                        }
-                    }
-                    // The accept loop's last word (6), or our own call when this is dropped.
-                    Err(_) => state.dead.store(true, Relaxed),
-                }
+            take_requests(&taken, &state, origin, &workers);
+            // Dropping a server connects to it, without a timeout: so it is dropped here, where nobody waits.
+            while Arc::strong_count(&taken) > 1 {
+                thread::yield_now();
             }
         };
         thread::Builder::new().name(panics::THREAD_NAME.to_owned()).spawn(take_requests)?;
-        Ok(Self { server, shared })
+        Ok(Self { server, shared, origin, handle, last_born: None })
     }
 
-    fn is_silent_for(&self, span: Duration) -> bool {
-        let last = Duration::from_millis(self.shared.last_request_ms.load(Relaxed));
-        self.shared.start.elapsed() > last + span
+    /// Whether its accept loop has not ended.
+    fn accepts(&self, bound: SocketAddr) -> bool {
+        self.handle.is_listening(bound)
     }
 }
 
 impl Drop for Generation {
     fn drop(&mut self) {
-        self.shared.retired.store(true, Relaxed);
+        self.shared.is_retired.store(true, SeqCst);
         self.server.unblock();
+    }
+}
+
+/// Hands over requests until the generation is retired. `try_recv` comes first: it tells that there is none. It
+/// also swallows `unblock`, which comes after the mark.
+fn take_requests(server: &Server, shared: &Shared, origin: Origin, workers: &Arc<Workers>) {
+    while !shared.is_retired.load(SeqCst) {
+        let request = match server.try_recv() {
+            Ok(None) => {
+                shared.found_none_at_us.store(table::now().as_micros() as u64, SeqCst);
+                if shared.is_retired.load(SeqCst) {
+                    return;
+                }
+                shared.waits.store(true, SeqCst);
+                let request = server.recv();
+                shared.waits.store(false, SeqCst);
+                request
+            }
+            Ok(Some(request)) => Ok(request),
+            Err(error) => Err(error),
+        };
+        // An error is the accept loop's last word, or our own call when this is dropped.
+        if let Ok(request) = request
+            && let Some(&client) = request.remote_addr()
+        {
+            workers.dispatch(Origin { client: client.into(), ..origin }, request);
+        }
     }
 }

@@ -1,30 +1,39 @@
 //! Weakness 11: a request's unread body. When tiny_http drops one it allocates what is left of it, as
-//! announced: `Content-Length: 4000000000` moves the heap by 4 GB, and larger ones end the process. So
-//! no body is ever left to that drop: it is read and thrown away where it is small, and where it is not,
-//! its reader is never dropped.
+//! announced: `Content-Length: 4000000000` moves the heap by 4 GB, and larger ones end the process. So a
+//! body is read away up to a bound, under one deadline; a reader that has more left than that is never dropped.
 
-use std::io::Read;
+use std::time::{Duration, Instant};
 
-use tiny_http::{Header, Request};
+use tiny_http::{HTTPVersion, Header, Request};
 
-/// The most of a request body that is read and thrown away to keep the connection usable.
-const DRAINED_MOST_BYTES: usize = 64 * 1024;
+use super::exchange::Fault;
+
+/// The most of a body that is read away, so that an honest upload gets its refusal and leaves the connection usable.
+const READ_AWAY_MOST_BYTES: u64 = 8 << 20;
 /// Bodies up to this size are already in memory when tiny_http hands the request over.
 const ENGINE_READS_BYTES: usize = 1024;
+/// Fields with which a body comes, or may.
+const ANNOUNCING: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Expect", "Upgrade"];
 
-/// What is to be done about a request's body.
+/// What is left of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// There is none, or none is left.
-    None,
-    /// It cannot be told where it ends, so the connection closes after the answer.
-    Unread,
-    /// It is announced as so long that its reader must not be dropped.
-    Undroppable,
-    /// The client did not send what it had announced, in time or at all.
-    Broken,
-    /// Its length is nonsense.
-    Malformed,
+pub enum Left {
+    /// Nothing: the connection's next bytes are the next request.
+    Nothing,
+    /// Nothing that tiny_http keeps, but where the body ends is not known.
+    Unknown,
+    /// A part of it, whose reader may be dropped.
+    Some,
+    /// So much of it that its reader must not be dropped.
+    TooMuch,
+}
+
+/// What has become of a body.
+pub struct Settled {
+    /// What is left of it.
+    pub left: Left,
+    /// Why the request is refused.
+    pub fault: Option<Fault>,
 }
 
 /// Whether the head speaks of a body at all.
@@ -33,30 +42,57 @@ pub fn is_announced(request: &Request) -> bool {
     request.headers().iter().any(speaks)
 }
 
-/// Fields with which a body comes, or may.
-const ANNOUNCING: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Expect", "Upgrade"];
+/// Whether what is left of an unsettled body must not be dropped.
+pub fn is_undroppable(request: &Request) -> bool {
+    unread_bytes(request) > READ_AWAY_MOST_BYTES
+}
 
-/// Reads away what is worth reading. May block for as long as the client is silent, up to the timeout.
-pub fn settle(request: &mut Request) -> Body {
-    let all = |name| request.headers().iter().filter(move |line| line.field.equiv(name));
-    let waits = all("Expect").next().is_some();
-    // Handed over as it is by tiny_http, which then closes.
-    let upgrade = all("Connection").next().is_some_and(|line| mentions(line, "upgrade"));
-    let chunked = all("Transfer-Encoding").next().is_some();
-    let digits = |line: &Header| line.value.as_str().bytes().all(|b| b.is_ascii_digit());
-    let sane = all("Content-Length").all(digits) && all("Content-Length").count() <= 1;
-    let left = match request.body_length() {
-        Some(bytes) if !upgrade && (bytes > ENGINE_READS_BYTES || waits) => bytes,
-        _ => 0,
+/// Reads the body away, for as long as `patience` says. The caller sees to it that a read ends by then.
+pub fn settle(request: &mut Request, patience: Option<Duration>) -> Settled {
+    let lines = |name| request.headers().iter().filter(move |line| line.field.equiv(name));
+    let is_chunked = lines("Transfer-Encoding").next().is_some();
+    let is_sized = lines("Content-Length").next().is_some();
+    let is_upgrade = lines("Connection").next().is_some_and(|line| mentions(line, "upgrade"));
+    let waits_in_1_0 = *request.http_version() == HTTPVersion(1, 0) && lines("Expect").next().is_some();
+    let is_malformed = content_length(lines("Content-Length")).is_err();
+    let unread = unread_bytes(request);
+    let refused = |fault: Fault| Settled {
+        left: match unread {
+            0 if is_chunked && !is_upgrade => Left::Some,
+            0 => Left::Unknown,
+            1..=READ_AWAY_MOST_BYTES => Left::Some,
+            _ => Left::TooMuch,
+        },
+        fault: Some(fault),
     };
-    match left {
-        0 if !sane => Body::Malformed,
-        0 if chunked || upgrade => Body::Unread,
-        0 => Body::None,
-        _ if left > DRAINED_MOST_BYTES => Body::Undroppable,
-        _ if !drained(request.as_reader(), left) => Body::Broken,
-        _ if !sane => Body::Malformed,
-        _ => Body::None,
+    match () {
+        () if is_malformed => refused(MALFORMED_LENGTH),
+        () if is_sized && is_chunked => refused(TWO_LENGTHS),
+        () if is_upgrade => Settled { left: Left::Unknown, fault: None },
+        () if unread > READ_AWAY_MOST_BYTES => refused(TOO_LONG),
+        // Reading it would send the 100 that HTTP/1.0 does not know (RFC 9110 10.1.1).
+        () if unread > 0 && waits_in_1_0 => refused(EXPECTS_IN_1_0),
+        () if unread > 0 || is_chunked => match read_away(request, unread, patience) {
+            Err(fault) => Settled { left: Left::Some, fault: Some(fault) },
+            Ok(()) if is_chunked => Settled { left: Left::Unknown, fault: None },
+            Ok(()) => Settled { left: Left::Nothing, fault: None },
+        },
+        () => Settled { left: Left::Nothing, fault: None },
+    }
+}
+
+/// What tiny_http has announced to it and has not read; 0 for a chunked body.
+fn unread_bytes(request: &Request) -> u64 {
+    let has = |name, token| {
+        let first = request.headers().iter().find(|line| line.field.equiv(name));
+        first.is_some_and(|line| mentions(line, token))
+    };
+    match request.body_length() {
+        Some(bytes) if bytes > ENGINE_READS_BYTES || has("Expect", "") => {
+            // An upgraded connection is handed over as it is.
+            if has("Connection", "upgrade") { 0 } else { bytes as u64 }
+        }
+        _ => 0,
     }
 }
 
@@ -65,16 +101,55 @@ pub fn mentions(line: &Header, token: &str) -> bool {
     line.value.as_str().to_ascii_lowercase().contains(token)
 }
 
-/// A client that waits for `100 Continue` gets it from this reader.
-fn drained(body: &mut dyn Read, bytes: usize) -> bool {
-    let mut thrown_away = [0; 1024];
-    let mut left = bytes;
-    while left > 0 {
-        let most = left.min(thrown_away.len());
-        match body.read(&mut thrown_away[..most]) {
-            Ok(some) if some > 0 => left -= some,
-            _ => return false,
+/// Reads a body of `bytes`, or a chunked one. A client that waits for `100 Continue` gets it from this reader. Not
+/// inlined: its stack would be part of every viewer's.
+#[inline(never)]
+fn read_away(request: &mut Request, bytes: u64, patience: Option<Duration>) -> Result<(), Fault> {
+    let start = Instant::now();
+    let is_late = || patience.is_some_and(|most| start.elapsed() >= most);
+    let most_bytes = if bytes > 0 { bytes } else { READ_AWAY_MOST_BYTES };
+    let body = request.as_reader();
+    let mut thrown_away = [0; 8 * 1024];
+    let mut read_bytes = 0;
+    loop {
+        if bytes > 0 && read_bytes == bytes {
+            return Ok(());
+        }
+        let result = body.read(&mut thrown_away);
+        match result {
+            Ok(0) if bytes == 0 => return Ok(()),
+            Ok(some) if some > 0 => read_bytes += some as u64,
+            _ if is_late() => return Err(LATE),
+            _ => return Err(BROKEN),
+        }
+        if is_late() && read_bytes < bytes {
+            return Err(LATE);
+        }
+        if bytes == 0 && read_bytes > most_bytes {
+            return Err(TOO_LONG);
         }
     }
-    true
+}
+
+const fn fault(status: u16, why: &'static str) -> Fault {
+    Fault { status, why, head_is_sent: false }
+}
+
+const TOO_LONG: Fault =
+    fault(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
+const MALFORMED_LENGTH: Fault = fault(400, "the request's Content-Length is malformed");
+const TWO_LENGTHS: Fault = fault(400, "the request has both Content-Length and Transfer-Encoding");
+const EXPECTS_IN_1_0: Fault = fault(417, "HTTP/1.0 has no Expect");
+const LATE: Fault = fault(408, "the request's body did not come within the timeout");
+const BROKEN: Fault = fault(400, "the request's body ended early, or its chunks are malformed");
+
+/// Placeholder until the pure one lands.
+fn content_length<'a>(mut lines: impl Iterator<Item = &'a Header>) -> Result<Option<u64>, ()> {
+    let Some(first) = lines.next() else { return Ok(None) };
+    let value = first.value.as_str();
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    if !digits || lines.next().is_some() {
+        return Err(());
+    }
+    value.parse().map(Some).map_err(|_| ())
 }

@@ -1,24 +1,29 @@
 //! One request and the way back to its client, cut loose from tiny_http's `Request`.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tiny_http::{HTTPVersion, Method, ReadWrite, Request, Response};
 
 use crate::http::Fields;
 use crate::http::head::Persistence;
-use crate::platform;
 
-use super::Peer;
-use super::body::{self, Body, mentions};
+use super::body::{self, Left, Settled, mentions};
+use super::table::{self, HangUp, Id, State};
 
 /// More header lines than any client sends; a request with more is a fault.
 const HEADER_LINES_MOST: usize = 100;
-/// How long, and how much, a client that still sends is listened to after its last answer: a socket that
-/// is closed with unread bytes resets the connection, and takes the answer with it.
-const LINGER: Duration = Duration::from_millis(250);
-const LINGER_MOST_BYTES: usize = 1 << 20;
+/// And more bytes of them.
+const HEAD_MOST_BYTES: usize = 64 * 1024;
+/// What a request that waits takes of the heap beside its text: most of it is tiny_http's.
+const REQUEST_BYTES: usize = 1024;
+/// How long, and how much, a refused client that still sends is read for a last time: a socket that is closed with
+/// unread bytes resets the connection, and takes the answer with it.
+pub const LAST_READ: Duration = Duration::from_secs(1);
+const LAST_READ_MOST_BYTES: usize = 64 << 20;
 
 /// Why a request gets an answer that no route knows, and then a closed connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +41,7 @@ pub struct Exchange {
     /// Number of its connection, from 1.
     pub connection: u64,
     /// The client's address.
-    pub peer: Peer,
+    pub peer: SocketAddr,
     /// The method as it came.
     pub method: Method,
     /// The target as it came.
@@ -47,6 +52,7 @@ pub struct Exchange {
     pub fault: Option<Fault>,
     /// What its answer has to say about the connection.
     pub persistence: Persistence,
+    id: Option<Id>,
     way_back: WayBack,
     end: End,
 }
@@ -56,18 +62,12 @@ pub struct Exchange {
 pub enum End {
     /// It stays, for the next request.
     Open,
-    /// The client has left it, or tiny_http closes it.
+    /// tiny_http closes it.
     Gone,
     /// We close it after the answer, since tiny_http would not.
     Closed,
     /// We close it in the middle of the answer, so that the client sees that no more comes.
     BrokenOff,
-}
-
-enum WayBack {
-    Writer(Box<dyn Write + Send>),
-    /// With the reader of a body that must not be dropped; see [`body`].
-    Undroppable(Box<dyn ReadWrite + Send>),
 }
 
 /// A request as it is dispatched. What needs no waiting has been taken over by then, since tiny_http's drop of a
@@ -76,79 +76,104 @@ pub enum Incoming {
     /// Ready to be answered.
     Ready(Exchange),
     /// Its body is to be settled first, which may wait for the client.
-    WithBody(Request),
+    WithBody(Request, SocketAddr),
 }
 
 impl Incoming {
     /// Takes over what can be.
-    pub fn new(request: Request, peer: Peer) -> Self {
+    pub fn new(request: Request, peer: SocketAddr) -> Self {
         if body::is_announced(&request) {
-            Self::WithBody(request)
+            Self::WithBody(request, peer)
         } else {
-            Self::Ready(Exchange::take(request, peer, Body::None))
+            Self::Ready(Exchange::take(request, peer, &Settled { left: Left::Nothing, fault: None }))
         }
     }
 
-    /// The request, on this connection. `None`: its client did not send the body that it had announced.
-    pub fn settle(self, peer: Peer, connection: u64) -> Option<Exchange> {
-        let mut exchange = match self {
-            Self::Ready(exchange) => exchange,
-            Self::WithBody(mut request) => match body::settle(&mut request) {
-                Body::Broken => {
-                    // Or the drop of the reader would wait for the rest.
-                    platform::with_socket_to(peer, |socket| socket.shutdown(Shutdown::Both));
-                    return None;
-                }
-                body => Exchange::take(request, peer, body),
-            },
-        };
-        exchange.connection = connection;
-        Some(exchange)
+    /// Whether a body is to be settled first.
+    pub fn has_body(&self) -> bool {
+        matches!(self, Self::WithBody(..))
     }
 
-    /// Lets go of a request that is not to be answered, without tiny_http's 500.
-    pub fn forget(self, peer: Peer) {
-        if let Some(mut exchange) = self.settle(peer, 0) {
-            exchange.broke_off(false);
-            exchange.finish();
+    /// What it takes of the heap while it waits, roughly.
+    pub fn heap_bytes(&self) -> usize {
+        REQUEST_BYTES
+            + match self {
+                Self::Ready(exchange) => exchange.target.len() + exchange.fields.bytes(),
+                Self::WithBody(request, _) => head_bytes(request),
+            }
+    }
+
+    /// The request, to be answered on this connection. `timeout`: for a body to be read away, and for a client
+    /// that takes nothing of its answer.
+    pub fn begin(self, id: Id, connection: u64, timeout: Option<Duration>) -> Exchange {
+        let mut exchange = match self {
+            Self::Ready(exchange) => exchange,
+            Self::WithBody(mut request, peer) => {
+                let settled = body::settle(&mut request, timeout);
+                Exchange::take(request, peer, &settled)
+            }
+        };
+        if let Some(connection) = table::lock().get(id)
+            && connection.state == State::Body
+        {
+            connection.enter(State::Answering);
+        }
+        exchange.id = Some(id);
+        exchange.connection = connection;
+        exchange.way_back.timeout = timeout;
+        exchange
+    }
+
+    /// Lets go of a request that is not to be answered. Its connection has been shut down, so nothing waits for
+    /// its client.
+    pub fn forget(self, id: Option<Id>) {
+        match self {
+            Self::WithBody(request, _) if body::is_undroppable(&request) => {
+                leak(request.upgrade("HTTP/1.1", Response::empty(400)), id);
+            }
+            other => drop(other),
         }
     }
 }
 
 impl Exchange {
-    fn take(request: Request, peer: Peer, body: Body) -> Self {
-        let fault = fault_of(&request, body);
+    fn take(request: Request, peer: SocketAddr, body: &Settled) -> Self {
+        let head_bytes = head_bytes(&request);
+        let mut fault = fault_of(&request, head_bytes).or(body.fault);
         let closes_by_engine = engine_closes_after(&request);
-        let asks = connection_asks(&request, "close");
-        let closes = closes_by_engine || asks || fault.is_some() || body != Body::None;
+        let closes = closes_by_engine
+            || connection_asks(&request, "close")
+            || fault.is_some()
+            || body.left != Left::Nothing;
         let persistence = match request.http_version() {
             _ if closes => Persistence::Closes,
             HTTPVersion(1, 0) => Persistence::KeepAlive,
             _ => Persistence::Stays,
         };
-        Self {
+        let keeps_head = head_bytes <= HEAD_MOST_BYTES;
+        let mut exchange = Self {
             connection: 0,
             peer,
             method: request.method().clone(),
-            target: request.url().to_owned(),
-            fields: Fields::of(request.headers()),
-            fault,
+            target: if keeps_head { request.url().to_owned() } else { "(too long)".to_owned() },
+            fields: if keeps_head { Fields::of(request.headers()) } else { Fields::default() },
+            fault: None,
             persistence,
-            way_back: way_back(request, body),
+            id: None,
+            way_back: WayBack::of(request, body.left, &mut fault),
             end: match (closes, closes_by_engine) {
                 (_, true) => End::Gone,
                 (true, false) => End::Closed,
                 (false, false) => End::Open,
             },
-        }
+        };
+        exchange.fault = fault;
+        exchange
     }
 
     /// The connection, behind tiny_http's small buffer: must be flushed.
     pub fn writer(&mut self) -> &mut dyn Write {
-        match &mut self.way_back {
-            WayBack::Writer(writer) => writer,
-            WayBack::Undroppable(stream) => stream,
-        }
+        &mut self.way_back
     }
 
     /// The answer ends with the connection, whatever the client asked for.
@@ -158,58 +183,125 @@ impl Exchange {
         }
     }
 
-    /// The answer could not be sent to its end, because the client has left or for another reason.
-    pub fn broke_off(&mut self, client_left: bool) {
-        self.end = if client_left { End::Gone } else { End::BrokenOff };
+    /// The answer could not be sent to its end.
+    pub fn broke_off(&mut self) {
+        self.end = End::BrokenOff;
     }
 
     /// Lets go of the connection, for its next request or for good.
-    pub fn finish(self) -> End {
-        let close = |how| platform::with_socket_to(self.peer, |socket| socket.shutdown(how));
-        match self.way_back {
-            WayBack::Writer(mut writer) => match self.end {
-                // Before the drop, which would try to send what is left in tiny_http's buffer.
-                End::BrokenOff => drop(close(Shutdown::Both)),
-                End::Closed => drop(writer.flush().map(|()| close(Shutdown::Write))),
-                End::Open | End::Gone => drop(writer.flush()),
-            },
-            WayBack::Undroppable(mut stream) => {
-                drop(stream.flush().map(|()| close(Shutdown::Write)));
-                platform::with_socket_to(self.peer, linger);
-                platform::leak_but_close(stream, self.peer);
-            }
+    pub fn finish(mut self) -> End {
+        if self.end != End::BrokenOff && self.way_back.flush().is_err() {
+            self.end = End::BrokenOff;
+        }
+        match self.end {
+            // Before the drop of the writer, which would try to send what is left in tiny_http's buffer.
+            End::BrokenOff => self.hang_up(HangUp::Both),
+            End::Closed => self.hang_up(HangUp::Sending),
+            End::Open | End::Gone => {}
+        }
+        if let Way::Stream { stream, may_drop } = self.way_back.way {
+            last_read(stream, may_drop, self.id);
+            return End::BrokenOff;
         }
         self.end
     }
-}
 
-/// `Request::into_writer` drops the body's reader. Only `Request::upgrade` hands out both, and insists on
-/// sending a head, so that is the answer's own.
-fn way_back(request: Request, body: Body) -> WayBack {
-    if body != Body::Undroppable {
-        return WayBack::Writer(request.into_writer());
+    fn hang_up(&self, how: HangUp) {
+        if let Some(id) = self.id {
+            table::lock().hang_up(id, how);
+        }
     }
-    let head = Response::empty(TOO_LONG.status);
-    WayBack::Undroppable(request.upgrade("HTTP/1.1", head))
 }
 
-fn fault_of(request: &Request, body: Body) -> Option<Fault> {
+/// The way back to the client.
+struct WayBack {
+    way: Way,
+    /// How long a client may take nothing of its answer.
+    timeout: Option<Duration>,
+}
+
+enum Way {
+    Writer(Box<dyn Write + Send>),
+    /// With the reader of what is left of a body; see [`body`].
+    Stream {
+        stream: Box<dyn ReadWrite + Send>,
+        may_drop: bool,
+    },
+}
+
+impl WayBack {
+    /// `Request::into_writer` drops the body's reader. Only `Request::upgrade` hands out both, and insists on
+    /// sending a head, so that is the answer's own.
+    fn of(request: Request, left: Left, fault: &mut Option<Fault>) -> Self {
+        let way = match (left, fault) {
+            (Left::Some | Left::TooMuch, Some(fault)) => {
+                fault.head_is_sent = true;
+                let stream = request.upgrade("HTTP/1.1", Response::empty(fault.status));
+                Way::Stream { stream, may_drop: left == Left::Some }
+            }
+            _ => Way::Writer(request.into_writer()),
+        };
+        Self { way, timeout: None }
+    }
+
+    fn to(&mut self) -> &mut dyn Write {
+        match &mut self.way {
+            Way::Writer(writer) => writer,
+            Way::Stream { stream, .. } => stream,
+        }
+    }
+
+    /// Weakness 9: the socket's send timeout is half of the timeout, and a call that sent a part of its bytes
+    /// before it says how many. So a call that sent nothing is repeated until the timeout is over, and a client that
+    /// stalls is noticed after at most one and a half of it.
+    fn patiently<T>(&mut self, call: impl Fn(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+        let start = Instant::now();
+        loop {
+            match call(self.to()) {
+                Err(error) if is_timeout(&error) && self.has_patience(start) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// On Windows a socket must not be used after a send timeout, which is the whole timeout there.
+    fn has_patience(&self, start: Instant) -> bool {
+        !cfg!(windows) && self.timeout.is_none_or(|timeout| start.elapsed() < timeout * 3 / 4)
+    }
+}
+
+impl Write for WayBack {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.patiently(|to| to.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.patiently(|to| to.flush())
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+fn head_bytes(request: &Request) -> usize {
+    let line = |line: &tiny_http::Header| line.field.as_str().len() + line.value.len();
+    request.url().len() + request.headers().iter().map(line).sum::<usize>()
+}
+
+fn fault_of(request: &Request, head_bytes: usize) -> Option<Fault> {
     let hosts = request.headers().iter().filter(|line| line.field.equiv("Host")).count();
     let version = request.http_version();
-    let (status, why) = match body {
-        Body::Undroppable => return Some(TOO_LONG),
-        Body::Malformed => (400, "the request's Content-Length is malformed"),
-        _ if *version < (1, 0) => (400, "HTTP/1.0 or HTTP/1.1 is spoken here"),
-        _ if request.headers().len() > HEADER_LINES_MOST => (400, "the request has too many header lines"),
+    let (status, why) = match () {
+        () if *version < (1, 0) => (400, "HTTP/1.0 or HTTP/1.1 is spoken here"),
+        () if request.headers().len() > HEADER_LINES_MOST => (431, "the request has too many header lines"),
+        () if head_bytes > HEAD_MOST_BYTES => (431, "the request's head is longer than 64 KiB"),
         // RFC 9112 3.2.
-        _ if hosts > 1 || (hosts == 0 && *version == (1, 1)) => (400, "the request needs one Host field"),
-        _ => return None,
+        () if hosts > 1 || (hosts == 0 && *version == (1, 1)) => (400, "the request needs one Host field"),
+        () => return None,
     };
     Some(Fault { status, why, head_is_sent: false })
 }
-
-const TOO_LONG: Fault =
-    Fault { status: 413, why: "the request's body is too long: this server reads none", head_is_sent: true };
 
 /// Whether tiny_http closes the connection by itself once this request is answered: it looks at the
 /// first Connection field only, for these words.
@@ -227,10 +319,57 @@ fn connection_asks(request: &Request, option: &str) -> bool {
     lines.any(|line| line.value.as_str().split(',').any(|o| o.trim().eq_ignore_ascii_case(option)))
 }
 
-/// Throws away what a client still sends, so that it gets to read its answer. Not inlined: its stack would be part
-/// of every viewer's.
+/// Throws away what a refused client still sends, so that it gets to read its answer; the sweep ends a read that
+/// takes too long. Not inlined: its stack would be part of every viewer's.
 #[inline(never)]
-fn linger(socket: &TcpStream) {
-    let _ = socket.set_read_timeout(Some(LINGER));
-    let _ = io::copy(&mut socket.take(LINGER_MOST_BYTES as u64), &mut io::sink());
+fn last_read(mut stream: Box<dyn ReadWrite + Send>, may_drop: bool, id: Option<Id>) {
+    let start = Instant::now();
+    id.inspect(|&id| {
+        table::lock().get(id).into_iter().for_each(|connection| connection.enter(State::LastRead));
+    });
+    if may_drop {
+        throw_away(&mut stream, start);
+        id.inspect(|&id| table::lock().hang_up(id, HangUp::Both));
+        // What is left of the body is read by this, until the hang-up.
+        drop(stream);
+    } else {
+        // Its own end would drop the reader.
+        if let Some(mut socket) = id.and_then(|id| socket_of(id, start)) {
+            throw_away(&mut socket, start);
+        }
+        leak(stream, id);
+    }
+}
+
+fn throw_away(from: &mut impl Read, start: Instant) {
+    let mut thrown_away = [0; 8 * 1024];
+    let mut read_bytes = 0;
+    while start.elapsed() < LAST_READ && read_bytes < LAST_READ_MOST_BYTES {
+        match from.read(&mut thrown_away) {
+            Ok(some) if some > 0 => read_bytes += some,
+            _ => break,
+        }
+    }
+}
+
+/// A second handle on a connection, once the sweep has seen it, which is soon; it never sees a client that was gone
+/// before. `None` as well where descriptors have run out.
+fn socket_of(id: Id, start: Instant) -> Option<TcpStream> {
+    while start.elapsed() < LAST_READ {
+        if let Some(connection) = table::lock().get(id).filter(|connection| connection.was_met()) {
+            return connection.with_socket(|socket| socket.try_clone().ok()).flatten();
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    None
+}
+
+/// Leaks a stream that must not be dropped, and closes its two handles, which nobody else uses.
+fn leak(stream: Box<dyn ReadWrite + Send>, id: Option<Id>) {
+    mem::forget(stream);
+    if let Some(id) = id {
+        let mut table = table::lock();
+        table.hang_up(id, HangUp::Both);
+        table.close(id);
+    }
 }

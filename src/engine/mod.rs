@@ -2,91 +2,185 @@
 //! program answers without knowing of any of this.
 //!
 //! tiny_http 0.12 accepts connections, has a thread for each that reads request heads, and queues the
-//! requests. What bites, by the number it has in the tests' names, and the piece that stands against it:
+//! requests. A thread for each `Server` takes them from there ([`accept`]) and enters them in the [`table`] of living
+//! connections, where they wait ([`queue`]) for a thread that answers ([`workers`]). The supervisor, which never
+//! waits for anybody, keeps the table true by looking at the process's sockets ([`sweep`]).
+//!
+//! What bites, by the number it has in the tests' names, and the piece that stands against it:
 //!
 //! | # | Weakness | Piece |
 //! |---|---|---|
-//! | 1 | Nagle's algorithm stays on | [`accept::prepare`] |
+//! | 1 | Nagle's algorithm stays on | [`accept`] |
 //! | 2, 3, 4, 14 | its `respond` chunks, copies, swallows hang-ups, cannot announce a close | [`Exchange::writer`] is raw; heads are ours |
 //! | 5 | connections stuck behind busy threads | [`nudge`] |
-//! | 6, 7 | the accept loop dies of an error or a panic | [`accept`] |
-//! | 8 | a reset panics a thread, with noise | [`panics`] (tested by scripts/stress.sh: std cannot reset) |
-//! | 9 | no timeouts | [`accept::prepare`] |
-//! | 10 | pipelined requests all at once | [`crew`] |
+//! | 6, 7 | the accept loop ends with an error or a panic | [`accept`] |
+//! | 8 | a reset panics a thread, with noise | [`panics`] |
+//! | 9 | no timeouts | [`sweep`], and for sending [`accept`] and [`exchange`] |
+//! | 10 | pipelined requests all at once | [`queue`] |
 //! | 11 | an unread body is allocated when it is dropped | [`body`] |
-//! | 15 | a backlog of 128 | [`accept::prepare`] |
-//!
-//! Not curable from outside: 12 (`HTTP/2.0` costs a thread for good) and 13 (an endless head is stored).
+//! | 12 | `HTTP/2.0` parks a thread, which is never answered | [`sweep`] hangs up; the thread stays |
+//! | 13 | a head of any length is stored | [`sweep`], in alarm |
+//! | 15 | a backlog of 128 | [`accept`] |
 
 mod accept;
 mod body;
-mod crew;
 mod exchange;
 mod nudge;
-mod numbers;
 mod panics;
+mod queue;
+mod sweep;
+mod table;
+mod workers;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use accept::Acceptor;
-use crew::Crew;
+use nudge::Nudger;
+use sweep::{Listener, Orders, Seen};
+use workers::Workers;
+
+use crate::{heap, platform};
 
 pub use exchange::{End, Exchange};
 pub use panics::contain as contain_panic;
 
-/// How often the supervisor looks for a stop signal and a dead accept loop while nothing happens.
-const IDLE_TICK: Duration = Duration::from_millis(300);
+/// How often the supervisor looks at a few figures while nothing happens.
+const IDLE_TICK: Duration = Duration::from_millis(50);
+/// How often it sweeps at most, and when it has found something that is urgent.
+const TICK: Duration = Duration::from_millis(20);
+const URGENT_TICK: Duration = Duration::from_millis(5);
+/// Sweeps take so small a part of one processor, and when they are urgent.
+const SHARE: u32 = 50;
+const URGENT_SHARE: u32 = 8;
+/// What tiny_http may hold of the heap before heads are hung up (weakness 13), and for each connection: it takes
+/// 6.5 KiB.
+const ALLOWANCE_BYTES: u64 = 16 << 20;
+const ALLOWANCE_A_CONNECTION_BYTES: u64 = 16 << 10;
+/// A new accept loop would end at once as long as descriptors are short: two a connection, and the file.
+const SPARE_DESCRIPTORS: u64 = 24;
 /// How long running answers may take to finish once the engine is to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Accepts connections and has each one's requests answered, one after the other, on a thread.
 pub struct Engine {
     acceptors: Vec<Acceptor>,
-    crew: Arc<Crew>,
+    listeners: Vec<Listener>,
+    workers: Arc<Workers>,
+    nudger: Nudger,
+    timeout: Option<Duration>,
+    watch: Watch,
+}
+
+/// What the supervisor remembers from one tick to the next.
+struct Watch {
+    /// The program's own part of the heap.
+    own_bytes: u64,
+    /// The heap had moved so often when the last sweep began.
+    heap_moves: usize,
+    /// What that sweep saw.
+    seen: Seen,
+    next_sweep: Instant,
+    /// tiny_http held too much when it was last looked at.
+    was_too_much: bool,
 }
 
 impl Engine {
-    /// Starts to accept on `listeners`. `timeout`: after which a connection on which nothing moves is
-    /// closed. `answer` is called on a thread of the connection.
+    /// Starts to accept on `listeners`. `timeout`: how long a client may take for a head or a body, and may
+    /// take nothing of an answer. `answer` is called on a thread of the connection. The calling thread is the one
+    /// that calls [`Engine::run`].
     pub fn start(
         listeners: Vec<TcpListener>,
         timeout: Option<Duration>,
         answer: impl Fn(Exchange) -> End + Send + Sync + 'static,
     ) -> io::Result<Self> {
         panics::install_hook();
-        let crew = Crew::new(timeout, Box::new(answer));
-        let acceptors = listeners
-            .into_iter()
-            .map(|listener| Acceptor::start(listener, timeout, &crew))
-            .collect::<io::Result<_>>()?;
-        Ok(Self { acceptors, crew })
+        platform::reserve_duplicate()?;
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let nudger = Nudger::start(addresses)?;
+        let workers = Workers::new(timeout, Box::new(answer));
+        let acceptors = (0..)
+            .zip(listeners)
+            .map(|(nth, listener)| Acceptor::start(nth, listener, timeout, &workers))
+            .collect::<io::Result<Vec<_>>>()?;
+        let listeners = acceptors.iter().map(Acceptor::listener).collect();
+        let watch = Watch {
+            own_bytes: heap::live_bytes(),
+            heap_moves: 0,
+            seen: Seen { open_handles: 0, next_due: None },
+            next_sweep: Instant::now(),
+            was_too_much: false,
+        };
+        Ok(Self { acceptors, listeners, workers, nudger, timeout, watch })
     }
 
     /// Keeps the accept loops alive and the connections moving until `stop_requests` is above 0; then
     /// stops accepting and waits for running answers, for a while or until it is above 1.
     pub fn run(mut self, stop_requests: impl Fn() -> u32) {
         while stop_requests() == 0 {
-            let some_loop_panicked = panics::take_accept_panics() > 0;
-            let mut at_rest = true;
-            for acceptor in &mut self.acceptors {
-                at_rest &= acceptor.revive(&self.crew, some_loop_panicked);
-                at_rest &= !acceptor.tick();
+            match panics::contain(|| self.tick()) {
+                // Woken early by the first request of a connection.
+                Ok(IDLE_TICK) | Err(_) => thread::park_timeout(IDLE_TICK),
+                Ok(tick) => thread::sleep(tick),
             }
-            // Woken early by the first request of a connection.
-            if at_rest { thread::park_timeout(IDLE_TICK) } else { thread::sleep(nudge::BUSY_TICK) }
         }
-        let signals = stop_requests();
         self.acceptors.clear();
         let deadline = Instant::now() + STOP_PATIENCE;
-        while self.crew.answering() > 0 && stop_requests() == signals && Instant::now() < deadline {
+        while table::lock().busy > 0 && stop_requests() < 2 && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(10));
         }
     }
-}
 
-/// A client's address, which tells one living connection from another.
-type Peer = SocketAddr;
+    /// Looks at what has happened; how long to wait for the next time. With nothing to do, that is a few atomics and
+    /// one system call for each listening socket.
+    fn tick(&mut self) -> Duration {
+        let heap_moves = heap::moves();
+        let is_short = self.descriptors_are_short();
+        let mut is_accepting = true;
+        for acceptor in &mut self.acceptors {
+            is_accepting &= acceptor.revive(!is_short, &self.workers);
+        }
+        let is_too_much = self.engine_holds_too_much();
+        // Twice in a row, since the figures that it is told by are not read in the same instant.
+        let is_alarm = is_too_much && std::mem::replace(&mut self.watch.was_too_much, is_too_much);
+        let has_moved = heap_moves != self.watch.heap_moves;
+        let is_due = self.watch.seen.next_due.is_some_and(|due| table::now() >= due);
+        let is_urgent = is_alarm || table::lock().is_urgent;
+        if (has_moved || is_due || is_urgent || !is_accepting) && Instant::now() >= self.watch.next_sweep {
+            self.watch.heap_moves = heap_moves;
+            self.sweep(is_alarm, is_short);
+        }
+        self.workers.add_threads(1);
+        let may_be_stuck = self.nudger.look();
+        match () {
+            () if may_be_stuck || is_too_much || is_urgent => URGENT_TICK,
+            () if has_moved || is_due || !is_accepting => TICK,
+            () => IDLE_TICK,
+        }
+    }
+
+    fn sweep(&mut self, is_alarm: bool, is_short: bool) {
+        let queues_empty_at = self.acceptors.iter().map(Acceptor::queues_empty_at).min().unwrap_or_default();
+        let orders = Orders { timeout: self.timeout, is_alarm, is_short, queues_empty_at };
+        let start = Instant::now();
+        self.watch.seen = sweep::sweep(&self.listeners, orders);
+        self.acceptors.iter_mut().for_each(Acceptor::retire);
+        let share = if is_alarm { URGENT_SHARE } else { SHARE };
+        self.watch.next_sweep = Instant::now() + start.elapsed() * share;
+    }
+
+    fn descriptors_are_short(&self) -> bool {
+        self.watch.seen.open_handles + SPARE_DESCRIPTORS > platform::descriptor_limit()
+    }
+
+    /// What is not the program's own, no buffer of a body and no request that waits is tiny_http's.
+    fn engine_holds_too_much(&self) -> bool {
+        let known_bytes = self.watch.own_bytes + heap::buffer_bytes();
+        let table = table::lock();
+        let allowance_bytes = ALLOWANCE_BYTES + ALLOWANCE_A_CONNECTION_BYTES * table.living as u64;
+        heap::live_bytes() > known_bytes + table.waiting_bytes as u64 + allowance_bytes
+    }
+}

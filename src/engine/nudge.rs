@@ -1,73 +1,107 @@
 //! Weakness 5: connections that are stuck. tiny_http's pool gives a new connection to a thread that it
 //! takes for idle; in a burst that thread has another one by then, and the connection waits until some
-//! thread is free, which may be never. A connection that is opened and closed at once makes the pool start
-//! or wake one more thread, which then takes a stuck one. So new connections are followed by such nudges.
+//! thread is free, which may be never. It can be seen: bytes came, and nobody receives them. A connection
+//! that is opened and closed at once, a nudge, makes the pool start or wake one more thread, which then takes a stuck one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread::{self, Thread};
+use std::time::Duration;
 
-/// The supervisor's pace while there are nudges to give.
-pub const BUSY_TICK: Duration = Duration::from_millis(5);
-/// Each new connection may stand for a stuck one, and a nudge may be stuck itself.
-const NUDGES_A_CONNECTION: u64 = 2;
-/// They are spread, since a thread takes a while to start: an eighth of those that are due in one tick, and
-/// never more than this.
-const NUDGES_A_TICK: u64 = 8;
-/// Without new connections: one nudge this often (at least thrice in the timeout), for connections that
-/// got stuck behind ones that ask nothing, and because the accept loop dies of an accept timeout.
-const IDLE_EVERY: Duration = Duration::from_secs(3);
-/// Each nudge leaves a port in TIME_WAIT, of which Windows has 16,384 and keeps each for a minute or two: so
-/// there is a store of nudges, and it fills slowly.
-const STORE: u64 = 4_000;
-const STORE_REFILL_A_SECOND: u64 = 100;
-/// A backlog that is full must not hold the supervisor up.
+use crate::platform::{self, Handle};
+
+use super::panics;
+use super::table::{self, State, Table};
+
+/// Nudges given at one time, so that threads have time to start.
+const AT_ONCE: u32 = 8;
+/// A connection whose bytes nobody has received after so many nudges is not stuck: its thread does not read.
+const LOOKS_MOST: u8 = 32;
+/// A backlog that is full must not hold a nudge up.
 const CONNECT_PATIENCE: Duration = Duration::from_millis(50);
+/// Sockets that are asked about in one system call.
+const BATCH: usize = 64;
 
-/// Nudges one listening socket.
+/// A thread that nudges the listening sockets, since to connect may take a while.
 pub struct Nudger {
-    target: SocketAddr,
-    idle_every: Duration,
-    connections_seen: u64,
-    due: u64,
-    spent: u64,
-    started: Instant,
-    next_idle: Instant,
+    due: Arc<[AtomicU32]>,
+    thread: Thread,
 }
 
 impl Nudger {
-    /// A nudger for the socket that is reached at `target`.
-    pub fn new(target: SocketAddr, timeout: Option<Duration>) -> Self {
-        let idle_every = timeout.map_or(IDLE_EVERY, |most| IDLE_EVERY.min(most / 3));
-        let started = Instant::now();
-        let next_idle = started + idle_every;
-        Self { target, idle_every, connections_seen: 0, due: 0, spent: 0, started, next_idle }
+    /// A nudger for sockets that listen at these addresses.
+    pub fn start(listening: Vec<SocketAddr>) -> std::io::Result<Self> {
+        let due: Arc<[AtomicU32]> = listening.iter().map(|_| AtomicU32::new(0)).collect();
+        let (counts, targets) = (Arc::clone(&due), listening);
+        let nudge = move || {
+            loop {
+                for (count, &target) in counts.iter().zip(&targets) {
+                    for _ in 0..count.swap(0, Relaxed) {
+                        // Refused or out of descriptors: then there is nothing to nudge.
+                        drop(TcpStream::connect_timeout(&reachable(target), CONNECT_PATIENCE));
+                    }
+                }
+                thread::park();
+            }
+        };
+        let thread = thread::Builder::new().name(panics::THREAD_NAME.to_owned()).spawn(nudge)?;
+        Ok(Self { due, thread: thread.thread().clone() })
     }
 
-    /// Nudges if it is time; says whether more nudges are due. `connections_seen`: on this socket, since the
-    /// start.
-    pub fn tick(&mut self, connections_seen: u64) -> bool {
-        let now = Instant::now();
-        self.due += NUDGES_A_CONNECTION * (connections_seen - self.connections_seen);
-        self.connections_seen = connections_seen;
-        let refilled = (now - self.started).as_millis() as u64 * STORE_REFILL_A_SECOND / 1_000;
-        self.spent = self.spent.max(refilled);
-        self.due = self.due.min((refilled + STORE).saturating_sub(self.spent));
-        let nudges = self.due.div_ceil(8).min(NUDGES_A_TICK).max(u64::from(now >= self.next_idle));
-        for _ in 0..nudges {
-            // Refused or out of descriptors: then there is nothing to nudge.
-            drop(TcpStream::connect_timeout(&self.target, CONNECT_PATIENCE));
+    /// Looks for connections that are stuck, and nudges their sockets. Whether there are any that may be.
+    pub fn look(&self) -> bool {
+        let mut may_be_stuck = false;
+        let mut places = {
+            let table = table::lock();
+            if table.unasked > 0 { table.all() } else { 0..0 }
+        };
+        while !places.is_empty() {
+            let batch = next_batch(&mut table::lock(), &mut places);
+            let unread = platform::have_unread(batch.map(|(_, handle)| handle));
+            let mut table = table::lock();
+            for ((at, _), is_unread) in batch.into_iter().zip(unread) {
+                let connection = table.at(at);
+                let looks = if is_unread { connection.unread_looks.saturating_add(1) } else { 0 };
+                connection.unread_looks = looks;
+                may_be_stuck |= (1..LOOKS_MOST).contains(&looks);
+                // The first look may have come just before a thread received.
+                if (2..LOOKS_MOST).contains(&looks) {
+                    self.nudge(connection.listener);
+                }
+            }
         }
-        if nudges > 0 {
-            self.next_idle = now + self.idle_every;
+        may_be_stuck
+    }
+
+    fn nudge(&self, listener: u8) {
+        if let Some(due) = self.due.get(usize::from(listener)) {
+            due.fetch_max(due.load(Relaxed).min(AT_ONCE - 1) + 1, Relaxed);
+            self.thread.unpark();
         }
-        self.spent += nudges;
-        self.due = self.due.saturating_sub(nudges);
-        self.due > 0
     }
 }
 
+/// The next connections that had no request yet: each one that had is read by a thread of its own.
+fn next_batch(table: &mut Table, places: &mut Range<u32>) -> [(u32, Handle); BATCH] {
+    let mut batch = [(0, Handle::NONE); BATCH];
+    let mut count = 0;
+    for at in places {
+        let connection = table.at(at);
+        if connection.state == State::InHead && connection.number == 0 {
+            batch[count] = (at, connection.handles[0]);
+            count += 1;
+            if count == BATCH {
+                break;
+            }
+        }
+    }
+    batch
+}
+
 /// Where a listener can be reached from here: an unspecified address at the loopback.
-pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),

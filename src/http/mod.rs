@@ -33,6 +33,11 @@ impl Fields {
         Self(headers.iter().filter(read).cloned().collect())
     }
 
+    /// What they take of the heap, roughly.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|line| size_of::<Header>() + line.value.len()).sum()
+    }
+
     /// The values of all lines of this name.
     pub fn all<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a str> {
         let lines = self.0.iter().filter(move |line| line.field.equiv(name));

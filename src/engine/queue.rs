@@ -1,0 +1,184 @@
+//! Weakness 10: tiny_http queues all the requests that a client pipelines at once. Here they wait on their
+//! connection, which has one thread at a time: a hundred of them cost one body, not a hundred. When the
+//! connection ends, those that still wait are forgotten together.
+
+use std::collections::VecDeque;
+
+use super::exchange::{End, Incoming};
+use super::table::{Address, HangUp, Id, State, Table};
+
+/// Requests that wait on one connection may take so much of the heap, some 8,000 short ones. The connection of a
+/// client that pipelines more is hung up, since tiny_http would go on to read them into memory.
+const WAITING_MOST_BYTES: usize = 8 << 20;
+/// And on all connections together; then those with the most are hung up.
+const ALL_WAITING_MOST_BYTES: usize = 32 << 20;
+
+/// The requests that wait on a connection; `None` where there are none, since an empty queue keeps its room.
+pub type Waiting = Option<Box<VecDeque<Incoming>>>;
+
+/// What a thread has to do next.
+#[allow(clippy::large_enum_variant, reason = "it is moved from stack to stack, once for each request")]
+pub enum Job {
+    /// Answer a request of this connection, which has this number.
+    Answer(Id, u64, Incoming),
+    /// Let go of requests that nobody is to answer, which may wait for what the client sent.
+    Forget(Option<Id>, Waiting),
+}
+
+impl Table {
+    /// A request came from `client` to a listening socket, through a `Server`. Whether it is for a thread to take,
+    /// for which none is idle.
+    pub fn enqueue(&mut self, from: Origin, request: Incoming) -> bool {
+        let Some(at) = self.place_of(&from) else {
+            // The table is full, so nobody could ever hang up: the request is let go of.
+            self.unplaced.get_or_insert_default().push_back(request);
+            return true;
+        };
+        let bytes = request.heap_bytes();
+        self.waiting_bytes += bytes;
+        let id = self.id(at);
+        let connection = self.at(at);
+        connection.generation = from.generation;
+        connection.unread_looks = 0;
+        connection.waiting_bytes += bytes;
+        connection.waiting.get_or_insert_default().push_back(request);
+        let is_too_much = connection.waiting_bytes > WAITING_MOST_BYTES;
+        match connection.state {
+            State::InHead | State::Cut => {
+                connection.enter(State::Ready);
+                if connection.number == 0 {
+                    self.last_number += 1;
+                    self.unasked -= 1;
+                    self.at(at).number = self.last_number;
+                }
+                self.busy += 1;
+                self.make_ready(at);
+            }
+            // What it had already sent when it was closed.
+            State::Ending | State::Lost => {
+                self.hang_up(id, HangUp::Both);
+                self.forget_waiting(at);
+            }
+            _ if is_too_much => self.hang_up(id, HangUp::Both),
+            _ => {}
+        }
+        self.ready_count > self.idle_threads
+    }
+
+    /// The place of the connection that a request came by.
+    fn place_of(&mut self, from: &Origin) -> Option<u32> {
+        let Origin { listener, client, local, .. } = *from;
+        let waits = |state| matches!(state, State::InHead | State::Cut);
+        let waiting = self.find(client, |c| c.listener == listener && waits(c.state));
+        let known = waiting.or_else(|| self.find(client, |c| c.listener == listener));
+        match known {
+            // A client may use its port again at once after we closed a connection: that is a new one.
+            Some(at) if self.at(at).has_ended() && !self.at(at).is_still_open() => {
+                self.remove_if_unused(at);
+                self.add(listener, client, local)
+            }
+            Some(at) => Some(at),
+            None => self.add(listener, client, local),
+        }
+    }
+
+    /// What a thread that is idle has to do now.
+    pub fn next_job(&mut self) -> Option<Job> {
+        if self.unplaced.is_some() {
+            return Some(Job::Forget(None, self.unplaced.take()));
+        }
+        let at = self.ready.0.checked_sub(1)?;
+        self.ready_count -= 1;
+        self.ready.0 = self.at(at).next_ready;
+        self.at(at).is_queued = false;
+        if self.at(at).has_ended() {
+            return Some(Job::Forget(Some(self.id(at)), self.take_waiting(at)));
+        }
+        self.next_request(at)
+    }
+
+    /// Notes the end of an answer, and says what the thread that gave it has to do next.
+    pub fn answered(&mut self, id: Id, end: End) -> Option<Job> {
+        let at = id.at();
+        if end == End::Open && self.at(at).waiting.is_some() {
+            return self.next_request(at);
+        }
+        self.busy -= 1;
+        if end == End::Open {
+            self.at(at).enter(State::InHead);
+            return None;
+        }
+        self.at(at).enter(State::Ending);
+        self.at(at).waiting.as_ref()?;
+        self.hang_up(id, HangUp::Both);
+        // Else the sweep is about to hang up, and then to have them forgotten.
+        self.at(at).was_met().then(|| Job::Forget(Some(id), self.take_waiting(at)))
+    }
+
+    fn next_request(&mut self, at: u32) -> Option<Job> {
+        let id = self.id(at);
+        let connection = self.at(at);
+        let waiting = connection.waiting.as_mut()?;
+        let request = waiting.pop_front()?;
+        if waiting.is_empty() {
+            connection.waiting = None;
+        }
+        let bytes = request.heap_bytes();
+        connection.waiting_bytes -= bytes;
+        connection.enter(if request.has_body() { State::Body } else { State::Answering });
+        let number = connection.number;
+        self.waiting_bytes -= bytes;
+        Some(Job::Answer(id, number, request))
+    }
+
+    fn take_waiting(&mut self, at: u32) -> Waiting {
+        let connection = self.at(at);
+        let waiting = connection.waiting.take();
+        let bytes = std::mem::take(&mut connection.waiting_bytes);
+        self.waiting_bytes -= bytes;
+        waiting
+    }
+
+    /// Has a thread let go of what waits on a connection that has ended.
+    pub fn forget_waiting(&mut self, at: u32) {
+        let connection = self.at(at);
+        if connection.has_ended() && connection.waiting.is_some() && !connection.is_queued {
+            self.make_ready(at);
+        }
+    }
+
+    /// Hangs up the connections with the most waiting, as long as it is too much of all together.
+    pub fn bound_waiting(&mut self) {
+        if self.waiting_bytes > ALL_WAITING_MOST_BYTES
+            && let Some(most) = self.all().max_by_key(|&at| self.at(at).waiting_bytes)
+        {
+            self.at(most).hang_up(HangUp::Both);
+        }
+    }
+
+    fn make_ready(&mut self, at: u32) {
+        self.at(at).is_queued = true;
+        self.at(at).next_ready = 0;
+        match self.ready {
+            (0, _) => self.ready = (at + 1, at + 1),
+            (_, last) => {
+                self.at(last - 1).next_ready = at + 1;
+                self.ready.1 = at + 1;
+            }
+        }
+        self.ready_count += 1;
+    }
+}
+
+/// By which way a request came.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// Which of the listening sockets.
+    pub listener: u8,
+    /// Which `Server` on it.
+    pub generation: u32,
+    /// The listening socket's address; unknown where that is every address of the host.
+    pub local: Address,
+    /// The client's address.
+    pub client: Address,
+}

@@ -1,0 +1,203 @@
+//! The sweep: weaknesses 9, 12 and 13, and what the [`table`](super::table) cannot know by itself.
+//!
+//! tiny_http tells neither when a connection begins nor when it ends, has no deadlines, and stores a head of any
+//! length. So the sweep looks at all handles of the process: it enters new connections, takes out those that
+//! have ended, and shuts down those whose deadline is over. A deadline is of a whole step (a head, a body, a last
+//! read), not of a byte.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::platform::{Handle, Look};
+
+use super::exchange::LAST_READ;
+use super::table::{self, Address, HangUp, State, Table};
+
+/// In alarm, a head may take this long. Closing an idle connection is legal (RFC 9112 9.5).
+const HEAD_IN_ALARM: Duration = Duration::from_millis(10);
+/// And this long when descriptors are short.
+const HEAD_WHEN_SHORT: Duration = Duration::from_secs(1);
+/// Between the two sides of a connection in its head, so that a head which was complete is still answered.
+const CUT_LASTS: Duration = Duration::from_millis(10);
+/// A connection that tiny_http has not closed this long after it was shut down, and in so many sweeps, is held
+/// by a thread that can never run on.
+const LOST_FOR: Duration = Duration::from_secs(2);
+const LOST_FOR_SWEEPS: u64 = 20;
+
+/// What the sweep is to do, beside looking.
+#[derive(Clone, Copy, Debug)]
+pub struct Orders {
+    /// How long a head or a body may take.
+    pub timeout: Option<Duration>,
+    /// tiny_http holds more memory than it may.
+    pub is_alarm: bool,
+    /// Few descriptors are left.
+    pub is_short: bool,
+    /// When all requests that tiny_http had read were last known to have been taken from it.
+    pub queues_empty_at: Duration,
+}
+
+/// What the sweep saw.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// How many handles are open.
+    pub open_handles: u64,
+    /// When the next deadline is over.
+    pub next_due: Option<Duration>,
+}
+
+/// Looks at every handle and every connection. `listeners`: what each listening socket is bound to.
+pub fn sweep(listeners: &[Listener], orders: Orders) -> Seen {
+    let places = {
+        let mut table = table::lock();
+        table.sweep += 1;
+        table.is_urgent = false;
+        table.all()
+    };
+    let mut seen = Seen { open_handles: 0, next_due: None };
+    for handle in Handle::all() {
+        let look = handle.look();
+        seen.open_handles += u64::from(look != Look::Closed);
+        match look {
+            Look::Connected(peer) => meet(handle, peer.into(), listeners),
+            Look::Open if orders.is_short => meet_dead(handle, listeners),
+            Look::Open | Look::Closed => {}
+        }
+    }
+    for at in places {
+        let due = tend(&mut table::lock(), at, &orders);
+        seen.next_due = [seen.next_due, due].into_iter().flatten().min();
+    }
+    table::lock().bound_waiting();
+    seen
+}
+
+/// A listening socket, as the sweep has to know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    bound: SocketAddr,
+    identity: u64,
+}
+
+impl Listener {
+    /// Of this handle.
+    pub fn new(handle: Handle, bound: SocketAddr) -> Self {
+        Self { bound, identity: handle.identity() }
+    }
+
+    /// Whether a socket with this address came from it.
+    fn accepted(&self, local: SocketAddr) -> bool {
+        local.port() == self.bound.port()
+            && (self.bound.ip().is_unspecified() || local.ip() == self.bound.ip())
+    }
+}
+
+fn listener_of(local: SocketAddr, listeners: &[Listener]) -> Option<u8> {
+    listeners.iter().position(|listener| listener.accepted(local)).map(|nth| nth as u8)
+}
+
+/// A connected socket: one that is known, the other handle of such a one, or a new one.
+fn meet(handle: Handle, client: Address, listeners: &[Listener]) {
+    let mut table = table::lock();
+    let sweep = table.sweep;
+    if let Some(at) = table.find(client, |c| c.handles.contains(&handle)) {
+        let connection = table.at(at);
+        // After its end, the same client may have got the same handle anew.
+        if !connection.has_ended() || connection.identity == handle.identity() {
+            connection.seen_in_sweep = sweep;
+            return;
+        }
+    }
+    let Some(local) = handle.local() else { return };
+    let Some(listener) = listener_of(local, listeners) else { return };
+    let (local, identity) = (local.into(), handle.identity());
+    let fits = |c: &table::Connection| {
+        let is_other_half = c.was_met() && c.identity == identity && c.handles[1] == Handle::NONE;
+        let is_unmet = !c.was_met() && (c.local == local || c.local == Address::default());
+        c.listener == listener && (is_other_half || is_unmet)
+    };
+    match table.find(client, fits).or_else(|| table.add(listener, client, local)) {
+        Some(at) => table.meet(at, handle, local, identity),
+        // No room: nobody could ever hang up on it later.
+        None => {
+            let client_is_same =
+                |peer: std::io::Result<SocketAddr>| peer.is_ok_and(|peer| client == peer.into());
+            handle.with_duplicate(|socket| {
+                if client_is_same(socket.peer_addr()) {
+                    let _ = socket.shutdown(std::net::Shutdown::Both);
+                }
+            });
+        }
+    }
+}
+
+/// A socket of ours whose connection is gone. It is told by its identity alone, so it is entered under an address
+/// that is made of that.
+fn meet_dead(handle: Handle, listeners: &[Listener]) {
+    let identity = handle.identity();
+    let is_dead = |local: &SocketAddr| {
+        identity > 0 && listeners.iter().all(|l| l.identity != identity) && {
+            listener_of(*local, listeners).is_some()
+        }
+    };
+    let Some(local) = handle.local().filter(is_dead) else { return };
+    let mut table = table::lock();
+    let name = Address::of_identity(identity);
+    let sweep = table.sweep;
+    match table.find(name, |_| true) {
+        Some(at) if table.at(at).handles.contains(&handle) => table.at(at).seen_in_sweep = sweep,
+        Some(at) if table.at(at).handles[1] == Handle::NONE => table.meet(at, handle, local.into(), identity),
+        Some(_) => {}
+        None => {
+            if let Some(at) = table.add(u8::MAX, name, local.into()) {
+                table.at(at).enter(State::Lost);
+                table.at(at).lost_in_sweep = sweep;
+                table.meet(at, handle, local.into(), identity);
+            }
+        }
+    }
+}
+
+/// Sees to one connection: its end, and its deadline. When that is over, if there is one.
+fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
+    let sweep = table.sweep;
+    let connection = table.at(at);
+    if connection.seen_in_sweep < sweep && table.remove_if_unused(at) {
+        return None;
+    }
+    let connection = table.at(at);
+    let most = match connection.state {
+        State::InHead | State::Body if orders.is_alarm => Some(HEAD_IN_ALARM),
+        State::InHead if orders.is_short => {
+            Some(orders.timeout.unwrap_or(HEAD_WHEN_SHORT).min(HEAD_WHEN_SHORT))
+        }
+        State::InHead | State::Body => orders.timeout,
+        State::Cut => Some(CUT_LASTS),
+        State::LastRead | State::Ending => Some(LAST_READ),
+        State::Lost if orders.is_short => Some(LOST_FOR),
+        State::Free | State::Ready | State::Answering | State::Lost => None,
+    };
+    let due = connection.since + most?;
+    if table::now() < due {
+        return Some(due);
+    }
+    // Elsewhere than on Linux, bytes that were received are lost with the side that receives.
+    let may_cut = cfg!(any(target_os = "linux", target_os = "android")) || orders.queues_empty_at >= due;
+    match connection.state {
+        State::InHead if may_cut => {
+            connection.hang_up(HangUp::Receiving);
+            connection.enter(State::Cut);
+        }
+        State::Body => connection.hang_up(HangUp::Receiving),
+        State::LastRead => connection.hang_up(HangUp::Both),
+        State::Cut if orders.queues_empty_at < due => {}
+        State::Cut | State::Ending => {
+            connection.hang_up(HangUp::Both);
+            connection.enter(State::Lost);
+            connection.lost_in_sweep = sweep;
+        }
+        State::Lost if sweep - connection.lost_in_sweep > LOST_FOR_SWEEPS => table.give_back(at),
+        _ => {}
+    }
+    Some(due)
+}

@@ -1,0 +1,125 @@
+//! The threads that answer. A connection has one at a time, which answers its requests one after the other, and
+//! then serves the next connection that has one. A thread counts as idle only while it waits for work: what it has
+//! to let go of, it lets go of before.
+
+use std::sync::{Arc, Condvar, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use tiny_http::Request;
+
+use super::exchange::{End, Exchange, Incoming};
+use super::panics;
+use super::queue::{Job, Origin};
+use super::table;
+
+/// How long a thread without work stays.
+const IDLE_LASTS: Duration = Duration::from_secs(5);
+/// Stacks are touched only as deep as they are used; this keeps thousands of threads within any limit
+/// of address space.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Answers one exchange, and finishes it.
+pub type Answer = dyn Fn(Exchange) -> End + Send + Sync;
+
+/// The threads that answer.
+pub struct Workers {
+    work: Condvar,
+    timeout: Option<Duration>,
+    supervisor: Thread,
+    answer: Box<Answer>,
+}
+
+impl Workers {
+    /// No threads yet; they come with the work. The calling thread is the supervisor, which is woken when there is
+    /// something for it to see to.
+    pub fn new(timeout: Option<Duration>, answer: Box<Answer>) -> Arc<Self> {
+        Arc::new(Self { work: Condvar::new(), timeout, supervisor: thread::current(), answer })
+    }
+
+    /// Gives a request to its connection's thread, and never waits for a client.
+    pub fn dispatch(self: &Arc<Self>, origin: Origin, request: Request) {
+        let Some(&peer) = request.remote_addr() else { return };
+        let request = Incoming::new(request, peer);
+        let (needs_thread, is_new) = {
+            let mut table = table::lock();
+            let before = table.unasked;
+            let needs_thread = table.enqueue(origin, request);
+            (needs_thread, table.unasked < before || table.is_urgent)
+        };
+        if needs_thread {
+            self.add_threads(1);
+        }
+        self.work.notify_one();
+        if is_new {
+            self.supervisor.unpark();
+        }
+    }
+
+    /// Starts threads for what waits without one, at most so many. The others are started by these: dispatching
+    /// must keep up with tiny_http's queue, which never gives capacity back.
+    pub fn add_threads(self: &Arc<Self>, most: usize) {
+        for _ in 0..most {
+            let mut table = table::lock();
+            if table.ready_count <= table.idle_threads {
+                return;
+            }
+            table.idle_threads += 1;
+            drop(table);
+            let workers = Arc::clone(self);
+            let thread = thread::Builder::new().name(panics::THREAD_NAME.to_owned()).stack_size(STACK_BYTES);
+            if thread.spawn(move || workers.work()).is_err() {
+                // The system has no more. The supervisor tries again.
+                table::lock().idle_threads -= 1;
+                return;
+            }
+        }
+    }
+
+    /// Works until there is nothing to do. Whoever started the thread has counted it as idle.
+    fn work(self: &Arc<Self>) {
+        while let Some(mut job) = self.wait_for_job() {
+            self.add_threads(2);
+            while let Some(next) = self.do_one(job) {
+                job = next;
+            }
+            table::lock().idle_threads += 1;
+        }
+    }
+
+    fn wait_for_job(&self) -> Option<Job> {
+        let mut table = table::lock();
+        loop {
+            let job = table.next_job();
+            if job.is_some() {
+                table.idle_threads -= 1;
+                return job;
+            }
+            let waited = self.work.wait_timeout(table, IDLE_LASTS);
+            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            table = woken;
+            if timeout.timed_out() && table.ready_count == 0 {
+                table.idle_threads -= 1;
+                return None;
+            }
+        }
+    }
+
+    /// Does one thing; the next one that the same connection has to do.
+    fn do_one(&self, job: Job) -> Option<Job> {
+        match job {
+            Job::Answer(id, number, request) => {
+                // Whatever panics in there, this thread goes on, and with it the place of its connection.
+                let answering = || (self.answer)(request.begin(id, number, self.timeout));
+                let end = panics::contain(answering).unwrap_or(End::BrokenOff);
+                table::lock().answered(id, end)
+            }
+            Job::Forget(id, waiting) => {
+                for request in waiting.into_iter().flat_map(|waiting| *waiting) {
+                    let _ = panics::contain(|| request.forget(id));
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Duplicates of sockets that the HTTP engine owns. A duplicate is verified and then acted on: its number is
+//! ours, so that nobody can close it and have it reused in between.
+
+#[cfg(windows)]
+use std::io;
+use std::mem::ManuallyDrop;
+use std::net::TcpStream;
+use std::ops::Deref;
+
+use super::sockets::{Handle, bytes_received, identity_of};
+
+/// A second handle on a socket.
+pub struct Duplicate(pub(super) ManuallyDrop<TcpStream>);
+
+impl Deref for Duplicate {
+    type Target = TcpStream;
+
+    fn deref(&self) -> &TcpStream {
+        &self.0
+    }
+}
+
+impl Duplicate {
+    /// As [`Handle::identity`].
+    pub fn identity(&self) -> u64 {
+        identity_of(&self.0)
+    }
+
+    /// Whether bytes came from the client and all of them were read, so that some thread had taken this
+    /// connection. For a socket that is shut down for reading; unknown, hence false, but on Linux.
+    pub fn was_read(&self) -> bool {
+        bytes_received(&self.0) > 0 && matches!(self.0.peek(&mut [0]), Ok(0) | Err(_))
+    }
+}
+
+#[cfg(unix)]
+pub use place::{is_place, reserve_duplicate, with};
+
+/// One descriptor is kept for duplicates, so that a connection can be hung up when descriptors have run out.
+#[cfg(unix)]
+mod place {
+    use super::{Duplicate, Handle};
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::sync::{Mutex, OnceLock, PoisonError};
+
+    unsafe extern "C" {
+        fn dup2(from: i32, to: i32) -> i32;
+    }
+
+    struct Place {
+        number: i32,
+        descriptor: Mutex<OwnedFd>,
+        /// What is in the place while there is no duplicate.
+        filler: OwnedFd,
+    }
+
+    static PLACE: OnceLock<Place> = OnceLock::new();
+
+    /// Takes the descriptor; without it no connection can be hung up.
+    pub fn reserve_duplicate() -> io::Result<()> {
+        let filler = OwnedFd::from(File::open("/dev/null")?);
+        let descriptor = filler.try_clone()?;
+        let number = descriptor.as_raw_fd();
+        let _ = PLACE.set(Place { number, descriptor: Mutex::new(descriptor), filler });
+        Ok(())
+    }
+
+    pub fn is_place(handle: Handle) -> bool {
+        PLACE.get().is_some_and(|place| place.number == handle.0)
+    }
+
+    pub fn with<T>(handle: Handle, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
+        let place = PLACE.get()?;
+        let _locked = place.descriptor.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the place is ours, and locked; a number that is not open makes the call fail.
+        if unsafe { dup2(handle.0, place.number) } < 0 {
+            return None;
+        }
+        let done = act(&Duplicate(Handle(place.number).borrowed()));
+        // SAFETY: as above.
+        unsafe { dup2(place.filler.as_raw_fd(), place.number) };
+        Some(done)
+    }
+}
+
+/// Windows has no limit of handles that a server could reach.
+#[cfg(windows)]
+pub fn reserve_duplicate() -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(windows)]
+pub fn is_place(_handle: Handle) -> bool {
+    false
+}
+
+#[cfg(windows)]
+pub fn with<T>(handle: Handle, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
+    let duplicate = Duplicate(ManuallyDrop::new(handle.borrowed().try_clone().ok()?));
+    let done = act(&duplicate);
+    drop(ManuallyDrop::into_inner(duplicate.0));
+    Some(done)
+}
