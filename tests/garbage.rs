@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use support::{Client, Folder, Server, eventually, text};
+use support::{Client, Folder, Server, eventually, number, text};
 
 const INPUTS: u64 = 20_000;
 const SENDERS: u64 = 8;
@@ -126,7 +126,7 @@ fn twenty_thousand_pieces_of_garbage_are_refused_or_answered() {
                     let status = answers.get(9..12).map(|s| String::from_utf8_lossy(s).into_owned());
                     let known = [
                         "100", "200", "204", "206", "304", "400", "404", "405", "412", "413", "416", "417",
-                        "431",
+                        "421", "431",
                     ];
                     assert!(
                         refused || known.contains(&status.unwrap().as_str()),
@@ -167,9 +167,50 @@ fn what_is_no_request_gets_400_or_a_closed_connection() {
         let mut answer = Vec::new();
         let _ = client.stream.read_to_end(&mut answer);
         let shown = &input[..input.len().min(40)];
-        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{shown:?} got {answer:?}");
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400 "), "{shown:?} got {answer:?}");
     }
     assert_eq!(server.get("/").status, 200);
+}
+
+/// Each is followed by what would be its body, or another request to whoever reads the head differently.
+#[test]
+fn a_head_that_programs_read_differently_is_refused_and_nothing_after_it_answered() {
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.bin", 1_000));
+    let table = [
+        ("GET", "X: a\nb"),
+        ("GET", "X: a\nContent-Length: 40"),
+        ("GET", "X: a\rb"),
+        ("GET", "X: a\0b"),
+        ("GET", "X: a\u{1b}[31m"),
+        ("GET", "X: a\u{7f}"),
+        ("GET", "a(b: c"),
+        ("GET", "a\0b: c"),
+        ("GET", ": c"),
+        ("GET", "Content-Length\0: 40"),
+        ("G(T", "X: y"),
+        ("G\tT", "X: y"),
+        ("G\0T", "X: y"),
+        ("POST", "Content-Length:"),
+        ("POST", "Content-Length: 18446744073709551616"),
+        ("POST", "Content-Length: 40\r\nContent-Length: 40"),
+        ("POST", "Content-Length: 40, 40"),
+        ("POST", "Content-Length: 0x28"),
+    ];
+    for (count, (method, line)) in table.into_iter().enumerate() {
+        let mut client = server.client();
+        let after = "GET /after HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        client.send(format!("{method} / HTTP/1.1\r\nHost: localhost\r\n{line}\r\n\r\n{after}"));
+        let mut answers = String::new();
+        client.stream.read_to_string(&mut answers).unwrap();
+        assert!(answers.starts_with("HTTP/1.1 400 "), "{method} {line:?} got {answers:?}");
+        assert!(answers.contains("\r\nConnection: close\r\n"), "{answers:?}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{method} {line:?} got {answers:?}");
+        assert_eq!(number(&server.request(count + 1), "status"), 400);
+    }
+    let mut client = server.client();
+    assert_eq!(client.ask("GET / HTTP/1.1\nX:\n!#$%&'*+-.^_`|~9: a\tb\nContent-Length: 0").status, 200);
+    assert_eq!(client.ask("!#$%&'*+-.^_`|~9 / HTTP/1.1").status, 405);
 }
 
 /// Weakness 12, which cannot be cured: it costs a thread each, but nobody else anything.

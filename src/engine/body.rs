@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use tiny_http::{HTTPVersion, Header, Request};
 
-use super::exchange::Fault;
+use crate::http::syntax;
+
+use super::fault::Fault;
 
 /// The most of a body that is read away, so that an honest upload gets its refusal and leaves the connection usable.
 const READ_AWAY_MOST_BYTES: u64 = 8 << 20;
@@ -54,7 +56,8 @@ pub fn settle(request: &mut Request, patience: Option<Duration>) -> Settled {
     let is_sized = lines("Content-Length").next().is_some();
     let is_upgrade = lines("Connection").next().is_some_and(|line| mentions(line, "upgrade"));
     let waits_in_1_0 = *request.http_version() == HTTPVersion(1, 0) && lines("Expect").next().is_some();
-    let is_malformed = content_length(lines("Content-Length")).is_err();
+    let lengths = lines("Content-Length").map(|line| line.value.as_str());
+    let is_malformed = syntax::content_length(lengths).is_err();
     let unread = unread_bytes(request);
     let refused = |fault: Fault| Settled {
         left: match unread {
@@ -131,25 +134,10 @@ fn read_away(request: &mut Request, bytes: u64, patience: Option<Duration>) -> R
     }
 }
 
-const fn fault(status: u16, why: &'static str) -> Fault {
-    Fault { status, why, head_is_sent: false }
-}
-
 const TOO_LONG: Fault =
-    fault(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
-const MALFORMED_LENGTH: Fault = fault(400, "the request's Content-Length is malformed");
-const TWO_LENGTHS: Fault = fault(400, "the request has both Content-Length and Transfer-Encoding");
-const EXPECTS_IN_1_0: Fault = fault(417, "HTTP/1.0 has no Expect");
-const LATE: Fault = fault(408, "the request's body did not come within the timeout");
-const BROKEN: Fault = fault(400, "the request's body ended early, or its chunks are malformed");
-
-/// Placeholder until the pure one lands.
-fn content_length<'a>(mut lines: impl Iterator<Item = &'a Header>) -> Result<Option<u64>, ()> {
-    let Some(first) = lines.next() else { return Ok(None) };
-    let value = first.value.as_str();
-    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-    if !digits || lines.next().is_some() {
-        return Err(());
-    }
-    value.parse().map(Some).map_err(|_| ())
-}
+    Fault::new(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
+const MALFORMED_LENGTH: Fault = Fault::new(400, "the request's Content-Length is malformed");
+const TWO_LENGTHS: Fault = Fault::new(400, "the request has both Content-Length and Transfer-Encoding");
+const EXPECTS_IN_1_0: Fault = Fault::new(417, "HTTP/1.0 has no Expect");
+const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
+const BROKEN: Fault = Fault::new(400, "the request's body ended early, or its chunks are malformed");

@@ -1,47 +1,29 @@
 //! One request and the way back to its client, cut loose from tiny_http's `Request`.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::mem;
-use std::net::{SocketAddr, TcpStream};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
 
-use tiny_http::{HTTPVersion, Method, ReadWrite, Request, Response};
+use tiny_http::{HTTPVersion, Method, Request};
 
 use crate::http::Fields;
 use crate::http::head::Persistence;
 
 use super::body::{self, Left, Settled, mentions};
+use super::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
 use super::table::{self, HangUp, Id, State};
+use super::way_back::{WayBack, let_go};
 
-/// More header lines than any client sends; a request with more is a fault.
-const HEADER_LINES_MOST: usize = 100;
-/// And more bytes of them.
-const HEAD_MOST_BYTES: usize = 64 * 1024;
 /// What a request that waits takes of the heap beside its text: most of it is tiny_http's.
 const REQUEST_BYTES: usize = 1024;
-/// How long, and how much, a refused client that still sends is read for a last time: a socket that is closed with
-/// unread bytes resets the connection, and takes the answer with it.
-pub const LAST_READ: Duration = Duration::from_secs(1);
-const LAST_READ_MOST_BYTES: usize = 64 << 20;
-
-/// Why a request gets an answer that no route knows, and then a closed connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Its status code.
-    pub status: u16,
-    /// Its one line of text.
-    pub why: &'static str,
-    /// The engine has sent the head; the line and the end of the connection are what is left.
-    pub head_is_sent: bool,
-}
-
 /// One request, and the way back.
 pub struct Exchange {
     /// Number of its connection, from 1.
     pub connection: u64,
     /// The client's address.
     pub peer: SocketAddr,
+    /// The version of HTTP.
+    pub version: HTTPVersion,
     /// The method as it came.
     pub method: Method,
     /// The target as it came.
@@ -129,7 +111,7 @@ impl Incoming {
     pub fn forget(self, id: Option<Id>) {
         match self {
             Self::WithBody(request, _) if body::is_undroppable(&request) => {
-                leak(request.upgrade("HTTP/1.1", Response::empty(400)), id);
+                let_go(request, id);
             }
             other => drop(other),
         }
@@ -139,7 +121,7 @@ impl Incoming {
 impl Exchange {
     fn take(request: Request, peer: SocketAddr, body: &Settled) -> Self {
         let head_bytes = head_bytes(&request);
-        let mut fault = fault_of(&request, head_bytes).or(body.fault);
+        let mut fault = Fault::of(&request).or(body.fault);
         let closes_by_engine = engine_closes_after(&request);
         let closes = closes_by_engine
             || connection_asks(&request, "close")
@@ -154,6 +136,7 @@ impl Exchange {
         let mut exchange = Self {
             connection: 0,
             peer,
+            version: request.http_version().clone(),
             method: request.method().clone(),
             target: if keeps_head { request.url().to_owned() } else { "(too long)".to_owned() },
             fields: if keeps_head { Fields::of(request.headers()) } else { Fields::default() },
@@ -178,6 +161,7 @@ impl Exchange {
 
     /// The answer ends with the connection, whatever the client asked for.
     pub fn closes_when_done(&mut self) {
+        self.persistence = Persistence::Closes;
         if self.end == End::Open {
             self.end = End::Closed;
         }
@@ -199,10 +183,7 @@ impl Exchange {
             End::Closed => self.hang_up(HangUp::Sending),
             End::Open | End::Gone => {}
         }
-        if let Way::Stream { stream, may_drop } = self.way_back.way {
-            last_read(stream, may_drop, self.id);
-            return End::BrokenOff;
-        }
+        self.way_back.finish(self.id);
         self.end
     }
 
@@ -211,96 +192,6 @@ impl Exchange {
             table::lock().hang_up(id, how);
         }
     }
-}
-
-/// The way back to the client.
-struct WayBack {
-    way: Way,
-    /// How long a client may take nothing of its answer.
-    timeout: Option<Duration>,
-}
-
-enum Way {
-    Writer(Box<dyn Write + Send>),
-    /// With the reader of what is left of a body; see [`body`].
-    Stream {
-        stream: Box<dyn ReadWrite + Send>,
-        may_drop: bool,
-    },
-}
-
-impl WayBack {
-    /// `Request::into_writer` drops the body's reader. Only `Request::upgrade` hands out both, and insists on
-    /// sending a head, so that is the answer's own.
-    fn of(request: Request, left: Left, fault: &mut Option<Fault>) -> Self {
-        let way = match (left, fault) {
-            (Left::Some | Left::TooMuch, Some(fault)) => {
-                fault.head_is_sent = true;
-                let stream = request.upgrade("HTTP/1.1", Response::empty(fault.status));
-                Way::Stream { stream, may_drop: left == Left::Some }
-            }
-            _ => Way::Writer(request.into_writer()),
-        };
-        Self { way, timeout: None }
-    }
-
-    fn to(&mut self) -> &mut dyn Write {
-        match &mut self.way {
-            Way::Writer(writer) => writer,
-            Way::Stream { stream, .. } => stream,
-        }
-    }
-
-    /// Weakness 9: the socket's send timeout is half of the timeout, and a call that sent a part of its bytes
-    /// before it says how many. So a call that sent nothing is repeated until the timeout is over, and a client that
-    /// stalls is noticed after at most one and a half of it.
-    fn patiently<T>(&mut self, call: impl Fn(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
-        let start = Instant::now();
-        loop {
-            match call(self.to()) {
-                Err(error) if is_timeout(&error) && self.has_patience(start) => {}
-                result => return result,
-            }
-        }
-    }
-
-    /// On Windows a socket must not be used after a send timeout, which is the whole timeout there.
-    fn has_patience(&self, start: Instant) -> bool {
-        !cfg!(windows) && self.timeout.is_none_or(|timeout| start.elapsed() < timeout * 3 / 4)
-    }
-}
-
-impl Write for WayBack {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.patiently(|to| to.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.patiently(|to| to.flush())
-    }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-fn head_bytes(request: &Request) -> usize {
-    let line = |line: &tiny_http::Header| line.field.as_str().len() + line.value.len();
-    request.url().len() + request.headers().iter().map(line).sum::<usize>()
-}
-
-fn fault_of(request: &Request, head_bytes: usize) -> Option<Fault> {
-    let hosts = request.headers().iter().filter(|line| line.field.equiv("Host")).count();
-    let version = request.http_version();
-    let (status, why) = match () {
-        () if *version < (1, 0) => (400, "HTTP/1.0 or HTTP/1.1 is spoken here"),
-        () if request.headers().len() > HEADER_LINES_MOST => (431, "the request has too many header lines"),
-        () if head_bytes > HEAD_MOST_BYTES => (431, "the request's head is longer than 64 KiB"),
-        // RFC 9112 3.2.
-        () if hosts > 1 || (hosts == 0 && *version == (1, 1)) => (400, "the request needs one Host field"),
-        () => return None,
-    };
-    Some(Fault { status, why, head_is_sent: false })
 }
 
 /// Whether tiny_http closes the connection by itself once this request is answered: it looks at the
@@ -317,59 +208,4 @@ fn engine_closes_after(request: &Request) -> bool {
 fn connection_asks(request: &Request, option: &str) -> bool {
     let mut lines = request.headers().iter().filter(|line| line.field.equiv("Connection"));
     lines.any(|line| line.value.as_str().split(',').any(|o| o.trim().eq_ignore_ascii_case(option)))
-}
-
-/// Throws away what a refused client still sends, so that it gets to read its answer; the sweep ends a read that
-/// takes too long. Not inlined: its stack would be part of every viewer's.
-#[inline(never)]
-fn last_read(mut stream: Box<dyn ReadWrite + Send>, may_drop: bool, id: Option<Id>) {
-    let start = Instant::now();
-    id.inspect(|&id| {
-        table::lock().get(id).into_iter().for_each(|connection| connection.enter(State::LastRead));
-    });
-    if may_drop {
-        throw_away(&mut stream, start);
-        id.inspect(|&id| table::lock().hang_up(id, HangUp::Both));
-        // What is left of the body is read by this, until the hang-up.
-        drop(stream);
-    } else {
-        // Its own end would drop the reader.
-        if let Some(mut socket) = id.and_then(|id| socket_of(id, start)) {
-            throw_away(&mut socket, start);
-        }
-        leak(stream, id);
-    }
-}
-
-fn throw_away(from: &mut impl Read, start: Instant) {
-    let mut thrown_away = [0; 8 * 1024];
-    let mut read_bytes = 0;
-    while start.elapsed() < LAST_READ && read_bytes < LAST_READ_MOST_BYTES {
-        match from.read(&mut thrown_away) {
-            Ok(some) if some > 0 => read_bytes += some,
-            _ => break,
-        }
-    }
-}
-
-/// A second handle on a connection, once the sweep has seen it, which is soon; it never sees a client that was gone
-/// before. `None` as well where descriptors have run out.
-fn socket_of(id: Id, start: Instant) -> Option<TcpStream> {
-    while start.elapsed() < LAST_READ {
-        if let Some(connection) = table::lock().get(id).filter(|connection| connection.was_met()) {
-            return connection.with_socket(|socket| socket.try_clone().ok()).flatten();
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    None
-}
-
-/// Leaks a stream that must not be dropped, and closes its two handles, which nobody else uses.
-fn leak(stream: Box<dyn ReadWrite + Send>, id: Option<Id>) {
-    mem::forget(stream);
-    if let Some(id) = id {
-        let mut table = table::lock();
-        table.hang_up(id, HangUp::Both);
-        table.close(id);
-    }
 }

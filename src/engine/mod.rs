@@ -25,11 +25,13 @@
 mod accept;
 mod body;
 mod exchange;
+mod fault;
 mod nudge;
 mod panics;
 mod queue;
 mod sweep;
 mod table;
+mod way_back;
 mod workers;
 
 use std::io;

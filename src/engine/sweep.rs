@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use crate::platform::{Handle, Look};
 
-use super::exchange::LAST_READ;
+use super::way_back::LAST_READ;
 use super::table::{self, Address, HangUp, State, Table};
 
 /// In alarm, a head may take this long. Closing an idle connection is legal (RFC 9112 9.5).
 const HEAD_IN_ALARM: Duration = Duration::from_millis(10);
 /// And this long when descriptors are short.
-const HEAD_WHEN_SHORT: Duration = Duration::from_secs(1);
+const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// Between the two sides of a connection in its head, so that a head which was complete is still answered.
 const CUT_LASTS: Duration = Duration::from_millis(10);
 /// A connection that tiny_http has not closed this long after it was shut down, and in so many sweeps, is held
 /// by a thread that can never run on.
-const LOST_FOR: Duration = Duration::from_secs(2);
+const LOST_FOR: Duration = Duration::from_secs(1);
 const LOST_FOR_SWEEPS: u64 = 20;
 
 /// What the sweep is to do, beside looking.
@@ -165,6 +165,8 @@ fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
     if connection.seen_in_sweep < sweep && table.remove_if_unused(at) {
         return None;
     }
+    // After all handles have been looked at: those of a connection that is shut down tell no client any more.
+    table.carry_out(at);
     let connection = table.at(at);
     let most = match connection.state {
         State::InHead | State::Body if orders.is_alarm => Some(HEAD_IN_ALARM),
@@ -173,6 +175,7 @@ fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
         }
         State::InHead | State::Body => orders.timeout,
         State::Cut => Some(CUT_LASTS),
+        State::LastRead | State::Ending if orders.is_short => Some(Duration::ZERO),
         State::LastRead | State::Ending => Some(LAST_READ),
         State::Lost if orders.is_short => Some(LOST_FOR),
         State::Free | State::Ready | State::Answering | State::Lost => None,

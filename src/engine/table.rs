@@ -186,6 +186,16 @@ impl Connection {
         self.handles[0] != Handle::NONE
     }
 
+    /// Whether both of its handles are known.
+    pub fn was_met_twice(&self) -> bool {
+        self.handles[1] != Handle::NONE
+    }
+
+    /// A handle of a connection whose streams are the caller's, so that it cannot have been closed.
+    pub fn own_handle(&self) -> Option<Handle> {
+        self.known_handles().find(|handle| handle.identity() == self.identity)
+    }
+
     /// Changes its state, from now on.
     pub fn enter(&mut self, state: State) {
         self.state = state;
@@ -394,9 +404,13 @@ impl Table {
         connection.identity = identity;
         let place = usize::from(connection.handles[0] != Handle::NONE);
         connection.handles[place] = handle;
-        if connection.wanted != HangUp::No {
-            let wanted = connection.wanted;
-            connection.hang_up(wanted);
+    }
+
+    /// Shuts a connection down that was to be shut down before its handles were known.
+    pub fn carry_out(&mut self, at: u32) {
+        let connection = self.at(at);
+        if connection.wanted != HangUp::No && connection.was_met() {
+            connection.hang_up(connection.wanted);
             self.forget_waiting(at);
         }
     }
@@ -415,13 +429,12 @@ impl Table {
     }
 
     /// Closes the handles of a connection whose streams were leaked: nobody else uses them, so they are its own for
-    /// certain. Whether they were known.
-    pub fn close(&mut self, id: Id) -> bool {
-        let Some(connection) = self.get(id).filter(|connection| connection.was_met()) else { return false };
-        let identity = connection.identity;
-        connection.known_handles().filter(|handle| handle.identity() == identity).for_each(Handle::close);
-        connection.handles = [Handle::NONE; 2];
-        true
+    /// certain.
+    pub fn close(&mut self, id: Id) {
+        if let Some(connection) = self.get(id) {
+            let identity = connection.identity;
+            connection.known_handles().filter(|handle| handle.identity() == identity).for_each(Handle::close);
+        }
     }
 
     /// Closes the handles of a connection that is held by a thread which can never run on: it was shut down both

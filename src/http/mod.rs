@@ -1,5 +1,5 @@
-//! HTTP semantics as pure functions, apart from sockets and files: what a request asks for
-//! ([`target`], [`range`], [`precondition`]) and how an answer's head is written ([`head`]).
+//! HTTP semantics as pure functions, apart from sockets and files: whether a head is well-formed ([`syntax`]), what a
+//! request asks for ([`target`], [`range`], [`precondition`]) and how an answer's head is written ([`head`]).
 //!
 //! Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 6266 (Content-Disposition).
 
@@ -8,6 +8,7 @@ pub mod media_type;
 pub mod origin;
 pub mod precondition;
 pub mod range;
+pub mod syntax;
 pub mod target;
 
 use tiny_http::Header;

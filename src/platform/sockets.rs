@@ -4,7 +4,7 @@
 //! A number that is looked at may be closed, or be reused, at any moment. Each look is one system call
 //! that changes nothing, so a wrong number gives a wrong answer at worst.
 
-use std::io;
+use std::io::{self, Read};
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
@@ -108,6 +108,11 @@ impl Handle {
     /// `None`: there is nothing to duplicate.
     pub fn with_duplicate<T>(self, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
         duplicate::with(self, act)
+    }
+
+    /// Receives from it (recv(2)). For a handle that nobody can close meanwhile.
+    pub fn receive(self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.borrowed().read(bytes)
     }
 
     /// Wakes a thread that waits to receive from it, where shutting it down does not.

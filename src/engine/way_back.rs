@@ -1,0 +1,173 @@
+//! The way back to the client: weakness 9, no timeouts, for what is sent; and weakness 11 for the reader of a body
+//! that was not read to its end.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tiny_http::{ReadWrite, Request, Response};
+
+use super::body::Left;
+use super::fault::Fault;
+use super::table::{self, HangUp, Id, State};
+
+/// How long, and how much, a refused client that still sends is read for a last time: a socket that is closed with
+/// unread bytes resets the connection, and takes the answer with it.
+pub const LAST_READ: Duration = Duration::from_secs(1);
+const LAST_READ_MOST_BYTES: usize = 64 << 20;
+
+/// The way back to the client.
+pub struct WayBack {
+    way: Way,
+    /// How long a client may take nothing of its answer.
+    pub timeout: Option<Duration>,
+}
+
+enum Way {
+    Writer(Box<dyn Write + Send>),
+    /// With the reader of what is left of a body; see [`body`].
+    Stream {
+        stream: Box<dyn ReadWrite + Send>,
+        may_drop: bool,
+    },
+}
+
+impl WayBack {
+    /// `Request::into_writer` drops the body's reader. Only `Request::upgrade` hands out both, and insists on
+    /// sending a head, so that is the answer's own.
+    pub fn of(request: Request, left: Left, fault: &mut Option<Fault>) -> Self {
+        let way = match (left, fault) {
+            (Left::Some | Left::TooMuch, Some(fault)) => {
+                fault.head_is_sent = true;
+                let stream = request.upgrade("HTTP/1.1", Response::empty(fault.status));
+                Way::Stream { stream, may_drop: left == Left::Some }
+            }
+            _ => Way::Writer(request.into_writer()),
+        };
+        Self { way, timeout: None }
+    }
+
+    /// The end of the last answer. The connection has been shut down for sending where it ends here.
+    pub fn finish(self, id: Option<Id>) {
+        if let Way::Stream { stream, may_drop } = self.way {
+            last_read(stream, may_drop, id);
+        }
+    }
+
+    fn to(&mut self) -> &mut dyn Write {
+        match &mut self.way {
+            Way::Writer(writer) => writer,
+            Way::Stream { stream, .. } => stream,
+        }
+    }
+
+    /// Weakness 9: the socket's send timeout is half of the timeout, and a call that sent a part of its bytes
+    /// before it says how many. So a call that sent nothing is repeated until the timeout is over, and a client that
+    /// stalls is noticed after at most one and a half of it.
+    fn patiently<T>(&mut self, call: impl Fn(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+        let start = Instant::now();
+        loop {
+            match call(self.to()) {
+                Err(error) if is_timeout(&error) && self.has_patience(start) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// On Windows a socket must not be used after a send timeout, which is the whole timeout there.
+    fn has_patience(&self, start: Instant) -> bool {
+        !cfg!(windows) && self.timeout.is_none_or(|timeout| start.elapsed() < timeout * 3 / 4)
+    }
+}
+
+impl Write for WayBack {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.patiently(|to| to.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.patiently(|to| to.flush())
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Throws away what a refused client still sends, so that it gets to read its answer; the sweep ends a read that
+/// takes too long. Not inlined: its stack would be part of every viewer's.
+#[inline(never)]
+fn last_read(mut stream: Box<dyn ReadWrite + Send>, may_drop: bool, id: Option<Id>) {
+    let start = Instant::now();
+    let Some(id) = id else { return mem::forget(stream) };
+    if let Some(connection) = table::lock().get(id) {
+        connection.enter(State::LastRead);
+    }
+    if may_drop {
+        throw_away(&mut stream, start);
+        table::lock().hang_up(id, HangUp::Both);
+        // What is left of the body is read by this, until the hang-up.
+        drop(stream);
+    } else {
+        // Not through the stream, whose end would drop the reader.
+        if let Some(mut socket) = Own::when_met(id, start) {
+            throw_away(&mut socket, start);
+        }
+        leak(stream, id);
+    }
+}
+
+fn throw_away(from: &mut impl Read, start: Instant) {
+    let mut thrown_away = [0; 8 * 1024];
+    let mut read_bytes = 0;
+    while start.elapsed() < LAST_READ && read_bytes < LAST_READ_MOST_BYTES {
+        match from.read(&mut thrown_away) {
+            Ok(some) if some > 0 => read_bytes += some,
+            _ => break,
+        }
+    }
+}
+
+/// The socket of a connection whose streams are ours alone, so that its handles stay what they are.
+struct Own(Id);
+
+impl Own {
+    /// Once the sweep has seen both handles, which is soon; it never sees those of a client that was gone before.
+    fn when_met(id: Id, start: Instant) -> Option<Self> {
+        while start.elapsed() < LAST_READ {
+            if table::lock().get(id)?.was_met_twice() {
+                return Some(Self(id));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        None
+    }
+}
+
+impl Read for Own {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let handle = table::lock().get(self.0).and_then(|connection| connection.own_handle());
+        handle.map_or(Ok(0), |handle| handle.receive(bytes))
+    }
+}
+
+/// Leaks a stream that must not be dropped, and closes its two handles, which nobody else uses.
+fn leak(stream: Box<dyn ReadWrite + Send>, id: Id) {
+    mem::forget(stream);
+    let mut table = table::lock();
+    table.hang_up(id, HangUp::Both);
+    table.close(id);
+}
+
+/// Lets go of a request that nobody answers and whose body's reader must not be dropped.
+pub fn let_go(request: Request, id: Option<Id>) {
+    let stream = request.upgrade("HTTP/1.1", Response::empty(400));
+    match id {
+        Some(id) => {
+            Own::when_met(id, Instant::now());
+            leak(stream, id);
+        }
+        None => mem::forget(stream),
+    }
+}

@@ -1,0 +1,79 @@
+//! What the parts of a request's head may consist of (RFC 9110 5.5, 5.6.2, 8.6). tiny_http takes nearly any
+//! ASCII for a method, a field's name or its value, and no length for a length of 0.
+
+/// A Content-Length of which nobody can tell how long the body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Whether `text` is a token (RFC 9110 5.6.2), as methods and field names are.
+pub fn is_token(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+/// Whether `text` may be the value of a field (RFC 9110 5.5): no control characters but the tab. A CR, LF
+/// or NUL inside of one may be the end of a line to another program on the way.
+pub fn is_field_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
+}
+
+/// The length of a body in bytes, from the values of all Content-Length lines (RFC 9110 8.6). `None`: there is
+/// no such line. The RFC allows to take a length that is said twice for one; here it is an error.
+pub fn content_length<'a>(mut values: impl Iterator<Item = &'a str>) -> Result<Option<u64>, Malformed> {
+    let Some(value) = values.next() else { return Ok(None) };
+    // `parse` alone would take a sign.
+    let is_number = values.next().is_none() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let length = is_number.then(|| value.parse().ok()).flatten();
+    length.map(Some).ok_or(Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_no_blanks_controls_or_delimiters() {
+        for token in ["GET", "a", "X-Y_z.1", "!#$%&'*+-.^_`|~"] {
+            assert!(is_token(token), "{token:?}");
+        }
+        let delimiters = "\"(),/:;<=>?@[\\]{}".chars();
+        for other in delimiters.chain(['\0', '\t', '\n', '\r', ' ', '\u{7f}', 'ü']) {
+            assert!(!is_token(&format!("a{other}b")), "{other:?}");
+        }
+        assert!(!is_token(""));
+    }
+
+    #[test]
+    fn a_value_has_no_controls_but_the_tab() {
+        for value in ["", "a b", "a\tb", "\"(),/:;<=>?@[\\]{}~", "ü"] {
+            assert!(is_field_value(value), "{value:?}");
+        }
+        for control in ['\0', '\u{1}', '\u{8}', '\n', '\u{b}', '\r', '\u{1b}', '\u{1f}', '\u{7f}'] {
+            assert!(!is_field_value(&format!("a{control}b")), "{control:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_one_line_of_digits_that_fit_64_bits() {
+        let table: [(&[&str], _); 15] = [
+            (&[], Ok(None)),
+            (&["0"], Ok(Some(0))),
+            (&["5"], Ok(Some(5))),
+            (&["0005"], Ok(Some(5))),
+            (&["18446744073709551615"], Ok(Some(u64::MAX))),
+            (&["18446744073709551616"], Err(Malformed)),
+            (&[""], Err(Malformed)),
+            (&["+5"], Err(Malformed)),
+            (&["-5"], Err(Malformed)),
+            (&["5 5"], Err(Malformed)),
+            (&["5, 5"], Err(Malformed)),
+            (&["0x5"], Err(Malformed)),
+            (&["five"], Err(Malformed)),
+            (&["5", "5"], Err(Malformed)),
+            (&["5", "6"], Err(Malformed)),
+        ];
+        for (values, length) in table {
+            assert_eq!(content_length(values.iter().copied()), length, "{values:?}");
+        }
+    }
+}
