@@ -183,19 +183,26 @@ http {
   client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
   proxy_cache_path cache keys_zone=cache:1m; proxy_cache cache;
   upstream ours { server 127.0.0.1:$2; keepalive 4; }
-  proxy_http_version 1.1; proxy_set_header Connection "";
+  proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host localhost;
   add_header X-Cache \$upstream_cache_status;
   server {
     listen 127.0.0.1:$1;
     location = /ready { return 200 "$work"; }
     location = /sliced { # asked for, and kept, a mebibyte at a time
       slice 1m; proxy_cache_key \$uri\$slice_range; proxy_set_header Range \$slice_range;
+      proxy_set_header Host localhost;
       proxy_cache_valid 206 1h; proxy_pass http://ours/;
     }
     location = /whole { # good for two seconds, then asked whether it still is
       proxy_cache_key \$uri; proxy_cache_revalidate on;
       proxy_cache_valid 200 2s; proxy_pass http://ours/;
     }
+    # A location with a proxy_set_header of its own inherits none. Without one for Host, nginx sends what
+    # proxy_pass names.
+    location = /by-address { proxy_cache off; proxy_set_header Connection ""; proxy_pass http://127.0.0.1:$2/; }
+    location = /by-name { proxy_cache off; proxy_set_header Connection ""; proxy_pass http://localhost:$2/; }
+    location = /by-group { proxy_cache off; proxy_set_header Connection ""; proxy_pass http://ours/; }
+    location = /passed-on { proxy_cache off; proxy_set_header Host \$http_host; proxy_pass http://ours/; }
   }
 }
 END
@@ -247,6 +254,20 @@ nginx_revalidates() {
   equal "$(requests '"status":304') of $(requests .)" '1 of 1' 'number of answers 304, of all'
 }
 
+nginx_default_host() {
+  local path
+  for path in /by-address /by-name; do
+    get -o got "$front$path"
+    is_file got
+  done
+}
+
+nginx_other_host() {
+  equal "$(status_of -H 'Host: localhost' "$front/passed-on")" 200 'status of localhost'
+  equal "$(status_of -H 'Host: example.org' "$front/passed-on")" 421 'status of a name'
+  equal "$(status_of "$front/by-group")" 421 'status of the name of an upstream group'
+}
+
 check_mode() {
   start_server "$mode" "$file"
   check 'curl: whole' curl_whole
@@ -269,6 +290,8 @@ check_mode() {
   check 'nginx: slices' nginx_slices
   check 'nginx: slices from the cache, without us' nginx_slices_again
   check 'nginx: revalidates, 304' nginx_revalidates
+  check 'nginx: proxy_pass with its own Host' nginx_default_host
+  check 'nginx: another Host is refused, 421' nginx_other_host
   stop proxy || :
   stop server || echo "exit code $?" >>"$trace"
   check 'stops, and tells its totals' told_totals

@@ -6,6 +6,8 @@ use tiny_http::Method;
 
 use crate::engine::{self, End, Exchange};
 use crate::fixed_text::FixedText;
+use crate::http::head::Persistence;
+use crate::http::host;
 use crate::http::target::{self, Route};
 use crate::ledger::{Answered, Asked, Ledger, Outcome};
 use crate::media::Media;
@@ -30,13 +32,15 @@ pub struct Site {
     pub file_shown: String,
     /// Where it is reached.
     pub url: String,
+    /// Whether only this machine can connect.
+    pub is_loopback: bool,
     /// The books.
     pub ledger: Ledger,
 }
 
 /// Answers one request, whatever it is, and enters it into the books.
 pub fn answer(site: &Site, mut exchange: Exchange) -> End {
-    let route = target::route(&exchange.target, &site.media.file_name);
+    let route = route(site, &mut exchange);
     let is_page = matches!(route, Route::Page | Route::Sample | Route::Events);
     let reads = matches!(exchange.method, Method::Get | Method::Head);
     if is_page && reads && exchange.fault.is_none() {
@@ -59,6 +63,18 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
     let end = exchange.finish();
     site.ledger.close(&entry, &asked, &answered, duration);
     end
+}
+
+/// What the request names; nothing that another server has.
+fn route(site: &Site, exchange: &mut Exchange) -> Route {
+    match host::check(&exchange.target, &exchange.fields, &exchange.version, site.is_loopback) {
+        Ok(()) => target::route(&exchange.target, &site.media.file_name),
+        Err(refusal) => {
+            exchange.persistence = Persistence::Closes;
+            exchange.closes_when_done();
+            Route::Refused(refusal)
+        }
+    }
 }
 
 /// A panic on the way: nobody knows what was sent, so the connection ends.

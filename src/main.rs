@@ -84,6 +84,7 @@ fn serve(options: &Options, trace: Trace) -> Result<(), String> {
         chunk_bytes: options.chunk_size,
         heap_limit_bytes: options.heap_limit,
         url: listening.url,
+        is_loopback: listening.is_loopback,
         ledger: Ledger::new(trace),
     });
     let answering = Arc::clone(&site);

@@ -49,6 +49,7 @@ pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
         return if fault.head_is_sent { Plan { head: Vec::new(), ..plan } } else { plan };
     }
     match (route, &exchange.method) {
+        (Route::Refused(refusal), _) => text(exchange, refusal.status, refusal.why, Outcome::Sent, |_| {}),
         (Route::Server, Method::Options) => options(exchange),
         (Route::Unknown | Route::Server, _) => unknown(media, exchange),
         (_, Method::Options) => options(exchange),

@@ -112,7 +112,7 @@ fn other_methods_and_targets_are_told_what_there_is() {
         assert_eq!(unknown.status, 404);
         assert_eq!(unknown.text().lines().count(), 1);
         assert!(unknown.text().contains("/powder-day.mp4") && unknown.text().contains("/heap"));
-        for target in ["/?t=30", "/%70owder-day.mp4?x", "http://example.org/powder-day.mp4"] {
+        for target in ["/?t=30", "/%70owder-day.mp4?x", "http://localhost/powder-day.mp4"] {
             assert_eq!(server.get(target).body.len(), SIZE, "{target}");
         }
     });
@@ -157,18 +157,6 @@ fn connections_stay_or_close_as_the_client_asks() {
         let answer = hidden.ask("GET / HTTP/1.1\nConnection: keep-alive\nConnection: close");
         assert_eq!((answer.field("Connection"), answer.body.len()), (Some("close"), SIZE));
         assert!(hidden.is_closed());
-    });
-}
-
-#[test]
-fn a_request_without_a_host_is_refused() {
-    both_modes(|server| {
-        for request in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"] {
-            let mut client = server.client();
-            client.send(request);
-            assert_eq!(client.answer(false).status, 400);
-            assert!(client.is_closed());
-        }
     });
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::platform::{Handle, Look};
 
-use super::way_back::LAST_READ;
 use super::table::{self, Address, HangUp, State, Table};
+use super::way_back::LAST_READ;
 
 /// In alarm, a head may take this long. Closing an idle connection is legal (RFC 9112 9.5).
 const HEAD_IN_ALARM: Duration = Duration::from_millis(10);

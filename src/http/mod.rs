@@ -1,9 +1,11 @@
-//! HTTP semantics as pure functions, apart from sockets and files: whether a head is well-formed ([`syntax`]), what a
-//! request asks for ([`target`], [`range`], [`precondition`]) and how an answer's head is written ([`head`]).
+//! HTTP semantics as pure functions, apart from sockets and files: whether a head is well-formed ([`syntax`]),
+//! which server a request is for ([`host`]), what it asks for ([`target`], [`range`], [`precondition`]) and how an
+//! answer's head is written ([`head`]).
 //!
 //! Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 6266 (Content-Disposition).
 
 pub mod head;
+pub mod host;
 pub mod media_type;
 pub mod origin;
 pub mod precondition;
@@ -18,7 +20,8 @@ use tiny_http::Header;
 pub struct Fields(Vec<Header>);
 
 impl Fields {
-    const READ: [&str; 7] = [
+    const READ: [&str; 8] = [
+        "Host",
         "Range",
         "If-Range",
         "If-Match",

@@ -1,6 +1,8 @@
 //! What a request's target names (RFC 9112 3.2). No path of a request ever becomes a path of the disk:
 //! it is compared with the few names that there are.
 
+use super::host::Refusal;
+
 /// What this server has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -19,6 +21,8 @@ pub enum Route {
     Panic,
     /// Nothing.
     Unknown,
+    /// Something of another server, or of nobody knows which; see [`super::host`].
+    Refused(Refusal),
 }
 
 /// Reads a target in origin, absolute or asterisk form; a query is ignored, percent-encoding undone.
@@ -26,7 +30,11 @@ pub fn route(target: &str, file_name: &[u8]) -> Route {
     if target == "*" {
         return Route::Server;
     }
-    let path = path_of(target);
+    let path = match absolute(target) {
+        Some((_, path)) if path.starts_with('/') => path,
+        Some(_) => "/",
+        None => target,
+    };
     let path = path.split('?').next().unwrap_or_default();
     match percent_decoded(path).as_slice() {
         b"/" => Route::Media,
@@ -40,17 +48,13 @@ pub fn route(target: &str, file_name: &[u8]) -> Route {
     }
 }
 
-/// The path of an absolute form; an origin form is its own.
-fn path_of(target: &str) -> &str {
-    let scheme = |name: &str| target.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    let Some(length) = ["http://", "https://"].iter().find(|name| scheme(name)).map(|name| name.len()) else {
-        return target;
-    };
-    let after = &target[length..];
-    match after.find(['/', '?']) {
-        Some(at) if after[at..].starts_with('/') => &after[at..],
-        _ => "/",
-    }
+/// Authority and rest of an absolute form of HTTP (RFC 9112 3.2.2). The rest is empty, or starts with `/` or `?`.
+pub fn absolute(target: &str) -> Option<(&str, &str)> {
+    let after = ["http://", "https://"].into_iter().find_map(|scheme| {
+        let (start, after) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(after)
+    })?;
+    Some(after.split_at(after.find(['/', '?']).unwrap_or(after.len())))
 }
 
 /// A `%` that no two hexadecimal digits follow stands for itself.
