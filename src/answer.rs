@@ -6,7 +6,6 @@ use tiny_http::Method;
 
 use crate::engine::{self, End, Exchange};
 use crate::fixed_text::FixedText;
-use crate::http::head::Persistence;
 use crate::http::host;
 use crate::http::target::{self, Route};
 use crate::ledger::{Answered, Asked, Ledger, Outcome};
@@ -57,7 +56,8 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
     let duration = entry.started.elapsed();
     let answered = answered.unwrap_or(FAILED);
     match answered.outcome {
-        Outcome::ClientClosed | Outcome::TimedOut | Outcome::Short | Outcome::Failed => exchange.broke_off(),
+        Outcome::ClientClosed => exchange.broke_off(true),
+        Outcome::TimedOut | Outcome::Short | Outcome::Failed => exchange.broke_off(false),
         _ => {}
     }
     let end = exchange.finish();
@@ -70,7 +70,6 @@ fn route(site: &Site, exchange: &mut Exchange) -> Route {
     match host::check(&exchange.target, &exchange.fields, &exchange.version, site.is_loopback) {
         Ok(()) => target::route(&exchange.target, &site.media.file_name),
         Err(refusal) => {
-            exchange.persistence = Persistence::Closes;
             exchange.closes_when_done();
             Route::Refused(refusal)
         }

@@ -46,7 +46,7 @@ pub fn answer(site: &Site, mut exchange: Exchange, route: Route) -> End {
         }
     };
     if sent.is_err() {
-        exchange.broke_off();
+        exchange.broke_off(true);
     }
     exchange.finish()
 }

@@ -20,6 +20,7 @@ use super::panics;
 use super::queue::Origin;
 use super::sweep::Listener;
 use super::table::{self, Address};
+use super::way_back::send_slice;
 use super::workers::Workers;
 
 /// Connections that may wait to be accepted; std asks for 128, and 500 at once then wait a second (15).
@@ -33,8 +34,7 @@ fn prepare(listener: &TcpListener, timeout: Option<Duration>) -> io::Result<()> 
     platform::widen_backlog(listener, BACKLOG);
     let options = platform::listener_options(listener)?;
     options.set_nodelay(true)?;
-    // See `WayBack::patiently`.
-    options.set_write_timeout(if cfg!(windows) { timeout } else { timeout.map(|whole| whole / 2) })
+    options.set_write_timeout(timeout.map(send_slice))
 }
 
 /// One listening socket with the accept loop that works on it, and those that did.

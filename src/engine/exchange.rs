@@ -103,6 +103,7 @@ impl Incoming {
         exchange.id = Some(id);
         exchange.connection = connection;
         exchange.way_back.timeout = timeout;
+        exchange.makes_sure_to_close();
         exchange
     }
 
@@ -164,12 +165,25 @@ impl Exchange {
         self.persistence = Persistence::Closes;
         if self.end == End::Open {
             self.end = End::Closed;
+            self.makes_sure_to_close();
         }
     }
 
-    /// The answer could not be sent to its end.
-    pub fn broke_off(&mut self) {
+    /// Before the answer: a client that has got it may leave, and use its port again at once.
+    fn makes_sure_to_close(&self) {
+        if self.end == End::Closed
+            && let Some(id) = self.id
+        {
+            table::wait_until_met(id, false);
+        }
+    }
+
+    /// The answer could not be sent to its end, because the client has left or for another reason.
+    pub fn broke_off(&mut self, client_left: bool) {
         self.end = End::BrokenOff;
+        if !client_left && let Some(id) = self.id {
+            table::wait_until_met(id, false);
+        }
     }
 
     /// Lets go of the connection, for its next request or for good.

@@ -100,6 +100,7 @@ impl Engine {
         answer: impl Fn(Exchange) -> End + Send + Sync + 'static,
     ) -> io::Result<Self> {
         panics::install_hook();
+        let _ = table::SUPERVISOR.set(thread::current());
         platform::reserve_duplicate()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let nudger = Nudger::start(addresses)?;
@@ -155,7 +156,7 @@ impl Engine {
             self.watch.heap_moves = heap_moves;
             self.sweep(is_alarm, is_short);
         }
-        self.workers.add_threads(1);
+        self.workers.see_to_ready();
         let may_be_stuck = self.nudger.look();
         match () {
             () if may_be_stuck || is_too_much || is_urgent => URGENT_TICK,

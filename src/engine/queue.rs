@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::exchange::{End, Incoming};
-use super::table::{Address, HangUp, Id, State, Table};
+use super::table::{Address, Connection, HangUp, Id, State, Table};
 
 /// Requests that wait on one connection may take so much of the heap, some 8,000 short ones. The connection of a
 /// client that pipelines more is hung up, since tiny_http would go on to read them into memory.
@@ -34,11 +34,16 @@ impl Table {
             self.unplaced.get_or_insert_default().push_back(request);
             return true;
         };
+        self.at(at).generation = from.generation;
+        self.push(at, request);
+        self.ready_count > self.idle_threads
+    }
+
+    fn push(&mut self, at: u32, request: Incoming) {
         let bytes = request.heap_bytes();
         self.waiting_bytes += bytes;
         let id = self.id(at);
         let connection = self.at(at);
-        connection.generation = from.generation;
         connection.unread_looks = 0;
         connection.waiting_bytes += bytes;
         connection.waiting.get_or_insert_default().push_back(request);
@@ -54,15 +59,12 @@ impl Table {
                 self.busy += 1;
                 self.make_ready(at);
             }
-            // What it had already sent when it was closed.
-            State::Ending | State::Lost => {
-                self.hang_up(id, HangUp::Both);
-                self.forget_waiting(at);
-            }
+            // What it had already sent when it was closed, or a new connection of a client that uses its port again
+            // at once. The next sweep sees which.
+            State::Ending | State::Lost => self.is_urgent = true,
             _ if is_too_much => self.hang_up(id, HangUp::Both),
             _ => {}
         }
-        self.ready_count > self.idle_threads
     }
 
     /// The place of the connection that a request came by.
@@ -71,14 +73,31 @@ impl Table {
         let waits = |state| matches!(state, State::InHead | State::Cut);
         let waiting = self.find(client, |c| c.listener == listener && waits(c.state));
         let known = waiting.or_else(|| self.find(client, |c| c.listener == listener));
-        match known {
-            // A client may use its port again at once after we closed a connection: that is a new one.
-            Some(at) if self.at(at).has_ended() && !self.at(at).is_still_open() => {
-                self.remove_if_unused(at);
-                self.add(listener, client, local)
+        known.or_else(|| self.add(listener, client, local))
+    }
+
+    /// After a sweep: requests that came when their connection had ended are those of its successor, if that was
+    /// seen, and forgotten else.
+    pub fn pass_on_waiting(&mut self, at: u32) {
+        let sweep = self.sweep;
+        let connection = self.at(at);
+        if !connection.has_ended() || connection.waiting.is_none() || connection.is_queued {
+            return;
+        }
+        let &mut Connection { client, listener, .. } = connection;
+        let is_gone = connection.seen_in_sweep < sweep;
+        let is_new = |c: &Connection| c.listener == listener && c.number == 0 && c.state == State::InHead;
+        match self.find(client, is_new) {
+            Some(successor) if is_gone => {
+                let waiting = self.take_waiting(at);
+                for request in waiting.into_iter().flat_map(|waiting| *waiting) {
+                    self.push(successor, request);
+                }
             }
-            Some(at) => Some(at),
-            None => self.add(listener, client, local),
+            _ => {
+                self.at(at).hang_up(HangUp::Both);
+                self.make_ready(at);
+            }
         }
     }
 
@@ -111,8 +130,7 @@ impl Table {
         self.at(at).enter(State::Ending);
         self.at(at).waiting.as_ref()?;
         self.hang_up(id, HangUp::Both);
-        // Else the sweep is about to hang up, and then to have them forgotten.
-        self.at(at).was_met().then(|| Job::Forget(Some(id), self.take_waiting(at)))
+        Some(Job::Forget(Some(id), self.take_waiting(at)))
     }
 
     fn next_request(&mut self, at: u32) -> Option<Job> {
@@ -137,14 +155,6 @@ impl Table {
         let bytes = std::mem::take(&mut connection.waiting_bytes);
         self.waiting_bytes -= bytes;
         waiting
-    }
-
-    /// Has a thread let go of what waits on a connection that has ended.
-    pub fn forget_waiting(&mut self, at: u32) {
-        let connection = self.at(at);
-        if connection.has_ended() && connection.waiting.is_some() && !connection.is_queued {
-            self.make_ready(at);
-        }
     }
 
     /// Hangs up the connections with the most waiting, as long as it is too much of all together.

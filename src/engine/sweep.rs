@@ -68,7 +68,9 @@ pub fn sweep(listeners: &[Listener], orders: Orders) -> Seen {
         let due = tend(&mut table::lock(), at, &orders);
         seen.next_due = [seen.next_due, due].into_iter().flatten().min();
     }
-    table::lock().bound_waiting();
+    let mut table = table::lock();
+    table.bound_waiting();
+    table.swept = table.sweep;
     seen
 }
 
@@ -113,7 +115,7 @@ fn meet(handle: Handle, client: Address, listeners: &[Listener]) {
     let (local, identity) = (local.into(), handle.identity());
     let fits = |c: &table::Connection| {
         let is_other_half = c.was_met() && c.identity == identity && c.handles[1] == Handle::NONE;
-        let is_unmet = !c.was_met() && (c.local == local || c.local == Address::default());
+        let is_unmet = !c.was_met() && !c.has_ended() && (c.local == local || c.local == Address::default());
         c.listener == listener && (is_other_half || is_unmet)
     };
     match table.find(client, fits).or_else(|| table.add(listener, client, local)) {
@@ -161,12 +163,10 @@ fn meet_dead(handle: Handle, listeners: &[Listener]) {
 /// Sees to one connection: its end, and its deadline. When that is over, if there is one.
 fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
     let sweep = table.sweep;
-    let connection = table.at(at);
-    if connection.seen_in_sweep < sweep && table.remove_if_unused(at) {
+    table.pass_on_waiting(at);
+    if table.at(at).seen_in_sweep < sweep && table.remove_if_unused(at) {
         return None;
     }
-    // After all handles have been looked at: those of a connection that is shut down tell no client any more.
-    table.carry_out(at);
     let connection = table.at(at);
     let most = match connection.state {
         State::InHead | State::Body if orders.is_alarm => Some(HEAD_IN_ALARM),

@@ -9,20 +9,53 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::platform::{Duplicate, Handle, Look};
+use crate::platform::{Duplicate, Handle};
 
 use super::queue::Waiting;
 
 /// Connections that the table has room for. Linux has 32,768 threads by default, and each takes at least one.
 const MOST: usize = 1 << 15;
 
+/// How long a thread waits for the sweep to see a connection.
+const MEETING_TAKES_MOST: Duration = Duration::from_secs(1);
+
 static TABLE: Mutex<Table> = Mutex::new(Table::new());
 
 /// The table. Whoever has it must not block: every connection waits for it.
 pub fn lock() -> MutexGuard<'static, Table> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread that sweeps.
+pub static SUPERVISOR: OnceLock<Thread> = OnceLock::new();
+
+/// Waits until the sweep has seen both handles of a connection, or at least one, so that it can be acted on; for
+/// a while at most, since it never sees a client that has gone before. Whether it has.
+pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
+    let begun = lock().sweep;
+    let start = Instant::now();
+    loop {
+        {
+            let mut table = lock();
+            let swept = table.swept;
+            let Some(connection) = table.get(id) else { return false };
+            // A request does not tell which address of this host it came to: there may be a second connection.
+            let is_certain = connection.is_told_by_both || swept > begun;
+            let is_met = if needs_both { connection.was_met_twice() } else { connection.was_met() };
+            if is_met && is_certain {
+                return true;
+            }
+            table.is_urgent = true;
+        }
+        if start.elapsed() >= MEETING_TAKES_MOST {
+            return false;
+        }
+        SUPERVISOR.get().inspect(|supervisor| supervisor.unpark());
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Time since the engine's first look at the clock.
@@ -83,8 +116,6 @@ pub enum State {
 /// Which side of a connection is to be shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangUp {
-    /// Neither.
-    No,
     /// The side that receives.
     Receiving,
     /// The side that sends, after the answer.
@@ -121,6 +152,8 @@ pub struct Connection {
     pub client: Address,
     /// The address of this host that it came to; unknown until the sweep sees it, where a socket listens at all.
     pub local: Address,
+    /// Its local address was known from the start.
+    pub is_told_by_both: bool,
     /// tiny_http's two handles, recorded while they were seen to be of this connection.
     pub handles: [Handle; 2],
     /// See [`Handle::identity`].
@@ -135,8 +168,6 @@ pub struct Connection {
     pub since: Duration,
     /// Whether it is among those that wait for a thread.
     pub(super) is_queued: bool,
-    /// What is to be shut down as soon as its handles are known.
-    pub wanted: HangUp,
     /// Its requests that wait, if there are any.
     pub waiting: Waiting,
     /// What these take of the heap.
@@ -156,6 +187,7 @@ impl Connection {
         generation: 0,
         client: Address { ip: 0, scope: 0, port: 0 },
         local: Address { ip: 0, scope: 0, port: 0 },
+        is_told_by_both: false,
         handles: [Handle::NONE; 2],
         identity: 0,
         seen_in_sweep: 0,
@@ -163,7 +195,6 @@ impl Connection {
         state: State::Free,
         since: Duration::ZERO,
         is_queued: false,
-        wanted: HangUp::No,
         waiting: None,
         waiting_bytes: 0,
         unread_looks: 0,
@@ -210,15 +241,6 @@ impl Connection {
             && self.identity == duplicate.identity()
     }
 
-    /// Whether tiny_http still has it open, as far as the system tells.
-    pub fn is_still_open(&self) -> bool {
-        let is_same = |handle: Handle| match self.identity {
-            0 => matches!(handle.look(), Look::Connected(peer) if self.client == peer.into()),
-            identity => handle.identity() == identity,
-        };
-        !self.was_met() || self.known_handles().any(is_same)
-    }
-
     fn known_handles(&self) -> impl Iterator<Item = Handle> {
         self.handles.into_iter().filter(|&handle| handle != Handle::NONE)
     }
@@ -229,15 +251,9 @@ impl Connection {
         self.known_handles().find_map(|handle| handle.with_duplicate(verified).flatten())
     }
 
-    /// Shuts it down, now or as soon as its handles are known.
-    pub fn hang_up(&mut self, how: HangUp) {
-        if !self.was_met() {
-            self.wanted = how;
-            return;
-        }
-        self.wanted = HangUp::No;
+    /// Shuts it down, if its handles are known.
+    pub fn hang_up(&self, how: HangUp) {
         let how = match how {
-            HangUp::No => return,
             HangUp::Receiving => Shutdown::Read,
             HangUp::Sending => Shutdown::Write,
             HangUp::Both => Shutdown::Both,
@@ -274,13 +290,15 @@ pub struct Table {
     pub idle_threads: usize,
     /// The number of the sweep that began last.
     pub sweep: u64,
+    /// And of the one that ended last.
+    pub swept: u64,
+    /// A thread waits for a sweep.
+    pub is_urgent: bool,
     last_born: u64,
     /// The number that was given last.
     pub last_number: u64,
     /// Requests that came when the table was full.
     pub unplaced: Waiting,
-    /// Something is to be hung up whose handles are not known yet.
-    pub is_urgent: bool,
 }
 
 impl Table {
@@ -298,6 +316,7 @@ impl Table {
             waiting_bytes: 0,
             idle_threads: 0,
             sweep: 0,
+            swept: 0,
             last_born: 0,
             last_number: 0,
             unplaced: None,
@@ -352,6 +371,7 @@ impl Table {
             listener,
             client,
             local,
+            is_told_by_both: local != Address::default(),
             seen_in_sweep: self.sweep,
             state: State::InHead,
             since: now(),
@@ -406,19 +426,8 @@ impl Table {
         connection.handles[place] = handle;
     }
 
-    /// Shuts a connection down that was to be shut down before its handles were known.
-    pub fn carry_out(&mut self, at: u32) {
-        let connection = self.at(at);
-        if connection.wanted != HangUp::No && connection.was_met() {
-            connection.hang_up(connection.wanted);
-            self.forget_waiting(at);
-        }
-    }
-
-    /// Takes a connection out that has no request and for which no thread works; whether it was one. One that has
-    /// ended and still has requests has them forgotten first.
+    /// Takes a connection out that has no request and for which no thread works; whether it was one.
     pub fn remove_if_unused(&mut self, at: u32) -> bool {
-        self.forget_waiting(at);
         let connection = self.at(at);
         let is_unused = !connection.is_busy() && !connection.is_queued && connection.waiting.is_none();
         let removes = is_unused && connection.state != State::Free;
@@ -428,12 +437,14 @@ impl Table {
         removes
     }
 
-    /// Closes the handles of a connection whose streams were leaked: nobody else uses them, so they are its own for
-    /// certain.
+    /// Closes the handles of a connection whose streams were leaked, so that nobody else uses them; not where it is
+    /// in doubt which connection of its client that is.
     pub fn close(&mut self, id: Id) {
-        if let Some(connection) = self.get(id) {
-            let identity = connection.identity;
-            connection.known_handles().filter(|handle| handle.identity() == identity).for_each(Handle::close);
+        let Some(&mut Connection { client, listener, identity, .. }) = self.get(id) else { return };
+        let is_other = |c: &Connection| c.listener == listener && c.identity != identity;
+        if self.find(client, is_other).is_none() {
+            let own = self.at(id.at).known_handles();
+            own.filter(|handle| handle.identity() == identity).for_each(Handle::close);
         }
     }
 
@@ -464,7 +475,6 @@ impl Table {
             link = connection.next_in_bucket;
             if connection.client == client && connection.listener == listener {
                 connection.hang_up(how);
-                self.is_urgent |= self.at(at).wanted != HangUp::No;
             }
         }
     }

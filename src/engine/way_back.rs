@@ -3,7 +3,6 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tiny_http::{ReadWrite, Request, Response};
@@ -62,9 +61,9 @@ impl WayBack {
         }
     }
 
-    /// Weakness 9: the socket's send timeout is half of the timeout, and a call that sent a part of its bytes
-    /// before it says how many. So a call that sent nothing is repeated until the timeout is over, and a client that
-    /// stalls is noticed after at most one and a half of it.
+    /// A call that has sent a part of its bytes before the socket's send timeout says how many, and one that has sent
+    /// nothing is repeated until the timeout is over. So a client that stalls is noticed after the timeout and a few
+    /// slices of it.
     fn patiently<T>(&mut self, call: impl Fn(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
         let start = Instant::now();
         loop {
@@ -77,7 +76,8 @@ impl WayBack {
 
     /// On Windows a socket must not be used after a send timeout, which is the whole timeout there.
     fn has_patience(&self, start: Instant) -> bool {
-        !cfg!(windows) && self.timeout.is_none_or(|timeout| start.elapsed() < timeout * 3 / 4)
+        !cfg!(windows)
+            && self.timeout.is_none_or(|timeout| start.elapsed() + send_slice(timeout) / 2 < timeout)
     }
 }
 
@@ -89,6 +89,12 @@ impl Write for WayBack {
     fn flush(&mut self) -> io::Result<()> {
         self.patiently(|to| to.flush())
     }
+}
+
+/// The send timeout of a socket: a part of the whole one, since the kernel takes bytes for some time after a client
+/// has stopped to read, and each time the clock starts anew.
+pub fn send_slice(timeout: Duration) -> Duration {
+    if cfg!(windows) { timeout } else { timeout / 8 }
 }
 
 fn is_timeout(error: &io::Error) -> bool {
@@ -111,8 +117,8 @@ fn last_read(mut stream: Box<dyn ReadWrite + Send>, may_drop: bool, id: Option<I
         drop(stream);
     } else {
         // Not through the stream, whose end would drop the reader.
-        if let Some(mut socket) = Own::when_met(id, start) {
-            throw_away(&mut socket, start);
+        if table::wait_until_met(id, true) {
+            throw_away(&mut Own(id), start);
         }
         leak(stream, id);
     }
@@ -131,19 +137,6 @@ fn throw_away(from: &mut impl Read, start: Instant) {
 
 /// The socket of a connection whose streams are ours alone, so that its handles stay what they are.
 struct Own(Id);
-
-impl Own {
-    /// Once the sweep has seen both handles, which is soon; it never sees those of a client that was gone before.
-    fn when_met(id: Id, start: Instant) -> Option<Self> {
-        while start.elapsed() < LAST_READ {
-            if table::lock().get(id)?.was_met_twice() {
-                return Some(Self(id));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        None
-    }
-}
 
 impl Read for Own {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
@@ -165,7 +158,7 @@ pub fn let_go(request: Request, id: Option<Id>) {
     let stream = request.upgrade("HTTP/1.1", Response::empty(400));
     match id {
         Some(id) => {
-            Own::when_met(id, Instant::now());
+            table::wait_until_met(id, true);
             leak(stream, id);
         }
         None => mem::forget(stream),

@@ -3,7 +3,7 @@
 //! to let go of, it lets go of before.
 
 use std::sync::{Arc, Condvar, PoisonError};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Duration;
 
 use tiny_http::Request;
@@ -26,15 +26,13 @@ pub type Answer = dyn Fn(Exchange) -> End + Send + Sync;
 pub struct Workers {
     work: Condvar,
     timeout: Option<Duration>,
-    supervisor: Thread,
     answer: Box<Answer>,
 }
 
 impl Workers {
-    /// No threads yet; they come with the work. The calling thread is the supervisor, which is woken when there is
-    /// something for it to see to.
+    /// No threads yet; they come with the work.
     pub fn new(timeout: Option<Duration>, answer: Box<Answer>) -> Arc<Self> {
-        Arc::new(Self { work: Condvar::new(), timeout, supervisor: thread::current(), answer })
+        Arc::new(Self { work: Condvar::new(), timeout, answer })
     }
 
     /// Gives a request to its connection's thread, and never waits for a client.
@@ -52,13 +50,21 @@ impl Workers {
         }
         self.work.notify_one();
         if is_new {
-            self.supervisor.unpark();
+            table::SUPERVISOR.get().inspect(|supervisor| supervisor.unpark());
+        }
+    }
+
+    /// For the supervisor: wakes or starts threads for what the sweep has made ready, or what found none before.
+    pub fn see_to_ready(self: &Arc<Self>) {
+        if table::lock().ready_count > 0 {
+            self.work.notify_all();
+            self.add_threads(1);
         }
     }
 
     /// Starts threads for what waits without one, at most so many. The others are started by these: dispatching
     /// must keep up with tiny_http's queue, which never gives capacity back.
-    pub fn add_threads(self: &Arc<Self>, most: usize) {
+    fn add_threads(self: &Arc<Self>, most: usize) {
         for _ in 0..most {
             let mut table = table::lock();
             if table.ready_count <= table.idle_threads {
