@@ -36,6 +36,11 @@ impl<const N: usize> FixedText<N> {
         taken
     }
 
+    /// Takes back what was written after the first `length` bytes, which end a character.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// What was written.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]

@@ -230,7 +230,7 @@ impl Ledger {
 
     /// Tells the end.
     pub fn stop(&self) {
-        self.trace.stopped(&self.sample());
+        self.trace.stopped(self.sample());
     }
 
     /// The figures now.

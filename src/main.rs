@@ -7,7 +7,7 @@
 //! the thread of its connection. There the [`ledger`] opens an entry, [`plan`] decides on status and head (by
 //! [`http`], which is pure, and [`media`], which opens the file), and one of the two [`modes`] brings the
 //! body through a [`reply`] to the socket. When its memory is freed, the ledger closes the entry: [`trace`]
-//! prints it, and [`feed`] keeps it for the live [`page`].
+//! writes it, on a thread of its own, and [`feed`] keeps it for the live [`page`].
 //!
 //! # The rooms
 //!
@@ -35,6 +35,7 @@ mod trace;
 mod units;
 
 use std::io::{self, Write};
+use std::panic;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ use engine::Engine;
 use ledger::Ledger;
 use media::Media;
 use options::Options;
-use trace::{Serving, Trace};
+use trace::{Serving, Trace, Writer};
 use units::Size;
 
 /// As clap's own: the command line is wrong.
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
     match serve(&options, trace) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            Trace::new(options.mode, options.trace, options.color).error(&message);
+            trace.error(&message);
             ExitCode::FAILURE
         }
     }
@@ -70,13 +71,6 @@ fn serve(options: &Options, trace: Trace) -> Result<(), String> {
     let media = Media::at(options.file.clone())?;
     let listening = listen::bind(options.bind, options.port)?;
     platform::raise_descriptor_limit();
-    platform::catch_stop_signals();
-    if !listening.is_loopback {
-        trace.warning(&format!(
-            "{} can be reached by other machines: whoever connects sees the file and the heap's figures",
-            listening.url
-        ));
-    }
     let site = Arc::new(Site {
         file_shown: media.shown(),
         media,
@@ -87,28 +81,45 @@ fn serve(options: &Options, trace: Trace) -> Result<(), String> {
         is_loopback: listening.is_loopback,
         ledger: Ledger::new(trace),
     });
+    // What the engine's own hook passes on; stderr is the writer's.
+    panic::set_hook(Box::new(move |info| trace.warning(info)));
     let answering = Arc::clone(&site);
     let engine = Engine::start(listening.sockets, options.timeout.0, move |exchange| {
         answer::answer(&answering, exchange)
     })
     .map_err(|error| format!("cannot accept connections: {error}"))?;
+    let writer = start_trace(&site)?;
+    // Not before: an error's line may have to wait for stderr, which a signal must be able to end.
+    platform::catch_stop_signals();
+    if !listening.is_loopback {
+        trace.warning(format_args!(
+            "{} can be reached by other machines: whoever connects sees the file and the heap's figures",
+            site.url
+        ));
+    }
+    writer.wait();
     announce(&site);
     engine.run(platform::stop_signals);
     site.ledger.stop();
     Ok(())
 }
 
-/// Legend on stderr, then the one line of stdout, which says that connections are accepted.
-fn announce(site: &Site) {
-    let file_bytes = site.media.size_bytes();
-    site.ledger.trace.listening(&Serving {
+/// Starts the thread of the trace, which writes the legend first.
+fn start_trace(site: &Site) -> Result<Writer, String> {
+    let serving = Serving {
         url: &site.url,
         file: &site.file_shown,
-        file_bytes,
+        file_bytes: site.media.size_bytes(),
         chunk_bytes: site.chunk_bytes as u64,
-    });
+    };
+    let started = site.ledger.trace.start(&serving);
+    started.map_err(|error| format!("cannot start a thread for the trace: {error}"))
+}
+
+/// The one line of stdout, which says that connections are accepted.
+fn announce(site: &Site) {
     let (mode, url, file) = (site.mode.name(), &site.url, trace::Plain(&site.file_shown));
-    let line = format!("heapserve: {mode} {url} ({file}, {})\n", Size(file_bytes));
+    let line = format!("heapserve: {mode} {url} ({file}, {})\n", Size(site.media.size_bytes()));
     let mut stdout = io::stdout().lock();
     // Nobody may be reading; the server is of use all the same.
     let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());

@@ -1,153 +1,73 @@
-//! The trace on stderr: one line, or one JSON object, for each thing that happened. Both are made from the
-//! same values, in text of a bounded length, and written in one piece.
+//! The lines of the trace, as people and programs read them. None of these allocates.
 
 use std::fmt::{self, Display, Write as _};
-use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
-use crate::fixed_text::FixedText;
 use crate::ledger::{Outcome, Record, Sample};
-use crate::options::{Color, Mode, TraceFormat};
-use crate::platform::RESIDENT_SET_MEANING;
+use crate::options::{Mode, TraceFormat};
 use crate::units::{Mib, Millis, PartOf, Size};
 
-/// The longest line: a request's object with a target of 256 control characters.
-pub const LINE_BYTES: usize = 4096;
+use super::Trace;
+use super::queue::Entry;
 
-/// A line under construction.
-pub type Line = FixedText<LINE_BYTES>;
-
-/// The stderr of the program.
-pub struct Trace {
-    mode: Mode,
-    format: TraceFormat,
-    coloured: bool,
-    /// Asked once: it is a system call.
-    pid: u32,
-}
-
-/// What is served, as the first line says it.
-pub struct Serving<'a> {
-    /// Where.
-    pub url: &'a str,
-    /// The file's path.
-    pub file: &'a str,
-    /// Its size at the start.
-    pub file_bytes: u64,
-    /// The stream's buffer.
-    pub chunk_bytes: u64,
-}
+/// What a gap in the trace is; the number of lines follows.
+const LOST: &str = "stderr was not read in time; lines missing here";
 
 impl Trace {
-    /// A trace in this format.
-    pub fn new(mode: Mode, format: TraceFormat, color: Color) -> Self {
-        let coloured = match color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => {
-                let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !refused && std::io::stderr().is_terminal()
+    /// An entry as one line, without its end.
+    pub fn line<'a>(&'a self, entry: &'a Entry) -> impl Display + use<'a> {
+        fmt::from_fn(move |f| match (entry, self.format) {
+            (Entry::Request(record), TraceFormat::Json) => JsonRecord { record, mode: self.mode }.fmt(f),
+            (Entry::Request(record), _) => TextRecord { record, trace: self }.fmt(f),
+            (Entry::Warning(message), TraceFormat::Json) => {
+                write!(f, r#"{{"event":"warning","message":{}}}"#, Quoted(message.as_str()))
             }
-        };
-        Self { mode, format, coloured, pid: std::process::id() }
-    }
-
-    /// Whether requests are told.
-    pub fn tells_requests(&self) -> bool {
-        self.format != TraceFormat::Off
-    }
-
-    /// The first line: a legend for people, what is served for programs.
-    pub fn listening(&self, serving: &Serving<'_>) {
-        let pid = self.pid;
-        match self.format {
-            TraceFormat::Off => {}
-            TraceFormat::Text => print(format_args!(
-                "[pid] ms since start: #request mode method target status  heap: what the program has \
-                 allocated before -> after (RSS: what the system holds for it, {RESIDENT_SET_MEANING}), \
-                 peak: the most that this request and that the process held; all in MiB of 1,048,576 bytes"
-            )),
-            TraceFormat::Json => print(format_args!(
-                r#"{{"event":"listening","pid":{pid},"url":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{}}}"#,
-                Quoted(serving.url),
-                self.mode.name(),
-                Quoted(serving.file),
-                serving.file_bytes,
-                serving.chunk_bytes,
-            )),
-        }
-    }
-
-    /// A request that ended.
-    pub fn request(&self, record: &Record) {
-        match self.format {
-            TraceFormat::Off => {}
-            TraceFormat::Text => print(TextRecord { record, trace: self }),
-            TraceFormat::Json => print(JsonRecord { record, mode: self.mode }),
-        }
-    }
-
-    /// Something that the user should know.
-    pub fn warning(&self, message: &str) {
-        match self.format {
-            TraceFormat::Json => {
-                print(format_args!(r#"{{"event":"warning","message":{}}}"#, Quoted(message)))
+            (Entry::Warning(message), _) => write!(f, "heapserve: warning: {}", Plain(message.as_str())),
+            (Entry::Lost(lines), TraceFormat::Json) => {
+                write!(f, r#"{{"event":"warning","lines":{lines},"message":"{LOST}: {lines}"}}"#)
             }
-            _ => print(format_args!("heapserve: warning: {}", Plain(message))),
-        }
+            (Entry::Lost(lines), _) => write!(f, "heapserve: warning: {LOST}: {lines}"),
+            (Entry::Stopped(end), TraceFormat::Json) => self.stopped_object(f, end),
+            (Entry::Stopped(end), _) => self.stopped_line(f, end),
+        })
     }
 
-    /// Why the program cannot start.
-    pub fn error(&self, message: &str) {
-        match self.format {
-            TraceFormat::Json => print(format_args!(r#"{{"event":"error","message":{}}}"#, Quoted(message))),
-            _ => print(format_args!("heapserve: {}", Plain(message))),
-        }
+    fn stopped_object(&self, f: &mut fmt::Formatter<'_>, end: &Sample) -> fmt::Result {
+        write!(
+            f,
+            r#"{{"event":"stopped","mode":"{}","requests":{},"sent_bytes":{},"uptime_us":{},"live":{},"live_peak":{},"largest_request_peak":{},"rss_peak":{}}}"#,
+            self.mode.name(),
+            end.requests,
+            end.sent_bytes,
+            end.at.as_micros(),
+            end.live,
+            end.live_peak,
+            end.largest_request_peak,
+            OrNull(end.resident.peak_bytes),
+        )
     }
 
-    /// The last line: all requests together.
-    pub fn stopped(&self, end: &Sample) {
-        let mode = self.mode.name();
-        let resident_peak = end.resident.peak_bytes;
-        if self.format == TraceFormat::Json {
-            return print(format_args!(
-                r#"{{"event":"stopped","mode":"{mode}","requests":{},"sent_bytes":{},"uptime_us":{},"live":{},"live_peak":{},"largest_request_peak":{},"rss_peak":{}}}"#,
-                end.requests,
-                end.sent_bytes,
-                end.at.as_micros(),
-                end.live,
-                end.live_peak,
-                end.largest_request_peak,
-                OrNull(resident_peak),
-            ));
-        }
-        print(format_args!(
-            "heapserve: {mode}, {} requests, {} sent in {:.1} s; heap peak {} MiB (largest request {}), RSS peak {} MiB",
+    fn stopped_line(&self, f: &mut fmt::Formatter<'_>, end: &Sample) -> fmt::Result {
+        write!(
+            f,
+            "heapserve: {}, {} requests, {} sent in {:.1} s; heap peak {} MiB (largest request {}), RSS peak {} MiB",
+            self.mode.name(),
             end.requests,
             Size(end.sent_bytes),
             end.at.as_secs_f64(),
             Mib(end.live_peak),
             Mib(end.largest_request_peak),
-            OrUnknown(resident_peak.map(Mib)),
-        ));
+            OrUnknown(end.resident.peak_bytes.map(Mib)),
+        )
     }
-}
-
-/// One write for one line, so that lines of parallel requests never mix. A stderr that is gone must not
-/// end the server. Not inlined: its four KiB of stack would be part of every viewer's.
-#[inline(never)]
-fn print(line: impl Display) {
-    let mut text = Line::new();
-    if writeln!(text, "{line}").is_err() {
-        text.push(b"\n");
-    }
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// A record as one line, without its end.
-struct TextRecord<'a> {
-    record: &'a Record,
-    trace: &'a Trace,
+pub struct TextRecord<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// How it is told.
+    pub trace: &'a Trace,
 }
 
 impl Display for TextRecord<'_> {
@@ -282,7 +202,3 @@ impl<T: Display> Display for OrUnknown<T> {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "trace_tests.rs"]
-mod tests;

@@ -1,14 +1,18 @@
 //! The lines as they are read, to the letter.
 
+use std::time::Duration;
+
+use super::lines::TextRecord;
 use super::*;
 use crate::heap::ThreadUse;
 use crate::http::range::ByteRange;
-use crate::ledger::{Answered, Asked};
+use crate::ledger::{Answered, Asked, Outcome};
 use crate::platform::ResidentSet;
 
 const MIB: u64 = 1 << 20;
 
-fn record() -> Record {
+/// An ordinary request.
+pub fn record() -> Record {
     let resident = |now| ResidentSet { now_bytes: Some(now), peak_bytes: Some(130 * MIB) };
     Record {
         request: 7,
