@@ -1,18 +1,22 @@
 //! What the live pages are told: the last events, for readers that come for them ten times a second.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::ledger::Record;
 
 /// Events that a reader may be behind; it is told how many it missed beyond that.
-const KEPT_EVENTS: usize = 256;
+pub const KEPT_EVENTS: usize = 256;
 
-/// Something that happened to a request.
+/// What a reader learns next, once. The tag of the first kind is 0, so that an empty ring is all zeroes, and
+/// takes no room in the program's file.
 #[derive(Clone, Copy)]
-#[allow(clippy::large_enum_variant, reason = "kept in one block that is taken once, not moved about")]
+#[repr(u8)]
+#[allow(clippy::large_enum_variant, reason = "kept in one block with a fixed place, not moved about")]
 pub enum Event {
+    /// So many events before the next one are gone.
+    Missed(u64),
     /// Answering it began.
     Started {
         /// Its number.
@@ -24,27 +28,33 @@ pub enum Event {
     Ended(Record),
 }
 
-/// A ring of the last events. It takes room on the heap only while somebody reads.
-pub struct Feed {
+/// The program's feed: outside the heap, so that opening the page does not move the figure that it shows.
+pub static FEED: Feed<KEPT_EVENTS> = Feed::new();
+
+/// A ring of the last `KEPT` events.
+pub struct Feed<const KEPT: usize> {
     readers: AtomicUsize,
-    ring: Mutex<Ring>,
+    ring: Mutex<Ring<KEPT>>,
 }
 
-struct Ring {
-    events: Vec<Event>,
+struct Ring<const KEPT: usize> {
+    events: [Event; KEPT],
+    /// Events since the program's start that some reader was told of, or missed.
     told: u64,
 }
 
 /// One reader; its place ends with it.
-pub struct Reader<'a> {
-    feed: &'a Feed,
+pub struct Reader<'a, const KEPT: usize> {
+    feed: &'a Feed<KEPT>,
+    /// Events that it was told of, or missed; as `Ring::told` counts.
     read: u64,
 }
 
-impl Feed {
+impl<const KEPT: usize> Feed<KEPT> {
     /// Nobody reads yet.
     pub const fn new() -> Self {
-        Self { readers: AtomicUsize::new(0), ring: Mutex::new(Ring { events: Vec::new(), told: 0 }) }
+        let events = [Event::Missed(0); KEPT];
+        Self { readers: AtomicUsize::new(0), ring: Mutex::new(Ring { events, told: 0 }) }
     }
 
     /// Whether anybody reads.
@@ -52,104 +62,147 @@ impl Feed {
         self.readers.load(Relaxed) > 0
     }
 
-    /// Tells every reader of an event; without any, it is not even made.
-    pub fn tell(&self, event: impl FnOnce() -> Event) {
+    /// Takes a request's number, the next after `last`, and tells every reader that it began: in one step, so that
+    /// they learn of the numbers in order.
+    pub fn start(&self, last: &AtomicU64, at: Duration) -> u64 {
+        let number = || last.fetch_add(1, Relaxed) + 1;
         if !self.has_readers() {
-            return;
+            return number();
         }
         let mut ring = self.lock();
-        let place = (ring.told % KEPT_EVENTS as u64) as usize;
-        ring.told += 1;
-        if place < ring.events.len() {
-            ring.events[place] = event();
-        } else if ring.events.len() < ring.events.capacity() {
-            ring.events.push(event());
+        let request = number();
+        ring.tell(Event::Started { request, at });
+        request
+    }
+
+    /// Tells every reader that a request ended.
+    pub fn end(&self, record: &Record) {
+        if self.has_readers() {
+            self.lock().tell(Event::Ended(*record));
         }
     }
 
     /// Reads from the next event on.
-    pub fn reader(&self) -> Reader<'_> {
-        let mut ring = self.lock();
-        if self.readers.fetch_add(1, Relaxed) == 0 {
-            ring.events.reserve_exact(KEPT_EVENTS);
-            ring.told = 0;
-        }
+    pub fn reader(&self) -> Reader<'_, KEPT> {
+        let ring = self.lock();
+        self.readers.fetch_add(1, Relaxed);
         Reader { feed: self, read: ring.told }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ring> {
+    fn lock(&self) -> MutexGuard<'_, Ring<KEPT>> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Reader<'_> {
-    /// How many events this reader has missed for good since it last asked.
-    pub fn missed(&mut self) -> u64 {
-        let oldest = self.feed.lock().told.saturating_sub(KEPT_EVENTS as u64);
-        let missed = oldest.saturating_sub(self.read);
-        self.read += missed;
-        missed
-    }
-
-    /// The next event, if there is one.
-    pub fn next(&mut self) -> Option<Event> {
-        let ring = self.feed.lock();
-        if self.read == ring.told {
-            return None;
-        }
-        let place = (self.read % KEPT_EVENTS as u64) as usize;
-        self.read += 1;
-        ring.events.get(place).copied()
+impl<const KEPT: usize> Ring<KEPT> {
+    fn tell(&mut self, event: Event) {
+        self.events[place::<KEPT>(self.told)] = event;
+        self.told += 1;
     }
 }
 
-impl Drop for Reader<'_> {
-    fn drop(&mut self) {
-        let mut ring = self.feed.lock();
-        if self.feed.readers.fetch_sub(1, Relaxed) == 1 {
-            ring.events = Vec::new();
+fn place<const KEPT: usize>(number: u64) -> usize {
+    (number % KEPT as u64) as usize
+}
+
+impl<const KEPT: usize> Reader<'_, KEPT> {
+    /// What comes next, if anything has. What was missed and what was not are told apart under the same lock that
+    /// takes the event, so none is told under another's number.
+    pub fn next(&mut self) -> Option<Event> {
+        let ring = self.feed.lock();
+        let missed = (ring.told - self.read).saturating_sub(KEPT as u64);
+        if missed > 0 {
+            self.read += missed;
+            return Some(Event::Missed(missed));
         }
+        if self.read == ring.told {
+            return None;
+        }
+        let event = ring.events[place::<KEPT>(self.read)];
+        self.read += 1;
+        Some(event)
+    }
+}
+
+impl<const KEPT: usize> Drop for Reader<'_, KEPT> {
+    fn drop(&mut self) {
+        self.feed.readers.fetch_sub(1, Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
 
-    fn started(request: u64) -> Event {
-        Event::Started { request, at: Duration::ZERO }
+    /// What a reader learns, at most so much: an event's number, or minus the number of missed ones.
+    fn learns<const KEPT: usize>(reader: &mut Reader<'_, KEPT>, most: usize) -> Vec<i64> {
+        let figure = |event| match event {
+            Event::Started { request, .. } => request as i64,
+            Event::Ended(record) => record.request as i64,
+            Event::Missed(events) => -(events as i64),
+        };
+        std::iter::from_fn(|| reader.next()).take(most).map(figure).collect()
     }
 
-    fn drain(reader: &mut Reader<'_>) -> Vec<u64> {
-        std::iter::from_fn(|| reader.next())
-            .map(|event| match event {
-                Event::Started { request, .. } => request,
-                Event::Ended(record) => record.request,
-            })
-            .collect()
+    fn start<const KEPT: usize>(feed: &Feed<KEPT>, last: &AtomicU64, requests: u64) {
+        for _ in 0..requests {
+            feed.start(last, Duration::ZERO);
+        }
     }
 
     #[test]
     fn a_reader_gets_what_happens_after_it_came_and_learns_what_it_missed() {
-        let feed = Feed::new();
-        feed.tell(|| started(1));
+        let (feed, last) = (Feed::<4>::new(), AtomicU64::new(0));
+        let starts = |requests| start(&feed, &last, requests);
+        starts(1);
         let mut reader = feed.reader();
-        feed.tell(|| started(2));
+        starts(1);
         let mut late = feed.reader();
-        feed.tell(|| started(3));
-        assert_eq!((reader.missed(), drain(&mut reader)), (0, vec![2, 3]));
-        assert_eq!((late.missed(), drain(&mut late)), (0, vec![3]));
-        let many = KEPT_EVENTS as u64 + 10;
-        (0..many).for_each(|n| feed.tell(|| started(n)));
-        assert_eq!(reader.missed(), 10);
-        assert_eq!(drain(&mut reader), (10..many).collect::<Vec<_>>());
+        starts(1);
+        assert_eq!(learns(&mut reader, 9), [2, 3]);
+        assert_eq!(learns(&mut late, 9), [3]);
+        starts(6);
+        assert_eq!(learns(&mut reader, 2), [-2, 6]);
+        // Places that it has not read are taken again in the middle of its turn.
+        starts(3);
+        assert_eq!(learns(&mut reader, 9), [-2, 9, 10, 11, 12]);
+        assert_eq!(learns(&mut late, 9), [-5, 9, 10, 11, 12]);
+    }
+
+    #[test]
+    fn beside_many_that_tell_each_event_comes_once_and_in_order_or_is_counted_as_missed() {
+        const TELLERS: u64 = 4;
+        const EACH: u64 = 20_000;
+        let (feed, last) = (Feed::<16>::new(), AtomicU64::new(0));
+        let mut reader = feed.reader();
+        let mut at = 0;
+        let mut read_all = |reader: &mut Reader<'_, 16>| {
+            for figure in learns(reader, usize::MAX) {
+                match u64::try_from(figure) {
+                    Ok(number) => {
+                        assert_eq!(number, at + 1);
+                        at = number;
+                    }
+                    Err(_) => at += figure.unsigned_abs(),
+                }
+            }
+            at
+        };
+        thread::scope(|scope| {
+            let tellers: Vec<_> = (0..TELLERS).map(|_| scope.spawn(|| start(&feed, &last, EACH))).collect();
+            while !tellers.iter().all(|teller| teller.is_finished()) {
+                read_all(&mut reader);
+            }
+        });
+        assert_eq!(read_all(&mut reader), TELLERS * EACH);
     }
 
     #[test]
     fn without_readers_nothing_is_kept() {
-        let feed = Feed::new();
+        let (feed, last) = (Feed::<4>::new(), AtomicU64::new(0));
         drop(feed.reader());
-        feed.tell(|| unreachable!("nobody reads"));
-        assert_eq!(feed.lock().events.capacity(), 0);
+        assert_eq!(feed.start(&last, Duration::ZERO), 1);
+        assert_eq!(feed.lock().told, 0);
     }
 }

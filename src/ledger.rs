@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::feed::{Event, Feed};
+use crate::feed::FEED;
 use crate::fixed_text::FixedText;
 use crate::heap::{self, ThreadHeap, ThreadUse};
 use crate::http::range::ByteRange;
@@ -156,8 +156,6 @@ pub struct Ledger {
     requests: AtomicU64,
     largest_request_peak: AtomicU64,
     resident: Mutex<Option<(Instant, ResidentSet)>>,
-    /// What pages are told.
-    pub feed: Feed,
     /// What stderr is told.
     pub trace: Trace,
 }
@@ -183,7 +181,6 @@ impl Ledger {
             requests: AtomicU64::new(0),
             largest_request_peak: AtomicU64::new(0),
             resident: Mutex::new(None),
-            feed: Feed::new(),
             trace,
         }
     }
@@ -191,11 +188,9 @@ impl Ledger {
     /// Opens an entry for a request that the calling thread begins to answer.
     pub fn open(&self) -> Entry {
         self.in_flight.fetch_add(1, Relaxed);
-        let request = self.begun.fetch_add(1, Relaxed) + 1;
         let started = Instant::now();
-        self.feed.tell(|| Event::Started { request, at: started - self.start });
         Entry {
-            request,
+            request: FEED.start(&self.begun, started - self.start),
             started,
             resident_before: self.resident_if_told(),
             live_before: heap::live_bytes(),
@@ -225,7 +220,7 @@ impl Ledger {
             resident_after,
         };
         self.trace.request(&record);
-        self.feed.tell(|| Event::Ended(record));
+        FEED.end(&record);
     }
 
     /// Tells the end.
@@ -250,7 +245,7 @@ impl Ledger {
 
     /// Unknown where nobody is told, since the reading is the dearest part of a record.
     fn resident_if_told(&self) -> ResidentSet {
-        if self.trace.tells_requests() || self.feed.has_readers() {
+        if self.trace.tells_requests() || FEED.has_readers() {
             self.resident()
         } else {
             ResidentSet::default()

@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write};
+use std::iter;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tiny_http::Method;
 
 use crate::answer::Site;
 use crate::engine::{End, Exchange};
-use crate::feed::Event;
+use crate::feed::{Event, FEED, KEPT_EVENTS};
 use crate::fixed_text::FixedText;
 use crate::http::head::{Head, Persistence};
 use crate::http::origin;
@@ -78,26 +79,28 @@ fn events(site: &Site, exchange: &mut Exchange) -> io::Result<()> {
     to.write_all(&opening)?;
     // How soon a page that was cut off asks again, in milliseconds.
     to.write_all(b"retry: 1000\n\n")?;
-    let mut reader = site.ledger.feed.reader();
+    let mut reader = FEED.reader();
     let mut last: Option<Sample> = None;
     let mut next_idle = Instant::now();
+    let mut next_turn = Instant::now();
     while platform::stop_signals() == 0 {
-        let missed = reader.missed();
-        if missed > 0 {
-            tell(to, format_args!(r#"{{"event":"missed","events":{missed}}}"#))?;
-        }
-        while let Some(event) = reader.next() {
+        // Bounded: requests can be answered faster than a page is told of them.
+        let mut news = 0;
+        for event in iter::from_fn(|| reader.next()).take(KEPT_EVENTS) {
             tell(to, JsonEvent { site, event: &event })?;
+            news += 1;
         }
         let sample = site.ledger.sample();
-        let moved = last.is_none_or(|last| sample.in_flight > 0 || last.moved_to(&sample));
+        let moved = last.is_none_or(|last| news > 0 || sample.in_flight > 0 || last.moved_to(&sample));
         if moved || Instant::now() >= next_idle {
             tell(to, JsonSample { site, sample: &sample })?;
             to.flush()?;
             last = Some(sample);
             next_idle = Instant::now() + IDLE_EVERY;
         }
-        thread::sleep(MOVING_EVERY);
+        // By the clock, not by what the turn took; a page that was late is not sent several at once.
+        next_turn = (next_turn + MOVING_EVERY).max(Instant::now());
+        thread::sleep(next_turn.saturating_duration_since(Instant::now()));
     }
     Ok(())
 }
@@ -131,7 +134,7 @@ impl Display for JsonSample<'_> {
     }
 }
 
-/// Something that happened to a request.
+/// Something that happened to a request, or how many such things were missed.
 struct JsonEvent<'a> {
     site: &'a Site,
     event: &'a Event,
@@ -140,6 +143,7 @@ struct JsonEvent<'a> {
 impl Display for JsonEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.event {
+            Event::Missed(events) => write!(f, r#"{{"event":"missed","events":{events}}}"#),
             Event::Started { request, at } => {
                 write!(f, r#"{{"event":"started","request":{request},"at_us":{}}}"#, at.as_micros())
             }
