@@ -3,10 +3,11 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use support::{Folder, Server, number, text};
+use support::{Folder, PATIENCE, Server, load, number, text};
 
 /// Follows `/heap/events`; the messages, as they come.
 fn events(server: &Server) -> impl Iterator<Item = String> + use<> {
@@ -106,6 +107,63 @@ fn a_page_is_no_request_and_leaves_nothing_behind() {
     });
     assert_eq!((server.figure("requests"), server.figure("in_flight")), (0, 0));
     assert_eq!(server.requests(0).len(), 0);
+}
+
+#[test]
+fn a_page_does_not_show_itself_on_the_heap() {
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.mp4", 1_000));
+    let mut client = server.client();
+    let mut live = || number(client.ask("GET /heap.json HTTP/1.1").text(), "live");
+    live();
+    let before = live();
+    let mut events = events(&server);
+    events.next().unwrap();
+    // A connection and its thread, and no ring of events.
+    let grown = live().saturating_sub(before);
+    assert!(grown < 65_536, "{grown} bytes");
+}
+
+#[test]
+fn events_come_once_and_in_order_or_are_counted_as_missed_beside_a_load() {
+    const REQUESTS: u64 = 4 * 2_500;
+    /// As many as the ring keeps, and one count of missed ones.
+    const TURN_MOST: usize = 256;
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.mp4", 1_000));
+    let mut events = events(&server);
+    assert_eq!(text(&events.next().unwrap(), "event"), "sample");
+    let (mut last_started, mut ended, mut accounted, mut missed, mut turn) = (0, BTreeSet::new(), 0, 0, 0);
+    let deadline = Instant::now() + PATIENCE;
+    let address = server.address();
+    std::thread::scope(|scope| {
+        scope.spawn(move || load(address, 4, REQUESTS as usize / 4));
+        while accounted < 2 * REQUESTS {
+            assert!(Instant::now() < deadline, "{accounted} events in all, {missed} of them missed");
+            let message = events.next().unwrap();
+            turn += 1;
+            match text(&message, "event").as_str() {
+                "sample" => turn = 0,
+                "missed" => {
+                    missed += number(&message, "events");
+                    accounted += number(&message, "events");
+                }
+                "started" => {
+                    let request = number(&message, "request");
+                    assert!(request > last_started, "{request} after {last_started}");
+                    last_started = request;
+                    accounted += 1;
+                }
+                _ => {
+                    assert!(ended.insert(number(&message, "request")), "twice: {message}");
+                    accounted += 1;
+                }
+            }
+            assert!(turn <= TURN_MOST, "{turn} events without a sample");
+        }
+    });
+    assert_eq!(accounted, 2 * REQUESTS);
+    assert!(missed > 0 && last_started > 0 && !ended.is_empty(), "{missed} missed, {last_started}");
 }
 
 #[cfg(unix)]

@@ -7,6 +7,7 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};
+use std::iter;
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -26,6 +27,9 @@ const RESERVED_PLACES: usize = 16;
 /// characters. A pipe takes 4,096 bytes wholly or not at all (PIPE_BUF of pipe(7)), so lines stay whole in a pipe
 /// that other programs write to as well, or in which the last write never ended.
 pub const LINE_BYTES: usize = 4096;
+/// Entries that the writer takes at once. With one at a time it would get the lock as often as each of the threads
+/// that put, and fall behind them all.
+const TAKEN_AT_ONCE: usize = 64;
 /// How long the writer lets lines gather after it has written some: a wake-up for each line would cost as
 /// much as the line, so under load there is one for all lines of a millisecond. A line after a pause is written at once.
 const GATHERS: Duration = Duration::from_millis(1);
@@ -71,8 +75,10 @@ struct Queue<const PLACES: usize> {
 }
 
 static QUEUE: Mutex<Queue<PLACES>> = Mutex::new(Queue::new());
-/// Where the writer puts lines together; only it takes the lock once it runs.
+/// Where the writer puts lines together; only it takes the two locks once it runs.
 static BLOCK: Mutex<Line> = Mutex::new(Line::new());
+/// What it has taken; not on its stack, where all of it would be touched.
+static TAKEN: Mutex<[Entry; TAKEN_AT_ONCE]> = Mutex::new([Entry::Lost(0); TAKEN_AT_ONCE]);
 static WAKE: Condvar = Condvar::new();
 static WRITTEN: Condvar = Condvar::new();
 
@@ -112,6 +118,12 @@ impl<const PLACES: usize> Queue<PLACES> {
         // From the start again when it is empty: memory that was never needed is never touched.
         self.first = if self.count == 0 { 0 } else { (self.first + 1) % PLACES };
         Some(entry)
+    }
+
+    /// Takes as many as there are, or fit; how many that were.
+    fn take_into(&mut self, taken: &mut [Entry]) -> usize {
+        let next = iter::from_fn(|| self.take());
+        taken.iter_mut().zip(next).map(|(place, entry)| *place = entry).count()
     }
 }
 
@@ -165,10 +177,13 @@ impl Drop for Writer {
 /// Makes the lines of what was put, and writes them, for ever.
 fn write(trace: &Trace) {
     let mut block = BLOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        // Looked at anew for each entry, so the lock is never held while a line is made.
-        while let Some(entry) = { lock().take() } {
-            append(&mut block, &trace.line(&entry));
+        // The queue's lock is not held while lines are made.
+        let mut count = TAKEN_AT_ONCE;
+        while count == TAKEN_AT_ONCE {
+            count = lock().take_into(&mut *taken);
+            taken[..count].iter().for_each(|entry| append(&mut block, &trace.line(entry)));
         }
         write_out(&mut block);
         thread::sleep(GATHERS);
@@ -223,13 +238,14 @@ mod tests {
 
     /// What is taken: a request's number, or minus the number of lost lines; the summary is 0.
     fn taken(queue: &mut Small, most: usize) -> Vec<i64> {
-        let entries = std::iter::from_fn(|| queue.take()).take(most);
-        let figure = |entry| match entry {
+        let mut taken = vec![Entry::Lost(0); most];
+        let count = queue.take_into(&mut taken);
+        let figure = |entry: &Entry| match entry {
             Entry::Request(record) => record.request as i64,
-            Entry::Lost(lines) => -(lines as i64),
+            Entry::Lost(lines) => -(*lines as i64),
             Entry::Warning(_) | Entry::Stopped(_) => 0,
         };
-        entries.map(figure).collect()
+        taken[..count].iter().map(figure).collect()
     }
 
     #[test]

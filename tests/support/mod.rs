@@ -70,25 +70,37 @@ impl Server {
     }
 
     pub fn run(mut command: Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = Arc::new(Mutex::new(Vec::new()));
+        command.stderr(Stdio::piped());
+        let mut server = Self::run_unread(command);
+        server.read_stderr();
+        server
+    }
+
+    /// Nobody reads its stderr, whatever that is; if it is a pipe, `read_stderr` does later.
+    pub fn run_unread(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready_line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready_line).unwrap();
+        let port = ready_line.split(['/', ' ']).find_map(|part| part.rsplit_once(':')?.1.parse().ok());
+        let port = port.unwrap_or_else(|| {
+            let said = child.stderr.take().map(std::io::read_to_string);
+            panic!("no port in {ready_line:?}, {said:?}")
+        });
+        Self { child, ready_line, port, lines: Arc::default(), ended: channel().1 }
+    }
+
+    /// Reads its stderr from now on.
+    pub fn read_stderr(&mut self) {
         let (end, ended) = channel();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let kept = Arc::clone(&lines);
+        self.ended = ended;
+        let stderr = BufReader::new(self.child.stderr.take().unwrap());
+        let kept = Arc::clone(&self.lines);
         thread::spawn(move || {
             for line in stderr.lines() {
                 kept.lock().unwrap().push(line.unwrap());
             }
             let _ = end.send(());
         });
-        let mut ready_line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready_line).unwrap();
-        let port = ready_line
-            .split(['/', ' '])
-            .find_map(|part| part.rsplit_once(':')?.1.parse().ok())
-            .unwrap_or_else(|| panic!("no port in {ready_line:?}, {:?}", lines.lock().unwrap()));
-        Self { child, ready_line, port, lines, ended }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -142,6 +154,11 @@ impl Server {
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         self.ended.recv_timeout(PATIENCE).unwrap();
         (code, self.stderr().pop().unwrap_or_default())
+    }
+
+    /// Waits for its end; its exit code.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        eventually("the program's end", || self.child.try_wait().unwrap()).code()
     }
 
     #[cfg(unix)]
@@ -252,6 +269,17 @@ impl Answer {
     pub fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap()
     }
+}
+
+/// So many requests for one byte on each of so many connections at once; all must be answered.
+pub fn load(address: SocketAddr, connections: usize, requests: usize) {
+    let ask_all = move || {
+        let mut client = Client::to(address);
+        for _ in 0..requests {
+            assert_eq!(client.ask("GET / HTTP/1.1\nRange: bytes=0-0").status, 206);
+        }
+    };
+    thread::scope(|scope| (0..connections).for_each(|_| drop(scope.spawn(ask_all))));
 }
 
 /// A number of a line of JSON.
