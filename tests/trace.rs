@@ -43,7 +43,7 @@ fn told_and_missing(lines: &[String]) -> (u64, u64) {
 #[test]
 fn answers_do_not_wait_for_stderr_and_what_is_missing_is_said() {
     /// More than the queue and a pipe hold.
-    const EACH: usize = 2_500;
+    const EACH: usize = 3_500;
     const ALL: u64 = (CONNECTIONS * EACH) as u64;
     let folder = Folder::new();
     let mut server = Server::run_unread(traced("json", &folder));

@@ -18,9 +18,9 @@ use crate::ledger::{Record, Sample};
 
 use super::Trace;
 
-/// Entries that may wait: 100 ms of the most requests that one machine was seen to answer. 2.5 MB, of which only
+/// Entries that may wait: 150 ms of the most requests that one machine was seen to answer. 4.7 MB, of which only
 /// so much becomes resident as ever waited at once.
-const PLACES: usize = 4096;
+const PLACES: usize = 8192;
 /// The last of these places are kept for what is rare, so that no burst of requests displaces a warning or the summary.
 const RESERVED_PLACES: usize = 16;
 /// The longest line, and the most that one write takes: a request's object with a target of 256 control
