@@ -3,7 +3,8 @@
 //! Whoever has something to tell copies it into the queue and goes on, so that nobody waits for a stderr that
 //! nobody reads. The writer makes the lines and writes several in one piece. Lines for which the queue has
 //! no room are counted, and the count is told at their place in the order. The queue is outside the heap, and nothing
-//! here allocates once the thread runs. What waits is lost if the process is killed or aborts.
+//! here allocates once the thread runs. What waits is lost if the process is killed or aborts, or if stderr takes
+//! nothing for a second at the end.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};

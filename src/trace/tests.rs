@@ -94,6 +94,20 @@ fn an_object_has_the_same_values_by_name() {
 }
 
 #[test]
+fn a_gap_and_a_warning_are_told_for_people_and_for_programs() {
+    let line = |format, entry| Trace::new(Mode::Stream, format, Color::Never).line(&entry).to_string();
+    let warning = || Entry::Warning(FixedText::cut("heed\n\"this\""));
+    let missing = "stderr was not read in time; lines missing here: 12";
+    assert_eq!(line(TraceFormat::Text, Entry::Lost(12)), format!("heapserve: warning: {missing}"));
+    assert_eq!(
+        line(TraceFormat::Json, Entry::Lost(12)),
+        format!(r#"{{"event":"warning","lines":12,"message":"{missing}"}}"#)
+    );
+    assert_eq!(line(TraceFormat::Off, warning()), r#"heapserve: warning: heed\n"this""#);
+    assert_eq!(line(TraceFormat::Json, warning()), r#"{"event":"warning","message":"heed\u000a\"this\""}"#);
+}
+
+#[test]
 fn nobody_forges_a_line_or_an_object() {
     let mut record = record();
     record.asked.target = FixedText::cut("/\r\n[1] \x1b[31m\",\"status\":200,\\");
