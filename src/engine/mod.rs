@@ -55,6 +55,9 @@ const IDLE_TICK: Duration = Duration::from_millis(50);
 /// How often it sweeps at most, and when it has found something that is urgent.
 const TICK: Duration = Duration::from_millis(20);
 const URGENT_TICK: Duration = Duration::from_millis(5);
+/// What a sweep takes for each open handle, roughly. It is not measured each time, since on a busy machine that is the
+/// time of others.
+const HANDLE_COST: Duration = Duration::from_micros(1);
 /// Sweeps take so small a part of one processor, and when they are urgent.
 const SHARE: u32 = 50;
 const URGENT_SHARE: u32 = 8;
@@ -64,6 +67,8 @@ const ALLOWANCE_BYTES: u64 = 16 << 20;
 const ALLOWANCE_A_CONNECTION_BYTES: u64 = 16 << 10;
 /// A new accept loop would end at once as long as descriptors are short: two a connection, and the file.
 const SPARE_DESCRIPTORS: u64 = 24;
+/// From an alarm to the end of the heads that were hung up.
+const TRIM_AFTER: Duration = Duration::from_millis(30);
 /// How long running answers may take to finish once the engine is to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -86,6 +91,9 @@ struct Watch {
     /// What that sweep saw.
     seen: Seen,
     next_sweep: Instant,
+    /// When what the heads of an alarm took, and which is freed by then, goes back to the system: else each arena of the
+    /// C library would keep the longest head that it ever had.
+    trim_at: Option<Instant>,
     /// tiny_http held too much when it was last looked at.
     was_too_much: bool,
 }
@@ -115,6 +123,7 @@ impl Engine {
             heap_moves: 0,
             seen: Seen { open_handles: 0, next_due: None },
             next_sweep: Instant::now(),
+            trim_at: None,
             was_too_much: false,
         };
         Ok(Self { acceptors, listeners, workers, nudger, timeout, watch })
@@ -156,6 +165,13 @@ impl Engine {
             self.watch.heap_moves = heap_moves;
             self.sweep(is_alarm, is_short);
         }
+        if is_alarm {
+            self.watch.trim_at.get_or_insert(Instant::now() + TRIM_AFTER);
+        }
+        if self.watch.trim_at.is_some_and(|at| Instant::now() >= at) {
+            self.watch.trim_at = None;
+            platform::give_back_freed();
+        }
         self.workers.see_to_ready();
         let may_be_stuck = self.nudger.look();
         match () {
@@ -168,11 +184,10 @@ impl Engine {
     fn sweep(&mut self, is_alarm: bool, is_short: bool) {
         let queues_empty_at = self.acceptors.iter().map(Acceptor::queues_empty_at).min().unwrap_or_default();
         let orders = Orders { timeout: self.timeout, is_alarm, is_short, queues_empty_at };
-        let start = Instant::now();
         self.watch.seen = sweep::sweep(&self.listeners, orders);
         self.acceptors.iter_mut().for_each(Acceptor::retire);
-        let share = if is_alarm { URGENT_SHARE } else { SHARE };
-        self.watch.next_sweep = Instant::now() + start.elapsed() * share;
+        let share = if is_alarm || is_short { URGENT_SHARE } else { SHARE };
+        self.watch.next_sweep = Instant::now() + HANDLE_COST * self.watch.seen.open_handles as u32 * share;
     }
 
     fn descriptors_are_short(&self) -> bool {

@@ -143,3 +143,16 @@ mod system {
         super::ResidentSet::default()
     }
 }
+
+/// Has the C library give memory that was freed back to the system, which it else keeps for later (malloc_trim(3)).
+/// Takes some milliseconds where there is much.
+pub fn give_back_freed() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(kept_bytes: usize) -> i32;
+        }
+        // SAFETY: it may be called at any time; it locks what it works on.
+        unsafe { malloc_trim(0) };
+    }
+}
