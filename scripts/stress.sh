@@ -1,20 +1,25 @@
 #!/usr/bin/env bash
-# Load and faults against the release build, on loopback only: one line per row, `ok` or what fell short, and
-# a last line with how many passed and failed. Bounded in count and time; stops what it starts.
+# Load, faults and attacks against the release build, on loopback only: one line per row, `ok` or what fell short,
+# and a last line with how many passed and failed. Bounded in count and time; stops what it starts.
 #
-#   scripts/stress.sh            every row in full, some four minutes
-#   scripts/stress.sh --short    the same rows with fewer rounds, about one minute
+#   scripts/stress.sh                    every row in full, some ten minutes
+#   scripts/stress.sh --short            fewer rounds, and no bounds in milliseconds: some four minutes
+#   scripts/stress.sh [--short] NAME...  these rows only: resets, W1 (all rows of that wall), '*descriptors*'
 set -euo pipefail
 
-usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
 
-case ${1:-} in
-    -h | --help) usage; exit 0 ;;
-    '' | --short) ;;
-    *) echo "stress.sh: unknown option $1; there is --short" >&2; exit 2 ;;
-esac
+for argument; do
+    case $argument in
+        -h | --help) usage; exit 0 ;;
+        --short) ;;
+        -*) echo "stress.sh: unknown option $argument; there is --short" >&2; exit 2 ;;
+    esac
+done
 
-command -v python3 > /dev/null || { echo "stress.sh: python3 is missing (Debian: apt-get install python3)" >&2; exit 2; }
+for tool in python3 curl wrk; do
+    command -v "$tool" > /dev/null || { echo "stress.sh: $tool is missing (Debian: apt-get install $tool)" >&2; exit 2; }
+done
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 (cd "$root" && cargo build --release --quiet)
@@ -22,4 +27,4 @@ program="${CARGO_TARGET_DIR:-$root/target}/release/heapserve"
 
 # Thousands of clients of one process need as many descriptors.
 ulimit -n "$(ulimit -Hn)"
-exec python3 "$root/scripts/stress/rows.py" "$program" "$@"
+exec python3 -B "$root/scripts/stress/run.py" "$program" "$@"

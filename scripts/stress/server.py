@@ -1,51 +1,108 @@
-"""heapserve as a user starts it, and a client that speaks raw HTTP, for the stress rows."""
+"""heapserve as a user starts it, and what /proc says of it, for the stress rows."""
 
 import json
 import os
+import pwd
 import re
 import resource
+import select
 import signal
-import socket
 import subprocess
 import threading
 import time
 import urllib.request
 
-HOST = "127.0.0.1"
+from client import HOST, connect
+
+# For the ready line, and for the end after two signals.
+PATIENCE_SECONDS = 10
 
 
 class Server:
-    """The program on a free port, with its JSON trace in `lines`. Ends with its `with` block."""
+    """The program on a free port, with its JSON trace in `lines`. Ends with its `with` block, in any case.
 
-    def __init__(self, program, file, *options, descriptors=None):
+    `descriptors` and `threads` limit what it may have. With a limit of threads it runs as nobody where this user
+    is root, whom no such limit binds. `stderr`, a descriptor, takes the trace instead of `lines`.
+    """
+
+    def __init__(self, program, file, *options, trace="json", descriptors=None, threads=None, stderr=None):
+        nobody = pwd.getpwnam("nobody") if threads and os.geteuid() == 0 else None
+        threads_most = threads and threads_of(nobody.pw_uid if nobody else os.getuid()) + threads
+
         def limit():
             if descriptors:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+            if threads:
+                resource.setrlimit(resource.RLIMIT_NPROC, (threads_most, threads_most))
+            if nobody:
+                os.setgroups([])
+                os.setgid(nobody.pw_gid)
+                os.setuid(nobody.pw_uid)
 
-        command = [program, "--port", "0", "--trace", "json", *options, file]
+        command = [program, "--port", "0", "--trace", trace, *options, file]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit
+            command, stdout=subprocess.PIPE, stderr=stderr or subprocess.PIPE, text=True, preexec_fn=limit
         )
-        self.lines = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-        ready = self.process.stdout.readline()
-        self.port = int(re.search(r":(\d+)/", ready).group(1))
         self.pid = self.process.pid
+        self.lines = []
+        self.reader = None
+        if not stderr:
+            self.reader = threading.Thread(target=self._read, daemon=True)
+            self.reader.start()
+        try:
+            self.port = self._port()
+        except BaseException:
+            self._kill()
+            raise
+
+    def _port(self):
+        ready = ""
+        if select.select([self.process.stdout], [], [], PATIENCE_SECONDS)[0]:
+            ready = self.process.stdout.readline()
+        found = re.search(r":(\d+)/", ready)
+        if not found:
+            raise RuntimeError(f"no ready line but {ready!r}; stderr: {self.lines[:3]}")
+        return int(found.group(1))
 
     def _read(self):
         for line in self.process.stderr:
             self.lines.append(line)
 
+    def _kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        for _ in range(2):
-            self.process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
-        self.process.wait(10)
-        self.reader.join(5)
+    def __exit__(self, kind, *_):
+        try:
+            for _ in range(2):
+                # Does nothing once it has ended.
+                self.process.send_signal(signal.SIGINT)
+                time.sleep(0.05)
+            self.process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            # What the row itself met comes first.
+            if kind is None:
+                raise RuntimeError(f"two SIGINT did not end it within {PATIENCE_SECONDS} s") from None
+        finally:
+            self._kill()
+            if self.reader:
+                self.reader.join(5)
+                self.process.stderr.close()
+
+    def ends_after(self, signal_number, seconds):
+        """Sends the signal; after how long the program has ended, or None: then it is killed."""
+        start = time.monotonic()
+        self.process.send_signal(signal_number)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            return None
+        return time.monotonic() - start
 
     def events(self):
         """The trace so far; raises where a line is no JSON object."""
@@ -64,66 +121,27 @@ class Server:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def resident_kib(self, field="VmRSS"):
+        """The resident set now; with "VmHWM" the most that it ever was, as the kernel counted it."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith(field))
+
     def cpu_seconds(self):
-        """Time on a CPU of the threads that there are, to the nanosecond; ticks of 10 ms would be too coarse."""
-        total = 0
-        for task in os.listdir(f"/proc/{self.pid}/task"):
-            with open(f"/proc/{self.pid}/task/{task}/schedstat", encoding="ascii") as stat:
-                total += int(stat.read().split()[0])
-        return total / 1e9
+        """Time on a CPU of all its threads, those that have ended included, to the nanosecond."""
+        # What clock_getcpuclockid(3) makes of a process number.
+        return time.clock_gettime(~self.pid << 3 | 2)
 
-    def connect(self, receive_bytes=None):
-        """A connection; with a small receive buffer it is one that reads slowly."""
-        client = socket.socket()
-        if receive_bytes:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.settimeout(20)
-        client.connect((HOST, self.port))
-        return client
+    def connect(self, **how):
+        return connect(self.port, **how)
 
 
-def request(range_=None, close=False):
-    lines = ["GET / HTTP/1.1", "Host: localhost"]
-    if range_:
-        lines.append(f"Range: bytes={range_}")
-    if close:
-        lines.append("Connection: close")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-
-def read_answer(client):
-    """Status and body of one answer."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = client.recv(65536)
-        if not piece:
-            return None, b""
-        data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = int(re.search(rb"Content-Length: (\d+)", head).group(1))
-    pieces = [body]
-    left = length - len(body)
-    while left > 0:
-        piece = client.recv(min(left, 1 << 20))
-        if not piece:
-            break
-        pieces.append(piece)
-        left -= len(piece)
-    return int(head.split()[1]), b"".join(pieces)
-
-
-def reset(client):
-    """Closes with a reset instead of a polite end."""
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    client.close()
-
-
-def wait_until(condition, seconds):
-    """How long it took, or None."""
-    start = time.monotonic()
-    while time.monotonic() - start < seconds:
-        if condition():
-            return time.monotonic() - start
-        time.sleep(0.02)
-    return None
+def threads_of(uid):
+    """How many threads this user has: what RLIMIT_NPROC counts."""
+    count = 0
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{process}").st_uid == uid:
+                count += len(os.listdir(f"/proc/{process}/task"))
+        except OSError:  # It has ended.
+            pass
+    return count

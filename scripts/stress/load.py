@@ -1,41 +1,16 @@
-"""The rows of scripts/stress.sh: each starts a server of its own, and says what fell short, if anything did."""
+"""The rows of load and faults: bursts, thousands of viewers, resets, pipelines, and nothing at all."""
 
 import os
-import selectors
-import socket
 import statistics
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 
-from server import HOST, Server, read_answer, request, reset, wait_until
+from client import HOST, first_bytes, read_answer, request, reset, wait_until
+from options import PROGRAM, SHORT
+from server import Server
 
-PROGRAM = sys.argv[1]
-SHORT = "--short" in sys.argv[2:]
 MIB = 1 << 20
-
-
-def first_bytes(server, clients, wanted):
-    """Opens so many connections in the same instant; when each had its first byte, in seconds."""
-    select, start, times, opened = selectors.DefaultSelector(), time.monotonic(), [], []
-    for _ in range(clients):
-        client = socket.socket()
-        client.setblocking(False)
-        client.connect_ex((HOST, server.port))
-        select.register(client, selectors.EVENT_WRITE)
-        opened.append(client)
-    while len(times) < clients and time.monotonic() - start < 10:
-        for key, event in select.select(0.5):
-            if event & selectors.EVENT_WRITE:
-                key.fileobj.send(wanted)
-                select.modify(key.fileobj, selectors.EVENT_READ)
-            else:
-                key.fileobj.recv(1)
-                times.append(time.monotonic() - start)
-                select.unregister(key.fileobj)
-    return times + [float("inf")] * (clients - len(times)), opened
 
 
 def bursts_of_downloads(file):
@@ -64,7 +39,7 @@ def burst_of_connections(file):
     worst = []
     with Server(PROGRAM, file) as server:
         for _ in range(3 if SHORT else 10):
-            times, opened = first_bytes(server, 500, request("0-99"))
+            times, opened = first_bytes(server.port, 500, request("0-99"))
             worst.append(max(times))
             for client in opened:
                 client.close()
@@ -136,49 +111,6 @@ def kept_alive(file):
     stalls = sum(t > 0.035 for t in took)
     shown = f"median {1000 * median:.2f} ms, {stalls} of {len(took)} above 35 ms"
     return (None, shown) if median < 0.001 and stalls < len(took) / 100 else shown
-
-
-def out_of_descriptors(file):
-    """64 descriptors, 200 clients, ten times: no wrong bytes, answered again within 2 s, nothing grows"""
-    whole = open(file, "rb").read()
-    slowest, after = 0, []
-    with Server(PROGRAM, file, "--timeout", "2", descriptors=64) as server:
-
-        def answers():
-            try:
-                with server.connect() as client:
-                    client.settimeout(1)
-                    client.sendall(request(close=True))
-                    return read_answer(client) == (200, whole)
-            except OSError:
-                return False
-
-        for _ in range(10):
-            clients = []
-            for _ in range(200):
-                client = server.connect()
-                client.sendall(request(close=True))
-                clients.append(client)
-            time.sleep(0.3)
-            for client in clients:
-                client.setblocking(False)
-                try:
-                    data = client.recv(1 << 20)
-                except OSError:
-                    data = b""
-                if data.startswith(b"HTTP/1.1 200") and not whole.startswith(data.partition(b"\r\n\r\n")[2]):
-                    return "wrong bytes"
-                client.close()
-            back = wait_until(answers, 10)
-            if back is None:
-                return "no answer after the load was gone"
-            slowest = max(slowest, back)
-            wait_until(lambda: server.descriptors() < 20, 3)
-            after.append((server.threads(), server.figures()["live"]))
-        time.sleep(8)
-        threads, live = server.threads(), server.figures()["live"]
-    shown = f"back within {slowest:.2f} s; then {threads} threads, {live // 1024} KiB live"
-    return (None, shown) if slowest < 2 and threads <= 24 and live < MIB else f"{shown}; {after}"
 
 
 def resets(file):
@@ -258,39 +190,13 @@ def idle(file):
     return (None, shown) if used <= 0.001 * seconds and abs(moved) < 1024 else shown
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        big, small = os.path.join(folder, "big.bin"), os.path.join(folder, "small.bin")
-        for path, size in ((big, 40 * MIB), (small, 1 * MIB)):
-            with open(path, "wb") as file:
-                file.write(os.urandom(size))
-        rows = [
-            (bursts_of_downloads, big),
-            (burst_of_connections, small),
-            (held_viewers, small if SHORT else os.path.join(folder, "held.bin")),
-            (kept_alive, small),
-            (out_of_descriptors, small),
-            (resets, big),
-            (slow_and_silent, big),
-            (pipelined, big),
-            (idle, small),
-        ]
-        with open(os.path.join(folder, "held.bin"), "wb") as file:
-            file.write(os.urandom(5 * MIB))
-        passed = failed = 0
-        for row, file in rows:
-            try:
-                result = row(file)
-            except Exception as error:  # A row that breaks has failed; the others still run.
-                result = f"{type(error).__name__}: {error}"
-            if isinstance(result, tuple):
-                passed += 1
-                print(f"ok   {row.__doc__}: {result[1]}", flush=True)
-            else:
-                failed += 1
-                print(f"FAIL {row.__doc__}: {result}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
-main()
+ROWS = [
+    (bursts_of_downloads, "big"),
+    (burst_of_connections, "small"),
+    (held_viewers, "small" if SHORT else "held"),
+    (kept_alive, "small"),
+    (resets, "big"),
+    (slow_and_silent, "big"),
+    (pipelined, "big"),
+    (idle, "small"),
+]

@@ -1,0 +1,300 @@
+"""The rows of what runs out (W4, W6, W9, W10, W11): descriptors, threads, and readers of stderr."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+from bystander import Bystander
+from client import read_answer, read_status, request, upload, wait_until
+from options import PROGRAM, SHORT
+from server import Server
+
+# Threads of the server and of tiny_http that nobody uses end after five seconds.
+THREADS_END_SECONDS = 15
+
+
+def w4_refused_uploads(file):
+    """600 uploads announced and never sent, then honest ones by curl, under 256 descriptors: nothing is left of them"""
+    with Server(PROGRAM, file, descriptors=256) as server:
+        answered(server)
+        before = server.descriptors(), server.threads()
+        with Bystander(server, file) as others:
+            statuses = set()
+            for n in range(600):
+                with server.connect() as client:
+                    client.sendall(upload((200_000, 10**12)[n % 2]))
+                    # The end of what is sent: the server need not wait for its timeout.
+                    client.shutdown(socket.SHUT_WR)
+                    statuses.add(read_status(client))
+                if "none" in statuses:
+                    break
+            honest = {}
+            for _ in range(0 if "none" in statuses else 5 if SHORT else 30):
+                for size in (200_000, 3_000_000):
+                    said = curl_uploads(server, size, file)
+                    honest[said] = honest.get(said, 0) + 1
+        back = came_back(server, *before)
+        after = server.descriptors(), server.threads()
+    right = back and statuses <= {"ended", 400, 405, 408, 413} and all(said in ("405", "413") for said in honest)
+    shown = f"descriptors and threads {before}, then {after}; answers {statuses}; curl's {honest}"
+    return others.verdict(right, shown)
+
+
+def curl_uploads(server, size, file):
+    """The status that `curl -T` reads for an upload of so many bytes, or how it failed."""
+    with open(file, "rb") as whole:
+        body = (whole.read() * (size // 2**20 + 1))[:size]
+    path = f"{file}.{size}"
+    with open(path, "wb") as part:
+        part.write(body)
+    command = ["curl", "--silent", "--max-time", "20", "--upload-file", path, "--output", os.devnull]
+    command += ["--write-out", "%{http_code}", f"http://localhost:{server.port}/{os.path.basename(file)}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    return done.stdout if done.returncode == 0 else f"exit {done.returncode} after {done.stdout}"
+
+
+def came_back(server, descriptors, threads):
+    """Whether the server has no more of either than before, as soon as its idle threads have ended."""
+    return wait_until(
+        lambda: server.descriptors() <= descriptors and server.threads() <= threads, THREADS_END_SECONDS
+    ) is not None
+
+
+def w6_http_2(file):
+    """2,000 request lines of HTTP/2.0 and its preface, under 1,024 descriptors: hung up, descriptors back"""
+    openings = (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    # Descriptors may come back only once they are short, so what is asked for is that half of them are free.
+    with Server(PROGRAM, file, "--timeout", "2", descriptors=1024) as server:
+        answered(server)
+        before, threads, resident_kib = server.descriptors(), server.threads(), server.resident_kib()
+        with Bystander(server, file, slowest_most_seconds=5) as others:
+            waiting = []
+            for n in range(2000):
+                client = server.connect()
+                client.sendall(openings[n % 2])
+                if n % 200 < 2:
+                    waiting.append(client)
+                else:
+                    client.close()
+            hung_up = wait_until(lambda: all(has_ended(client) for client in waiting), 10)
+            others.sees(50)
+        back = wait_until(lambda: server.descriptors() < 512, 30)
+        time.sleep(6)
+        parked = max(server.threads() - threads, 0)
+        each_kib = (server.resident_kib() - resident_kib) / max(parked, 1)
+        left = server.descriptors() - before
+    shown = f"{parked} threads parked, {each_kib:.0f} KiB each; {left} descriptors more than before"
+    shown += f"; hung up after {hung_up:.1f} s" if hung_up is not None else "; not hung up"
+    return others.verdict(back is not None and hung_up is not None, shown)
+
+
+def has_ended(client):
+    """Whether the server has closed this connection."""
+    client.settimeout(0.01)
+    try:
+        return client.recv(65536) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def answered(server):
+    """Whether a new client is answered within a second."""
+    try:
+        with server.connect() as client:
+            client.settimeout(1)
+            client.sendall(request("0-0", close=True))
+            return read_answer(client)[0] == 206
+    except OSError:
+        return False
+
+
+def w9_out_of_threads(file):
+    """100 threads, 200 viewers, all leave: others are answered again within a second, and stderr has the trace alone"""
+    program = f"{file}.heapserve"
+    shutil.copy(PROGRAM, program)
+    slowest = 0
+    with Server(program, file, threads=100) as server:
+        for _ in range(1 if SHORT else 3):
+            viewers = [server.connect(receive_bytes=4096) for _ in range(200)]
+            for viewer in viewers:
+                viewer.sendall(request())
+            # Long enough for every thread that there can be.
+            wait_until(lambda: server.threads() >= 100, 2)
+            time.sleep(0.5)
+            most = server.threads()
+            for viewer in viewers:
+                viewer.close()
+            back = wait_until(lambda: answered(server), 20)
+            if back is None:
+                return f"no answer within 20 s after {most} threads; stderr: {strange(server.lines)[:2]}"
+            slowest = max(slowest, back)
+            wait_until(lambda: server.threads() < 30, THREADS_END_SECONDS)
+        with Bystander(server, file) as others:
+            others.sees(20)
+        odd = strange(server.lines)
+    shown = f"{most} threads at most, back within {slowest:.2f} s; {len(odd)} other lines {odd[:2]}"
+    return others.verdict(not odd and slowest <= (20 if SHORT else 1), shown)
+
+
+def strange(lines):
+    """The lines of stderr that are no object for the start or a request."""
+    ours = ('{"event":"listening"', '{"event":"request"')
+    return [line.strip() for line in list(lines) if not line.startswith(ours)]
+
+
+def w10_out_of_descriptors(file):
+    """64 descriptors, 200 clients, ten times, timeout 2, 0 and 0.1: bytes right, answered within 2 s, under 30 threads"""
+    shown, right = [], True
+    for timeout in ("2", "0", "0.1"):
+        slowest, says = 0, None
+        with Server(PROGRAM, file, "--timeout", timeout, descriptors=64) as server:
+            for _ in range(10):
+                says = says or floods(server, file)
+                back = wait_until(lambda: answered(server), 10)
+                if back is None or says:
+                    says = says or "no answer after the load was gone"
+                    break
+                slowest = max(slowest, back)
+                wait_until(lambda: server.descriptors() < 20, 3)
+            few = wait_until(lambda: server.threads() < 30, 10) if not says else None
+            threads, live_kib = server.threads(), server.figures()["live"] // 1024 if not says else 0
+            if not says:
+                with Bystander(server, file) as others:
+                    others.sees(20)
+                says = None if isinstance(others.verdict(True, ""), tuple) else others.verdict(True, "")
+        shown.append(f"timeout {timeout}: back within {slowest:.2f} s, then {threads} threads, {live_kib} KiB live"
+                     + (f", {says}" if says else ""))
+        right &= not says and few is not None and live_kib < 1024 and (SHORT or slowest < 2)
+    return (None, "; ".join(shown)) if right else "; ".join(shown)
+
+
+def floods(server, file):
+    """200 clients that ask for the file at once and leave; what was wrong with the bytes that they got, or None."""
+    with open(file, "rb") as opened:
+        whole = opened.read()
+    clients = [server.connect() for _ in range(200)]
+    for client in clients:
+        client.sendall(request(close=True))
+    time.sleep(0.3)
+    wrong = 0
+    for client in clients:
+        client.setblocking(False)
+        try:
+            data = client.recv(1 << 20)
+        except OSError:
+            data = b""
+        wrong += data.startswith(b"HTTP/1.1 200") and not whole.startswith(data.partition(b"\r\n\r\n")[2])
+        client.close()
+    return f"{wrong} clients got wrong bytes" if wrong else None
+
+
+def fill(writing):
+    """Writes into the pipe until it takes nothing more."""
+    # A description of its own: the server's must go on to wait.
+    own = os.open(f"/proc/self/fd/{writing}", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        while True:
+            os.write(own, b"\n" * 4096)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(own)
+
+
+def w11_nobody_drains_stderr(file):
+    """stderr is a full pipe: all are answered, and SIGTERM ends it within about a second"""
+    shown, right = [], True
+    for trace in ("json", "text", "off"):
+        reading, writing = os.pipe()
+        try:
+            with Server(PROGRAM, file, trace=trace, stderr=writing) as server:
+                fill(writing)
+                with Bystander(server, file) as others:
+                    others.sees(300 if SHORT else 1500)
+                took = server.ends_after(signal.SIGTERM, 10)
+        finally:
+            os.close(writing)
+            os.close(reading)
+        result = others.verdict(took is not None and (SHORT or took < 1.5), ended_shown(trace, took))
+        right &= isinstance(result, tuple)
+        shown.append(result[1] if isinstance(result, tuple) else result)
+    return (None, " | ".join(shown)) if right else " | ".join(shown)
+
+
+def ended_shown(trace, took):
+    return f"{trace}: " + ("SIGTERM does not end it" if took is None else f"ended {took:.2f} s after SIGTERM")
+
+
+def w11_lines_without_room(file):
+    """a pipe of stderr that is drained late: the trace has a line for each request, or counts it in a warning"""
+    reading, writing = os.pipe()
+    try:
+        with Server(PROGRAM, file, stderr=writing) as server:
+            with Bystander(server, file) as others:
+                requests = pipelined(server, 5000)
+                others.sees(50)
+            os.set_blocking(reading, False)
+            lines = drained(reading)
+            answered(server)
+            lines += drained(reading)
+            total = server.figures()["requests"]
+    finally:
+        os.close(writing)
+        os.close(reading)
+    events = [json.loads(line) for line in lines.splitlines()]
+    told = sum(event["event"] == "request" for event in events)
+    warnings = [event["message"] for event in events if event["event"] == "warning"]
+    counted = sum(int(re.search(r"\d+", message).group()) for message in warnings if re.search(r"\d", message))
+    shown = f"{total} requests, {told} told, {counted} counted"
+    return others.verdict(requests == 5000 and told + counted == total and counted > 0, shown)
+
+
+def pipelined(server, count):
+    """So many requests on one connection, a few at a time; how many were answered."""
+    done = 0
+    with server.connect() as client:
+        client.settimeout(10)
+        try:
+            client.sendall(request("0-0"))
+            each = len(client.recv(4096))
+            while done < count:
+                client.sendall(request("0-0") * 50)
+                left = 50 * each
+                while left > 0:
+                    piece = client.recv(left)
+                    if not piece:
+                        return done
+                    left -= len(piece)
+                done += 50
+        except OSError:
+            pass
+    return done
+
+
+def drained(reading):
+    """What the pipe has, until nothing has come for a second."""
+    text, last = b"", time.monotonic()
+    while time.monotonic() - last < 1:
+        try:
+            text += os.read(reading, 1 << 20)
+            last = time.monotonic()
+        except BlockingIOError:
+            time.sleep(0.02)
+    return text
+
+
+ROWS = [
+    (w4_refused_uploads, "small"),
+    (w6_http_2, "small"),
+    (w9_out_of_threads, "big"),
+    (w10_out_of_descriptors, "small"),
+    (w11_nobody_drains_stderr, "small"),
+    (w11_lines_without_room, "small"),
+]
