@@ -1,25 +1,35 @@
 #!/usr/bin/env bash
 # Measures heapserve beside nginx, Node and Python, in one run on this machine, and prints Markdown tables.
 #
-#   scripts/bench.sh            all of it, some ten minutes
-#   scripts/bench.sh --smoke    one short round of each, to see that it works; its figures mean nothing
+#   scripts/bench.sh                     all of it, some ten minutes
+#   scripts/bench.sh --against COMMIT    instead: beside the program of that commit, some six minutes
+#   scripts/bench.sh --smoke [...]       one short round of each, to see that it works; its figures mean nothing
 #
 # Every measure alternates between the servers; the median of the rounds is printed, with the lowest and the
 # highest. CPU is the server's own user and system time, memory its peak resident set, both from /proc, so this
-# needs Linux; and it needs curl, wrk, nginx, node and python3.
+# needs Linux; and it needs curl, wrk and python3; without --against nginx and node too.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+invoked="scripts/bench.sh $*" against='' tools=(curl wrk nginx node python3)
 rounds=5 wrk_seconds=4 start_rounds=21 viewers=1000 volume=4096
-case ${1:-} in
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    --smoke) rounds=1 wrk_seconds=1 start_rounds=3 viewers=50 volume=256 ;;
-    '') ;;
-    *) echo "bench.sh: unknown option $1; there is --smoke" >&2; exit 2 ;;
-esac
-for tool in curl wrk nginx node python3; do
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        --smoke) rounds=1 wrk_seconds=1 start_rounds=3 viewers=50 volume=256 ;;
+        --against)
+            against=${2:?"bench.sh: --against needs a commit"} tools=(curl wrk python3 git)
+            shift
+            ;;
+        *) echo "bench.sh: unknown option $1; there are --smoke and --against COMMIT" >&2; exit 2 ;;
+    esac
+    shift
+done
+for tool in "${tools[@]}"; do
     command -v "$tool" > /dev/null || { echo "bench.sh: $tool is missing (Debian: apt-get install ${tool/node/nodejs})" >&2; exit 2; }
 done
+# The same for every server, and enough for a thousand clients of one process.
+ulimit -n "$(ulimit -Hn)"
 
 work=$(mktemp -d)
 declare -A port pids
@@ -47,6 +57,7 @@ start() {
     p=$(free_port)
     case $name in
         heapserve-*) "$heapserve" -m "${name#heapserve-}" -b 127.0.0.1 -p "$p" --trace off "$file" > /dev/null 2>&1 & ;;
+        before-* | now-*) run_version "$name" "$file" "$p" & ;;
         traced) "$heapserve" -b 127.0.0.1 -p "$p" --trace text "$file" > /dev/null 2> "$work/trace.log" & ;;
         node-*) node "$root/scripts/peers/${name#node-}.mjs" "$file" "$p" & ;;
         python) (cd "$(dirname "$file")" && exec python3 -m http.server -b 127.0.0.1 "$p" > /dev/null 2>&1) & ;;
@@ -84,7 +95,7 @@ spread() { sort -g | awk -v f="${1:-%.2f}" '{ v[NR] = $1 } END { printf f " (" f
 median_of() { sort -g "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 ratio() { awk -v a="$(median_of "$1")" -v b="$(median_of "$2")" 'BEGIN { printf "%.2f", a / b }'; }
 
-# download NAME FILE CLIENTS: appends GB/s and CPU ms per GB to the measure's files.
+# download NAME FILE CLIENTS: appends GB/s and CPU ms per GB to the measure's files. Each client must get every byte.
 download() {
     local name=$1 file=$2 clients=$3 each i began cpu bytes
     local size; size=$(stat -c %s "$file")
@@ -94,10 +105,14 @@ download() {
     local -a jobs=() urls=()
     for ((i = 0; i < each; i++)); do urls+=(-o /dev/null "$(url "$name" "$file")"); done
     cpu=$(cpu_ms "$name") began=$EPOCHREALTIME
-    for ((i = 0; i < clients; i++)); do curl -s "${urls[@]}" & jobs+=($!); done
-    wait "${jobs[@]}"
+    for ((i = 0; i < clients; i++)); do
+        curl -s --fail -w '%{size_download}\n' "${urls[@]}" > "$work/bytes.$i" & jobs+=($!)
+    done
+    for i in "${jobs[@]}"; do wait "$i"; done
     awk -v b="$bytes" -v t0="$began" -v t1="$EPOCHREALTIME" 'BEGIN { print b / 1e9 / (t1 - t0) }' >> "$work/$name.speed"
     awk -v b="$bytes" -v c0="$cpu" -v c1="$(cpu_ms "$name")" 'BEGIN { print (c1 - c0) / (b / 1e9) }' >> "$work/$name.cpu"
+    cat "$work"/bytes.* | awk -v want="$bytes" -v name="$name" '{ got += $1 } END { if (got != want) { print name ": " got " bytes instead of " want > "/dev/stderr"; exit 1 } }'
+    rm "$work"/bytes.*
 }
 
 throughput() {
@@ -218,7 +233,17 @@ program_itself() {
     fi
 }
 
-echo "Measured on $(date -u +%F) with \`scripts/bench.sh ${1:-}\`: $(nproc) cores ($(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo)), Linux $(uname -r | cut -d- -f1), $("$heapserve" --version), $(nginx -v 2>&1 | sed 's/.*nginx/nginx/'), Node $(node --version), $(python3 --version). Median of $rounds rounds (lowest to highest)."
+echo_conditions() {
+    echo "Measured on $(date -u +%F) with \`$invoked\`: $(nproc) cores ($(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo)), Linux $(uname -r | cut -d- -f1), $("$heapserve" --version)$1. Median of $rounds rounds (lowest to highest)."
+}
+
+if [ -n "$against" ]; then
+    # shellcheck source=/dev/null
+    . "$root/scripts/bench/against.sh"
+    compare_with "$against"
+    exit
+fi
+echo_conditions ", $(nginx -v 2>&1 | sed 's/.*nginx/nginx/'), Node $(node --version), $(python3 --version)"
 for part in throughput memory small_requests first_byte program_itself; do
     echo
     "$part"
