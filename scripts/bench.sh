@@ -18,7 +18,8 @@ while [ $# -gt 0 ]; do
         -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
         --smoke) rounds=1 wrk_seconds=1 start_rounds=3 viewers=50 volume=256 ;;
         --against)
-            against=${2:?"bench.sh: --against needs a commit"} tools=(curl wrk python3 git)
+            [ $# -gt 1 ] || { echo "bench.sh: --against needs a commit" >&2; exit 2; }
+            against=$2 tools=(curl wrk python3 git)
             shift
             ;;
         *) echo "bench.sh: unknown option $1; there are --smoke and --against COMMIT" >&2; exit 2 ;;

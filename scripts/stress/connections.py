@@ -95,7 +95,7 @@ def w16_chunked_uploads(file):
                     for _ in range(92):
                         client.sendall(chunk)
                     client.sendall(b"0\r\n\r\n")
-                    said = read_status(client)
+                    said, _ = read_answer(client)
                 except OSError:
                     # Most clients then give up. Linux would still let this one read what came before the reset.
                     said = "reset while sending"
