@@ -1,9 +1,9 @@
-"""The rows of attacks by what is sent (W1, W2, W3, W5, W7, W8): heads and bodies that stop, never end, or never come."""
+"""The rows of what is sent (W1, W2, W3, W5, W7, W8): heads and bodies that stop, never end, or never come."""
 
 import threading
 import time
 
-from bystander import Bystander
+from bystander import Bystander, together
 from client import request, reset, upload, wait_until
 from options import PROGRAM, SHORT
 from server import Server
@@ -154,18 +154,18 @@ def in_threads(work, arguments):
 
 def w7_endless_heads(file):
     """four heads that never end, for 8 s, as one line and as many: at most 64 MiB resident"""
+    pieces = {"one line": b"x" * (512 << 10), "lines": b"\r\na: b" * (80 << 10)}
+    return together([endless_heads(file, name, piece) for name, piece in pieces.items()])
+
+
+def endless_heads(file, name, piece):
     bound_mib, seconds = 160 if SHORT else 64, 8
-    shown, right = [], True
-    for name, piece in (("one line", b"x" * (512 << 10)), ("lines", b"\r\na: b" * (80 << 10))):
-        with Server(PROGRAM, file) as server, Bystander(server, file, hung_up_most=1) as others:
-            until = time.monotonic() + seconds
-            in_threads(sends_without_end, [(server, piece, until)] * 4)
-            others.sees(20)
-            resident_mib = server.resident_kib("VmHWM") // 1024
-        result = others.verdict(resident_mib <= bound_mib, f"{name}: {resident_mib} MiB at most")
-        right &= isinstance(result, tuple)
-        shown.append(result[1] if isinstance(result, tuple) else result)
-    return (None, " | ".join(shown)) if right else " | ".join(shown)
+    with Server(PROGRAM, file) as server, Bystander(server, file, hung_up_most=1) as others:
+        until = time.monotonic() + seconds
+        in_threads(sends_without_end, [(server, piece, until)] * 4)
+        others.sees(20)
+        resident_mib = server.resident_kib("VmHWM") // 1024
+    return others.verdict(resident_mib <= bound_mib, f"{name}: {resident_mib} MiB at most")
 
 
 def w7_long_heads(file):
@@ -201,40 +201,38 @@ def refused_upload(server):
 
 
 def w8_dripping(file):
-    """heads, bodies and refused uploads that come by a byte every 300 ms: ended by the timeout of 2 s"""
-    timeout = 2
+    """heads, bodies and refused uploads that come a byte every 300 ms: ended by the timeout of 2 s"""
+    timeout, each = 2, 10 if SHORT else 50
     most = timeout + (10 if SHORT else 1.5)
-
-    def opened(server, opening):
-        client = server.connect()
-        client.sendall(opening)
-        return client
-
+    openings = {"head": b"GET / HTTP/1.1\r\nX: ", "body": upload(2000)}
     with Server(PROGRAM, file, "--timeout", str(timeout)) as server:
         before = server.descriptors()
-        kinds = {
-            "head": lambda: opened(server, b"GET / HTTP/1.1\r\nX: "),
-            "body": lambda: opened(server, upload(2000)),
-            "refused": lambda: refused_upload(server),
-        }
         with Bystander(server, file) as others:
-            start = time.monotonic()
-            alive = [(kind, open_one()) for kind, open_one in kinds.items() for _ in range(10 if SHORT else 50)]
-            ended = dict.fromkeys(kinds, 0)
-            while alive and time.monotonic() - start < most + 1:
-                time.sleep(0.3)
-                still = [(kind, client) for kind, client in alive if drips(client, b"x")]
-                for kind, client in set(alive) - set(still):
-                    ended[kind] = time.monotonic() - start
-                    client.close()
-                alive = still
-            left = {kind: sum(k == kind for k, _ in alive) for kind in kinds}
-            for _, client in alive:
-                client.close()
+            dripping = {refused_upload(server): "refused" for _ in range(each)}
+            for kind, opening in openings.items():
+                for _ in range(each):
+                    client = server.connect()
+                    client.sendall(opening)
+                    dripping[client] = kind
+            ended = drip_until_ended(dripping, most + 1)
         back = wait_until(lambda: server.descriptors() <= before, timeout + 10)
-    times = ", ".join(f"{kind} after {ended[kind]:.1f} s ({left[kind]} still there)" for kind in kinds)
-    right = not alive and max(ended.values()) <= most and back is not None
+    stayed = {kind: list(dripping.values()).count(kind) for kind in (*openings, "refused")}
+    times = ", ".join(f"{kind} after {ended.get(kind, 0):.1f} s ({stayed[kind]} stayed)" for kind in stayed)
+    right = not any(stayed.values()) and max(ended.values()) <= most and back is not None
     return others.verdict(right, f"{times}; descriptors {'back' if back is not None else 'not back'}")
+
+
+def drip_until_ended(dripping, seconds):
+    """Takes clients of each kind out of `dripping` as they are hung up on; after how long the last of each kind was."""
+    start, ended = time.monotonic(), {}
+    while dripping and time.monotonic() - start < seconds:
+        time.sleep(0.3)
+        for client in [client for client in dripping if not drips(client, b"x")]:
+            ended[dripping.pop(client)] = time.monotonic() - start
+            client.close()
+    for client in dripping:
+        client.close()
+    return ended
 
 
 ROWS = [

@@ -78,3 +78,9 @@ class Bystander:
         if not SHORT and max(self.answers) > self.slowest_most_seconds:
             return f"the bystander waited for more than {self.slowest_most_seconds} s"
         return None
+
+
+def together(verdicts):
+    """The result of a row that has several."""
+    shown = " | ".join(verdict[1] if isinstance(verdict, tuple) else verdict for verdict in verdicts)
+    return (None, shown) if all(isinstance(verdict, tuple) for verdict in verdicts) else shown

@@ -1,8 +1,10 @@
 """A client that speaks raw HTTP over a socket. Used by the stress rows and by scripts/bench."""
 
+import os
 import re
 import selectors
 import socket
+import subprocess
 import time
 
 HOST = "127.0.0.1"
@@ -69,6 +71,18 @@ def read_status(client):
     except TimeoutError:
         return "none"
     return int(data.split()[1]) if data.startswith(b"HTTP/1.") else "ended"
+
+
+def curl_upload(port, name, stdin=None, path="-"):
+    """The status that `curl -T` reads for an upload to that name, or how it failed.
+
+    Uploads the file at `path`; "-" stands for `stdin`, whose length curl cannot announce, so that it sends chunks.
+    """
+    command = ["curl", "--silent", "--max-time", "20", "--upload-file", path, "--output", os.devnull]
+    command += ["--header", "Expect:"] if path == "-" else []
+    command += ["--write-out", "%{http_code}", f"http://localhost:{port}/{name}"]
+    done = subprocess.run(command, stdin=stdin, stdout=subprocess.PIPE, text=True, check=False)
+    return f"curl {done.stdout}" if done.returncode == 0 else f"curl exit {done.returncode} after {done.stdout}"
 
 
 def reset(client):

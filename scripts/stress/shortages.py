@@ -6,11 +6,10 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import time
 
-from bystander import Bystander
-from client import read_answer, read_status, request, upload, wait_until
+from bystander import Bystander, together
+from client import curl_upload, read_answer, read_status, request, upload, wait_until
 from options import PROGRAM, SHORT
 from server import Server
 
@@ -24,38 +23,39 @@ def w4_refused_uploads(file):
         answered(server)
         before = server.descriptors(), server.threads()
         with Bystander(server, file) as others:
-            statuses = set()
-            for n in range(600):
-                with server.connect() as client:
-                    client.sendall(upload((200_000, 10**12)[n % 2]))
-                    # The end of what is sent: the server need not wait for its timeout.
-                    client.shutdown(socket.SHUT_WR)
-                    statuses.add(read_status(client))
-                if "none" in statuses:
-                    break
-            honest = {}
-            for _ in range(0 if "none" in statuses else 5 if SHORT else 30):
-                for size in (200_000, 3_000_000):
-                    said = curl_uploads(server, size, file)
-                    honest[said] = honest.get(said, 0) + 1
+            unsent = announces_uploads(server, 600)
+            honest = {} if "none" in unsent else curl_uploads(server, file, 5 if SHORT else 30)
         back = came_back(server, *before)
         after = server.descriptors(), server.threads()
-    right = back and statuses <= {"ended", 400, 405, 408, 413} and all(said in ("405", "413") for said in honest)
-    shown = f"descriptors and threads {before}, then {after}; answers {statuses}; curl's {honest}"
-    return others.verdict(right, shown)
+    right = back and unsent <= {"ended", 400, 405, 408, 413} and honest and set(honest) <= {"curl 405", "curl 413"}
+    return others.verdict(right, f"descriptors and threads {before}, then {after}; answers {unsent}; {honest}")
 
 
-def curl_uploads(server, size, file):
-    """The status that `curl -T` reads for an upload of so many bytes, or how it failed."""
-    with open(file, "rb") as whole:
-        body = (whole.read() * (size // 2**20 + 1))[:size]
-    path = f"{file}.{size}"
-    with open(path, "wb") as part:
-        part.write(body)
-    command = ["curl", "--silent", "--max-time", "20", "--upload-file", path, "--output", os.devnull]
-    command += ["--write-out", "%{http_code}", f"http://localhost:{server.port}/{os.path.basename(file)}"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    return done.stdout if done.returncode == 0 else f"exit {done.returncode} after {done.stdout}"
+def announces_uploads(server, count):
+    """Announces so many bodies and sends none; the answers. Ends at the first that is not answered."""
+    statuses = set()
+    for n in range(count):
+        with server.connect() as client:
+            client.sendall(upload((200_000, 10**12)[n % 2]))
+            # The end of what is sent: the server need not wait for its timeout.
+            client.shutdown(socket.SHUT_WR)
+            statuses.add(read_status(client))
+        if "none" in statuses:
+            break
+    return statuses
+
+
+def curl_uploads(server, file, rounds):
+    """Uploads 200 kB and 3 MB in each round; how often each answer came."""
+    seen = {}
+    for size in (200_000, 3_000_000):
+        path = f"{file}.{size}"
+        with open(path, "wb") as body:
+            body.write(os.urandom(size))
+        for _ in range(rounds):
+            said = curl_upload(server.port, os.path.basename(file), path=path)
+            seen[said] = seen.get(said, 0) + 1
+    return seen
 
 
 def came_back(server, descriptors, threads):
@@ -150,33 +150,30 @@ def strange(lines):
 
 
 def w10_out_of_descriptors(file):
-    """64 descriptors, 200 clients, ten times, timeout 2, 0 and 0.1: bytes right, answered within 2 s, under 30 threads"""
-    shown, right = [], True
-    for timeout in ("2", "0", "0.1"):
-        slowest, says = 0, None
-        with Server(PROGRAM, file, "--timeout", timeout, descriptors=64) as server:
-            for _ in range(10):
-                says = says or floods(server, file)
-                back = wait_until(lambda: answered(server), 10)
-                if back is None or says:
-                    says = says or "no answer after the load was gone"
-                    break
-                slowest = max(slowest, back)
-                wait_until(lambda: server.descriptors() < 20, 3)
-            few = wait_until(lambda: server.threads() < 30, 10) if not says else None
-            threads, live_kib = server.threads(), server.figures()["live"] // 1024 if not says else 0
-            if not says:
-                with Bystander(server, file) as others:
-                    others.sees(20)
-                says = None if isinstance(others.verdict(True, ""), tuple) else others.verdict(True, "")
-        shown.append(f"timeout {timeout}: back within {slowest:.2f} s, then {threads} threads, {live_kib} KiB live"
-                     + (f", {says}" if says else ""))
-        right &= not says and few is not None and live_kib < 1024 and (SHORT or slowest < 2)
-    return (None, "; ".join(shown)) if right else "; ".join(shown)
+    """64 descriptors, 200 clients, ten times, timeout 2, 0 and 0.1: right bytes, back within 2 s, then under 30 threads"""
+    return together([out_of_descriptors(file, timeout) for timeout in ("2", "0", "0.1")])
+
+
+def out_of_descriptors(file, timeout):
+    slowest, rounds = 0, 10
+    with Server(PROGRAM, file, "--timeout", timeout, descriptors=64) as server:
+        for _ in range(rounds):
+            wrong = floods(server, file)
+            back = wait_until(lambda: answered(server), 10)
+            if wrong or back is None:
+                return f"timeout {timeout}: {wrong} wrong bodies" + ("" if back else ", no answer afterwards")
+            slowest = max(slowest, back)
+            wait_until(lambda: server.descriptors() < 20, 3)
+        few = wait_until(lambda: server.threads() < 30, 10)
+        threads, live_kib = server.threads(), server.figures()["live"] // 1024
+        with Bystander(server, file) as others:
+            others.sees(20)
+    shown = f"timeout {timeout}: back within {slowest:.2f} s, then {threads} threads, {live_kib} KiB live"
+    return others.verdict(few is not None and live_kib < 1024 and (SHORT or slowest < 2), shown)
 
 
 def floods(server, file):
-    """200 clients that ask for the file at once and leave; what was wrong with the bytes that they got, or None."""
+    """200 clients that ask for the file at once and leave; how many got wrong bytes."""
     with open(file, "rb") as opened:
         whole = opened.read()
     clients = [server.connect() for _ in range(200)]
@@ -192,7 +189,7 @@ def floods(server, file):
             data = b""
         wrong += data.startswith(b"HTTP/1.1 200") and not whole.startswith(data.partition(b"\r\n\r\n")[2])
         client.close()
-    return f"{wrong} clients got wrong bytes" if wrong else None
+    return wrong
 
 
 def fill(writing):
@@ -210,26 +207,22 @@ def fill(writing):
 
 def w11_nobody_drains_stderr(file):
     """stderr is a full pipe: all are answered, and SIGTERM ends it within about a second"""
-    shown, right = [], True
-    for trace in ("json", "text", "off"):
-        reading, writing = os.pipe()
-        try:
-            with Server(PROGRAM, file, trace=trace, stderr=writing) as server:
-                fill(writing)
-                with Bystander(server, file) as others:
-                    others.sees(300 if SHORT else 1500)
-                took = server.ends_after(signal.SIGTERM, 10)
-        finally:
-            os.close(writing)
-            os.close(reading)
-        result = others.verdict(took is not None and (SHORT or took < 1.5), ended_shown(trace, took))
-        right &= isinstance(result, tuple)
-        shown.append(result[1] if isinstance(result, tuple) else result)
-    return (None, " | ".join(shown)) if right else " | ".join(shown)
+    return together([undrained(file, trace) for trace in ("json", "text", "off")])
 
 
-def ended_shown(trace, took):
-    return f"{trace}: " + ("SIGTERM does not end it" if took is None else f"ended {took:.2f} s after SIGTERM")
+def undrained(file, trace):
+    reading, writing = os.pipe()
+    try:
+        with Server(PROGRAM, file, trace=trace, stderr=writing) as server:
+            fill(writing)
+            with Bystander(server, file) as others:
+                others.sees(300 if SHORT else 1500)
+            took = server.ends_after(signal.SIGTERM, 10)
+    finally:
+        os.close(writing)
+        os.close(reading)
+    ended = "SIGTERM does not end it" if took is None else f"ended {took:.2f} s after SIGTERM"
+    return others.verdict(took is not None and (SHORT or took < 1.5), f"{trace}: {ended}")
 
 
 def w11_lines_without_room(file):
