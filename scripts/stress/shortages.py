@@ -150,7 +150,7 @@ def strange(lines):
 
 
 def w10_out_of_descriptors(file):
-    """64 descriptors, 200 clients, ten times, timeout 2, 0 and 0.1: right bytes, back within 2 s, then under 30 threads"""
+    """64 descriptors, 200 clients, ten times, timeout 2, 0 and 0.1: right bytes, back in 2 s, then under 30 threads"""
     return together([out_of_descriptors(file, timeout) for timeout in ("2", "0", "0.1")])
 
 
