@@ -21,7 +21,9 @@ use std::cell::Cell;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::{self, Thread};
 
 use stats_alloc::StatsAlloc;
 
@@ -34,6 +36,9 @@ static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 static REFUSED_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 /// Capacity of all [`Buffer`]s.
 static BUFFER_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// Above this live heap, [`WATCHER`] is woken, once.
+static WATCHED_BYTES: AtomicUsize = AtomicUsize::new(usize::MAX);
+static WATCHER: OnceLock<Thread> = OnceLock::new();
 
 thread_local! {
     /// No `Drop` and a constant start: safe to touch from inside an allocator, even at thread exit.
@@ -140,6 +145,19 @@ pub fn moves() -> usize {
     stats.allocations.wrapping_add(stats.reallocations).wrapping_add(stats.deallocations)
 }
 
+/// Has the calling thread unparked as soon as the live heap is above `bytes`; always the same thread. To be asked anew
+/// each time.
+pub fn unpark_above(bytes: u64) {
+    WATCHER.get_or_init(thread::current);
+    WATCHED_BYTES.store(bytes.try_into().unwrap_or(usize::MAX), Relaxed);
+}
+
+fn wake_watcher() {
+    WATCHED_BYTES.store(usize::MAX, Relaxed);
+    // Allocates nothing.
+    WATCHER.get().inspect(|watcher| watcher.unpark());
+}
+
 /// What the [`Buffer`]s that are alive take of the live heap, in bytes.
 pub fn buffer_bytes() -> u64 {
     BUFFER_BYTES.load(Relaxed) as u64
@@ -207,6 +225,9 @@ impl CountingAllocator {
         // The peak takes this very sum: a second read of LIVE_BYTES could miss the true maximum.
         let now = LIVE_BYTES.fetch_add(bytes, Relaxed) + bytes;
         PEAK_BYTES.fetch_max(now, Relaxed);
+        if now > WATCHED_BYTES.load(Relaxed) {
+            wake_watcher();
+        }
         let _ = THREAD.try_with(|cells| cells.grew(bytes));
         pointer
     }
@@ -280,54 +301,5 @@ unsafe impl GlobalAlloc for CountingAllocator {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::thread;
-
-    #[test]
-    fn a_thread_knows_its_own_peak_while_others_allocate() {
-        let noise = thread::spawn(|| (0..1000).for_each(|_| drop(vec![0u8; 100_000])));
-        let start = ThreadHeap::start();
-        drop(vec![1u8; 50_000]);
-        drop(vec![1u8; 20_000]);
-        let used = start.since();
-        noise.join().unwrap();
-        assert_eq!(used.peak_bytes, 50_000);
-        assert_eq!(used.allocated_bytes, 70_000);
-        assert_eq!(used.allocations, 2);
-    }
-
-    #[test]
-    fn a_growing_and_shrinking_buffer_is_counted_once() {
-        let start = ThreadHeap::start();
-        let mut buffer = Vec::<u8>::with_capacity(1_000);
-        buffer.reserve_exact(4_000);
-        buffer.shrink_to(10);
-        assert_eq!(start.since().peak_bytes, 4_000);
-        assert_eq!(buffer.capacity(), 10);
-        drop(buffer);
-        let after = ThreadHeap::start();
-        assert_eq!(after.live_bytes, start.live_bytes);
-    }
-
-    #[test]
-    fn a_refused_allocation_moves_nothing() {
-        let start = ThreadHeap::start();
-        let (peak, live) = (peak_bytes(), live_bytes());
-        assert!(try_buffer(1 << 46, None).is_none());
-        assert!(try_buffer(1 << 30, Some(1 << 20)).is_none());
-        assert_eq!(start.since(), ThreadUse::default());
-        // Other tests run beside this one, so only what the refused ones would have added is excluded.
-        assert!(peak_bytes() < peak + (1 << 30) && live_bytes() < live + (1 << 30));
-    }
-
-    #[test]
-    fn of_many_at_once_only_those_that_fit_get_a_buffer() {
-        const BUFFER_BYTES: u64 = 64 << 20;
-        let limit = live_bytes() + 5 * BUFFER_BYTES + BUFFER_BYTES / 2;
-        let takers: Vec<_> =
-            (0..100).map(|_| thread::spawn(move || try_buffer(BUFFER_BYTES, Some(limit)))).collect();
-        let kept: Vec<_> = takers.into_iter().map(|t| t.join().unwrap()).collect();
-        assert_eq!(kept.iter().flatten().count(), 5);
-    }
-}
+#[path = "heap_tests.rs"]
+mod tests;

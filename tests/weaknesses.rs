@@ -81,20 +81,11 @@ fn weakness_05_no_connection_is_stuck_behind_another() {
     }
 }
 
-/// The soft limit of descriptors; the program raises it to the hard one, so that is set too.
-#[cfg(unix)]
-fn start_with_descriptors(descriptors: u32, file: &std::path::Path) -> Server {
-    let mut command = std::process::Command::new("sh");
-    let limits = format!("ulimit -n {descriptors} && exec \"$0\" --port 0 --trace json --timeout 2 \"$1\"");
-    command.arg("-c").arg(limits).arg(env!("CARGO_BIN_EXE_heapserve")).arg(file);
-    Server::run(command)
-}
-
 #[cfg(unix)]
 #[test]
 fn weakness_06_and_07_the_accept_loop_survives_running_out_of_descriptors() {
     let folder = Folder::new();
-    let server = start_with_descriptors(64, &folder.file("a.bin", 200_000));
+    let server = Server::start_with_descriptors(64, &folder.file("a.bin", 200_000));
     let whole = content(200_000);
     for round in 0..3 {
         let mut clients: Vec<TcpStream> =

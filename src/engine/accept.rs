@@ -16,10 +16,11 @@ use tiny_http::Server;
 
 use crate::platform::{self, Handle};
 
+use super::connection::{Address, Connection, State};
 use super::panics;
 use super::queue::Origin;
 use super::sweep::Listener;
-use super::table::{self, Address};
+use super::table::{self, Table};
 use super::way_back::send_slice;
 use super::workers::Workers;
 
@@ -28,6 +29,9 @@ const BACKLOG: i32 = 4096;
 /// While more clients come than there are descriptors or threads for, new loops end soon; each leaves threads that
 /// end after five seconds.
 const REVIVE_EVERY: Duration = Duration::from_millis(50);
+
+/// How long a thread of tiny_http's pool stays idle, and a second.
+const POOL_LASTS: Duration = Duration::from_secs(6);
 
 /// Sets what accepted connections inherit: no Nagle (1), and a send timeout (9); and the backlog (15).
 fn prepare(listener: &TcpListener, timeout: Option<Duration>) -> io::Result<()> {
@@ -73,6 +77,7 @@ impl Acceptor {
             return true;
         }
         let now = Instant::now();
+        self.current.ended.get_or_insert(now);
         if has_descriptors && now >= self.next_revival {
             self.next_revival = now + REVIVE_EVERY;
             let next = origin(self.nth, self.current.origin.generation + 1, self.bound);
@@ -83,23 +88,17 @@ impl Acceptor {
         false
     }
 
-    /// After a sweep: lets go of the servers whose connections have all ended.
-    pub fn retire(&mut self) {
-        if self.old.is_empty() {
-            return;
-        }
+    /// After a sweep: lets go of the servers whose connections have all ended; and of what is left of those whose
+    /// accept loop has ended, if descriptors are short.
+    pub fn retire(&mut self, is_short: bool) {
         let mut table = table::lock();
-        self.old.retain_mut(|old| {
-            // This sweep has seen the last connection that it can have accepted.
-            let last_born = *old.last_born.get_or_insert(table.last_born());
-            let Origin { listener, generation, .. } = old.origin;
-            let mut places = table.all();
-            places.any(|at| {
-                let c = table.at(at);
-                let may_be_its = c.generation == 0 && c.born <= last_born;
-                c.born > 0 && c.listener == listener && (c.generation == generation || may_be_its)
-            })
-        });
+        for generation in self.old.iter_mut().chain([&mut self.current]).filter(|one| one.ended.is_some()) {
+            generation.last_born.get_or_insert(table.last_born());
+            if is_short {
+                generation.abandon(&mut table);
+            }
+        }
+        self.old.retain(|old| table.all().any(|at| old.may_have(table.at(at))));
     }
 
     /// When all requests that its servers had read were last known to have been taken from them.
@@ -121,7 +120,9 @@ struct Generation {
     origin: Origin,
     /// The clone of the listening socket that the accept loop has.
     handle: Handle,
-    /// The last connection that it can have accepted, once its accept loop has ended.
+    /// When its accept loop was seen to have ended.
+    ended: Option<Instant>,
+    /// The last connection that the sweep after that knew.
     last_born: Option<u64>,
 }
 
@@ -161,7 +162,29 @@ impl Generation {
             }
         };
         thread::Builder::new().name(panics::THREAD_NAME.to_owned()).spawn(take_requests)?;
-        Ok(Self { server, shared, origin, handle, last_born: None })
+        Ok(Self { server, shared, origin, handle, ended: None, last_born: None })
+    }
+
+    /// Whether it may have accepted this connection, when its accept loop has ended.
+    fn may_have(&self, connection: &Connection) -> bool {
+        let Origin { listener, generation, .. } = self.origin;
+        let was_known = self.last_born.is_some_and(|last_born| connection.born <= last_born);
+        let may_be_its = connection.generation == 0 && was_known;
+        connection.born > 0
+            && connection.listener == listener
+            && (connection.generation == generation || may_be_its)
+    }
+
+    /// Closes what nobody can take from its pool any more: its accept loop has ended, its idle threads have left after
+    /// five seconds, and those that are left are parked with connections that were lost (weakness 12).
+    fn abandon(&self, table: &mut Table) {
+        if self.ended.is_some_and(|at| at.elapsed() > POOL_LASTS) {
+            let is_lost = |c: &Connection| !self.may_have(c) || c.state == State::Lost;
+            if table.all().all(|at| is_lost(table.at(at))) {
+                let lost = table.all().filter(|&at| self.may_have(table.at(at))).collect::<Vec<_>>();
+                lost.into_iter().for_each(|at| table.at(at).close());
+            }
+        }
     }
 
     /// Whether its accept loop has not ended.

@@ -10,8 +10,9 @@ use crate::http::Fields;
 use crate::http::head::Persistence;
 
 use super::body::{self, Left, Settled, mentions};
+use super::connection::{HangUp, Id, State};
 use super::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
-use super::table::{self, HangUp, Id, State};
+use super::table;
 use super::way_back::{WayBack, let_go};
 
 /// What a request that waits takes of the heap beside its text: most of it is tiny_http's.
@@ -92,6 +93,10 @@ impl Incoming {
             Self::Ready(exchange) => exchange,
             Self::WithBody(mut request, peer) => {
                 let settled = body::settle(&mut request, timeout);
+                if settled.left == Left::TooMuch {
+                    // Before the client has an answer and leaves: its streams cannot be dropped, only closed.
+                    table::wait_until_met(id, true);
+                }
                 Exchange::take(request, peer, &settled)
             }
         };

@@ -24,6 +24,7 @@
 
 mod accept;
 mod body;
+mod connection;
 mod exchange;
 mod fault;
 mod nudge;
@@ -50,8 +51,9 @@ use crate::{heap, platform};
 pub use exchange::{End, Exchange};
 pub use panics::contain as contain_panic;
 
-/// How often the supervisor looks at a few figures while nothing happens.
-const IDLE_TICK: Duration = Duration::from_millis(50);
+/// How often the supervisor looks at a few figures while nothing happens; it is woken by a first request, and when
+/// tiny_http holds too much.
+const IDLE_TICK: Duration = Duration::from_millis(250);
 /// How often it sweeps at most, and when it has found something that is urgent.
 const TICK: Duration = Duration::from_millis(20);
 const URGENT_TICK: Duration = Duration::from_millis(5);
@@ -63,12 +65,17 @@ const SHARE: u32 = 50;
 const URGENT_SHARE: u32 = 8;
 /// What tiny_http may hold of the heap before heads are hung up (weakness 13), and for each connection: it takes
 /// 6.5 KiB.
-const ALLOWANCE_BYTES: u64 = 16 << 20;
+const ALLOWANCE_BYTES: u64 = 4 << 20;
+/// Alarms in a row in which there was nobody to hang up: then what is held is no head, such as the room that
+/// tiny_http's queue keeps.
+const EMPTY_ALARMS_MOST: u32 = 50;
 const ALLOWANCE_A_CONNECTION_BYTES: u64 = 16 << 10;
 /// A new accept loop would end at once as long as descriptors are short: two a connection, and the file.
 const SPARE_DESCRIPTORS: u64 = 24;
 /// From an alarm to the end of the heads that were hung up.
 const TRIM_AFTER: Duration = Duration::from_millis(30);
+/// How long the supervisor stays at its urgent pace after an alarm.
+const ALERT_LASTS: Duration = Duration::from_millis(500);
 /// How long running answers may take to finish once the engine is to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -94,6 +101,10 @@ struct Watch {
     /// When what the heads of an alarm took, and which is freed by then, goes back to the system: else each arena of the
     /// C library would keep the longest head that it ever had.
     trim_at: Option<Instant>,
+    /// Until then a sweep is urgent, since an alarm is seldom the last one.
+    alert_until: Instant,
+    /// Alarms in a row in which there was nobody to hang up.
+    empty_alarms: u32,
     /// tiny_http held too much when it was last looked at.
     was_too_much: bool,
 }
@@ -121,9 +132,11 @@ impl Engine {
         let watch = Watch {
             own_bytes: heap::live_bytes(),
             heap_moves: 0,
-            seen: Seen { open_handles: 0, next_due: None },
+            seen: Seen { open_handles: 0, has_hung_up: false, next_due: None },
             next_sweep: Instant::now(),
             trim_at: None,
+            empty_alarms: 0,
+            alert_until: Instant::now(),
             was_too_much: false,
         };
         Ok(Self { acceptors, listeners, workers, nudger, timeout, watch })
@@ -134,7 +147,6 @@ impl Engine {
     pub fn run(mut self, stop_requests: impl Fn() -> u32) {
         while stop_requests() == 0 {
             match panics::contain(|| self.tick()) {
-                // Woken early by the first request of a connection.
                 Ok(IDLE_TICK) | Err(_) => thread::park_timeout(IDLE_TICK),
                 Ok(tick) => thread::sleep(tick),
             }
@@ -160,13 +172,15 @@ impl Engine {
         let is_alarm = is_too_much && std::mem::replace(&mut self.watch.was_too_much, is_too_much);
         let has_moved = heap_moves != self.watch.heap_moves;
         let is_due = self.watch.seen.next_due.is_some_and(|due| table::now() >= due);
-        let is_urgent = is_alarm || table::lock().is_urgent;
+        let is_urgent = is_alarm || Instant::now() < self.watch.alert_until || table::lock().is_urgent;
         if (has_moved || is_due || is_urgent || !is_accepting) && Instant::now() >= self.watch.next_sweep {
             self.watch.heap_moves = heap_moves;
-            self.sweep(is_alarm, is_short);
+            self.sweep(is_alarm, is_short, is_urgent);
+            self.learn_from_alarm(is_alarm);
         }
         if is_alarm {
             self.watch.trim_at.get_or_insert(Instant::now() + TRIM_AFTER);
+            self.watch.alert_until = Instant::now() + ALERT_LASTS;
         }
         if self.watch.trim_at.is_some_and(|at| Instant::now() >= at) {
             self.watch.trim_at = None;
@@ -181,13 +195,22 @@ impl Engine {
         }
     }
 
-    fn sweep(&mut self, is_alarm: bool, is_short: bool) {
+    fn sweep(&mut self, is_alarm: bool, is_short: bool, is_urgent: bool) {
         let queues_empty_at = self.acceptors.iter().map(Acceptor::queues_empty_at).min().unwrap_or_default();
         let orders = Orders { timeout: self.timeout, is_alarm, is_short, queues_empty_at };
         self.watch.seen = sweep::sweep(&self.listeners, orders);
-        self.acceptors.iter_mut().for_each(Acceptor::retire);
-        let share = if is_alarm || is_short { URGENT_SHARE } else { SHARE };
+        self.acceptors.iter_mut().for_each(|acceptor| acceptor.retire(is_short));
+        let share = if is_urgent || is_short { URGENT_SHARE } else { SHARE };
         self.watch.next_sweep = Instant::now() + HANDLE_COST * self.watch.seen.open_handles as u32 * share;
+    }
+
+    fn learn_from_alarm(&mut self, is_alarm: bool) {
+        let is_empty = is_alarm && !self.watch.seen.has_hung_up;
+        self.watch.empty_alarms = if is_empty { self.watch.empty_alarms + 1 } else { 0 };
+        if self.watch.empty_alarms > EMPTY_ALARMS_MOST {
+            self.watch.empty_alarms = 0;
+            self.watch.own_bytes = heap::live_bytes().saturating_sub(heap::buffer_bytes());
+        }
     }
 
     fn descriptors_are_short(&self) -> bool {
@@ -199,6 +222,8 @@ impl Engine {
         let known_bytes = self.watch.own_bytes + heap::buffer_bytes();
         let table = table::lock();
         let allowance_bytes = ALLOWANCE_BYTES + ALLOWANCE_A_CONNECTION_BYTES * table.living as u64;
-        heap::live_bytes() > known_bytes + table.waiting_bytes as u64 + allowance_bytes
+        let most_bytes = known_bytes + table.waiting_bytes as u64 + allowance_bytes;
+        heap::unpark_above(most_bytes);
+        heap::live_bytes() > most_bytes
     }
 }

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use crate::platform::{self, Handle};
 
+use super::connection::State;
 use super::panics;
-use super::table::{self, State, Table};
+use super::table::{self, Table};
 
 /// Nudges given at one time, so that threads have time to start.
 const AT_ONCE: u32 = 8;
@@ -61,7 +62,8 @@ impl Nudger {
             let batch = next_batch(&mut table::lock(), &mut places);
             let unread = platform::have_unread(batch.map(|(_, handle)| handle));
             let mut table = table::lock();
-            for ((at, _), is_unread) in batch.into_iter().zip(unread) {
+            let looked_at = batch.into_iter().zip(unread).filter(|((_, handle), _)| *handle != Handle::NONE);
+            for ((at, _), is_unread) in looked_at {
                 let connection = table.at(at);
                 let looks = if is_unread { connection.unread_looks.saturating_add(1) } else { 0 };
                 connection.unread_looks = looks;

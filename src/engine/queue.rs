@@ -4,8 +4,9 @@
 
 use std::collections::VecDeque;
 
+use super::connection::{Address, Connection, HangUp, Id, State};
 use super::exchange::{End, Incoming};
-use super::table::{Address, Connection, HangUp, Id, State, Table};
+use super::table::Table;
 
 /// Requests that wait on one connection may take so much of the heap, some 8,000 short ones. The connection of a
 /// client that pipelines more is hung up, since tiny_http would go on to read them into memory.
@@ -118,7 +119,7 @@ impl Table {
 
     /// Notes the end of an answer, and says what the thread that gave it has to do next.
     pub fn answered(&mut self, id: Id, end: End) -> Option<Job> {
-        let at = id.at();
+        let at = id.at;
         if end == End::Open && self.at(at).waiting.is_some() {
             return self.next_request(at);
         }

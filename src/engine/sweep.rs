@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::platform::{Handle, Look};
 
-use super::table::{self, Address, HangUp, State, Table};
+use super::connection::{Address, Connection, HangUp, State};
+use super::table::{self, Table};
 use super::way_back::LAST_READ;
 
 /// In alarm, a head may take this long. Closing an idle connection is legal (RFC 9112 9.5).
@@ -18,7 +19,7 @@ const HEAD_IN_ALARM: Duration = Duration::from_millis(10);
 /// And this long when descriptors are short.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// Between the two sides of a connection in its head, so that a head which was complete is still answered.
-const CUT_LASTS: Duration = Duration::from_millis(10);
+const CUT_LASTS: Duration = Duration::from_millis(4);
 /// A connection that tiny_http has not closed this long after it was shut down, and in so many sweeps, is held
 /// by a thread that can never run on.
 const LOST_FOR: Duration = Duration::from_secs(1);
@@ -42,19 +43,20 @@ pub struct Orders {
 pub struct Seen {
     /// How many handles are open.
     pub open_handles: u64,
+    /// Whether it found somebody to hang up.
+    pub has_hung_up: bool,
     /// When the next deadline is over.
     pub next_due: Option<Duration>,
 }
 
 /// Looks at every handle and every connection. `listeners`: what each listening socket is bound to.
 pub fn sweep(listeners: &[Listener], orders: Orders) -> Seen {
-    let places = {
+    {
         let mut table = table::lock();
         table.sweep += 1;
         table.is_urgent = false;
-        table.all()
-    };
-    let mut seen = Seen { open_handles: 0, next_due: None };
+    }
+    let mut seen = Seen { open_handles: 0, has_hung_up: false, next_due: None };
     for handle in Handle::all() {
         let look = handle.look();
         seen.open_handles += u64::from(look != Look::Closed);
@@ -64,8 +66,10 @@ pub fn sweep(listeners: &[Listener], orders: Orders) -> Seen {
             Look::Open | Look::Closed => {}
         }
     }
+    let places = table::lock().all();
     for at in places {
         let due = tend(&mut table::lock(), at, &orders);
+        seen.has_hung_up |= due.is_some_and(|due| due <= table::now());
         seen.next_due = [seen.next_due, due].into_iter().flatten().min();
     }
     let mut table = table::lock();
@@ -113,7 +117,7 @@ fn meet(handle: Handle, client: Address, listeners: &[Listener]) {
     let Some(local) = handle.local() else { return };
     let Some(listener) = listener_of(local, listeners) else { return };
     let (local, identity) = (local.into(), handle.identity());
-    let fits = |c: &table::Connection| {
+    let fits = |c: &Connection| {
         let is_other_half = c.was_met() && c.identity == identity && c.handles[1] == Handle::NONE;
         let is_unmet = !c.was_met() && !c.has_ended() && (c.local == local || c.local == Address::default());
         c.listener == listener && (is_other_half || is_unmet)

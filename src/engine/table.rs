@@ -7,13 +7,13 @@
 //! a hash of the client's address, so that its cost does not grow with the number of connections.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::platform::{Duplicate, Handle};
+use crate::platform::Handle;
 
+use super::connection::{Address, Connection, HangUp, Id, State};
 use super::queue::Waiting;
 
 /// Connections that the table has room for. Linux has 32,768 threads by default, and each takes at least one.
@@ -62,207 +62,6 @@ pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
 pub fn now() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
-}
-
-/// An internet address and port, in a form that is all zeros where it is unknown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Address {
-    ip: u128,
-    scope: u32,
-    port: u16,
-}
-
-impl From<SocketAddr> for Address {
-    fn from(from: SocketAddr) -> Self {
-        let ip = match from.ip() {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-            IpAddr::V6(v6) => v6,
-        };
-        let scope = if let SocketAddr::V6(v6) = from { v6.scope_id() } else { 0 };
-        Self { ip: ip.to_bits(), scope, port: from.port() }
-    }
-}
-
-impl Address {
-    /// A name for a socket that has no client any more: no address of a client has no port.
-    pub fn of_identity(identity: u64) -> Self {
-        Self { ip: identity.into(), scope: 0, port: 0 }
-    }
-}
-
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// There is none in this place of the table.
-    Free,
-    /// tiny_http waits for a request head, or reads one, or the connection waits in its pool.
-    InHead,
-    /// As `InHead`, and the side that receives was shut down. A head that was complete by then is still answered.
-    Cut,
-    /// Its first waiting request waits for a thread.
-    Ready,
-    /// A thread reads a request's body away.
-    Body,
-    /// A thread answers.
-    Answering,
-    /// A thread reads, for a last time, what a refused client still sends.
-    LastRead,
-    /// It was answered for the last time, and nothing more is answered on it.
-    Ending,
-    /// It was shut down both ways.
-    Lost,
-}
-
-/// Which side of a connection is to be shut down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HangUp {
-    /// The side that receives.
-    Receiving,
-    /// The side that sends, after the answer.
-    Sending,
-    /// Both.
-    Both,
-}
-
-/// A connection that was looked up before, to be looked up again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Id {
-    at: u32,
-    born: u64,
-}
-
-impl Id {
-    /// Its place, which it keeps as long as a thread works for it.
-    pub fn at(self) -> u32 {
-        self.at
-    }
-}
-
-/// One connection.
-pub struct Connection {
-    /// 1 for the first place that was ever taken, and so on; 0 in a free place.
-    pub born: u64,
-    /// Its number for people, given with its first request; 0 before.
-    pub number: u64,
-    /// Which of the listening sockets it came to.
-    pub listener: u8,
-    /// Which `Server` handed its requests over; 0 while it had none.
-    pub generation: u32,
-    /// The client's address; for a dead socket, which has none any more, one made of its identity.
-    pub client: Address,
-    /// The address of this host that it came to; unknown until the sweep sees it, where a socket listens at all.
-    pub local: Address,
-    /// Its local address was known from the start.
-    pub is_told_by_both: bool,
-    /// tiny_http's two handles, recorded while they were seen to be of this connection.
-    pub handles: [Handle; 2],
-    /// See [`Handle::identity`].
-    pub identity: u64,
-    /// The last sweep that saw it; for a new connection, the last one that began before it.
-    pub seen_in_sweep: u64,
-    /// The sweep in which it became `Lost`.
-    pub lost_in_sweep: u64,
-    /// What it does.
-    pub state: State,
-    /// Since when.
-    pub since: Duration,
-    /// Whether it is among those that wait for a thread.
-    pub(super) is_queued: bool,
-    /// Its requests that wait, if there are any.
-    pub waiting: Waiting,
-    /// What these take of the heap.
-    pub waiting_bytes: usize,
-    /// How often it was seen with bytes that nobody received, while it had no request.
-    pub unread_looks: u8,
-    next_in_bucket: u32,
-    /// The next connection that waits for a thread.
-    pub next_ready: u32,
-}
-
-impl Connection {
-    const FREE: Self = Self {
-        born: 0,
-        number: 0,
-        listener: 0,
-        generation: 0,
-        client: Address { ip: 0, scope: 0, port: 0 },
-        local: Address { ip: 0, scope: 0, port: 0 },
-        is_told_by_both: false,
-        handles: [Handle::NONE; 2],
-        identity: 0,
-        seen_in_sweep: 0,
-        lost_in_sweep: 0,
-        state: State::Free,
-        since: Duration::ZERO,
-        is_queued: false,
-        waiting: None,
-        waiting_bytes: 0,
-        unread_looks: 0,
-        next_in_bucket: 0,
-        next_ready: 0,
-    };
-
-    /// Whether some thread of ours works for it, or is about to.
-    pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::Ready | State::Body | State::Answering | State::LastRead)
-    }
-
-    /// Whether nothing more is answered on it.
-    pub fn has_ended(&self) -> bool {
-        matches!(self.state, State::Ending | State::Lost)
-    }
-
-    /// Whether its handles were ever known.
-    pub fn was_met(&self) -> bool {
-        self.handles[0] != Handle::NONE
-    }
-
-    /// Whether both of its handles are known.
-    pub fn was_met_twice(&self) -> bool {
-        self.handles[1] != Handle::NONE
-    }
-
-    /// A handle of a connection whose streams are the caller's, so that it cannot have been closed.
-    pub fn own_handle(&self) -> Option<Handle> {
-        self.known_handles().find(|handle| handle.identity() == self.identity)
-    }
-
-    /// Changes its state, from now on.
-    pub fn enter(&mut self, state: State) {
-        self.state = state;
-        self.since = now();
-    }
-
-    /// Whether `duplicate` is of this connection.
-    fn is(&self, duplicate: &Duplicate) -> bool {
-        let same = |known: Address, is: std::io::Result<SocketAddr>| is.is_ok_and(|is| known == is.into());
-        same(self.client, duplicate.peer_addr())
-            && same(self.local, duplicate.local_addr())
-            && self.identity == duplicate.identity()
-    }
-
-    fn known_handles(&self) -> impl Iterator<Item = Handle> {
-        self.handles.into_iter().filter(|&handle| handle != Handle::NONE)
-    }
-
-    /// Calls `act` with a verified duplicate, or not at all where there is no such socket any more.
-    pub fn with_socket<T>(&self, act: impl Fn(&Duplicate) -> T) -> Option<T> {
-        let verified = |duplicate: &Duplicate| self.is(duplicate).then(|| act(duplicate));
-        self.known_handles().find_map(|handle| handle.with_duplicate(verified).flatten())
-    }
-
-    /// Shuts it down, if its handles are known.
-    pub fn hang_up(&self, how: HangUp) {
-        let how = match how {
-            HangUp::Receiving => Shutdown::Read,
-            HangUp::Sending => Shutdown::Write,
-            HangUp::Both => Shutdown::Both,
-        };
-        let shut = self.with_socket(|socket| socket.shutdown(how));
-        if shut.is_some() && how != Shutdown::Write {
-            self.known_handles().for_each(Handle::cancel_receive);
-        }
-    }
 }
 
 /// All connections.
@@ -443,8 +242,7 @@ impl Table {
         let Some(&mut Connection { client, listener, identity, .. }) = self.get(id) else { return };
         let is_other = |c: &Connection| c.listener == listener && c.identity != identity;
         if self.find(client, is_other).is_none() {
-            let own = self.at(id.at).known_handles();
-            own.filter(|handle| handle.identity() == identity).for_each(Handle::close);
+            self.at(id.at).close();
         }
     }
 
@@ -456,13 +254,7 @@ impl Table {
         if all.any(|c| c.is_busy() && (!c.was_met() || c.identity == identity)) {
             return;
         }
-        let connection = self.at(at);
-        let is_lost = |socket: &Duplicate| socket.identity() == identity && socket.was_read();
-        for handle in connection.known_handles() {
-            if handle.with_duplicate(is_lost) == Some(true) {
-                handle.close();
-            }
-        }
+        self.at(at).give_back();
     }
 
     /// Shuts a connection down whose request asks for it. Where one client's address and port is connected to

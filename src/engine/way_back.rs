@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tiny_http::{ReadWrite, Request, Response};
 
 use super::body::Left;
+use super::connection::{HangUp, Id, State};
 use super::fault::Fault;
-use super::table::{self, HangUp, Id, State};
+use super::table;
 
 /// How long, and how much, a refused client that still sends is read for a last time: a socket that is closed with
 /// unread bytes resets the connection, and takes the answer with it.

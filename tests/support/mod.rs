@@ -69,6 +69,16 @@ impl Server {
         Self::run(command)
     }
 
+    /// The same with so many descriptors at most. The program raises the soft limit to the hard one, so both are set.
+    #[cfg(unix)]
+    pub fn start_with_descriptors(descriptors: u32, file: &Path) -> Self {
+        let mut command = Command::new("sh");
+        let limited =
+            format!("ulimit -n {descriptors} && exec \"$0\" --port 0 --trace json --timeout 2 \"$1\"");
+        command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_heapserve")).arg(file);
+        Self::run(command)
+    }
+
     pub fn run(mut command: Command) -> Self {
         command.stderr(Stdio::piped());
         let mut server = Self::run_unread(command);
