@@ -120,3 +120,14 @@ def wait_until(condition, seconds):
             return time.monotonic() - start
         time.sleep(0.02)
     return None
+
+
+def has_ended(client):
+    """Whether the server has closed this connection."""
+    client.settimeout(0.01)
+    try:
+        return client.recv(65536) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True

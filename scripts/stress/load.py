@@ -52,7 +52,8 @@ def held_viewers(file):
     """2,000 viewers held at once: all have their first byte, one more is answered within 100 ms, all bytes right"""
     count = 500 if SHORT else 2000
     whole = open(file, "rb").read()
-    with Server(PROGRAM, file) as server:
+    # The last viewer is read on after a minute on a slow machine.
+    with Server(PROGRAM, file, "--timeout", "600") as server:
         viewers = []
         for _ in range(count):
             viewer = server.connect(receive_bytes=4096)
