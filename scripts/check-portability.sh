@@ -107,9 +107,9 @@ is_ready_or_over() {
     [[ $port ]] || is_over "$server"
 }
 
-starts() { # starts MODE
+starts() { # starts MODE [OPTION...]
     : >out
-    wine heapserve.exe --mode "$1" -p 0 --trace json clip.mp4 >out 2>err </dev/null &
+    wine heapserve.exe --mode "$1" -p 0 --trace json "${@:2}" clip.mp4 >out 2>err </dev/null &
     server=$!
     within 60 is_ready_or_over
     [[ $port ]] || { cat out err >&2; return 1; }
@@ -187,6 +187,33 @@ try_mode() {
     check "$1: last line says stopped" "$(<last)" grep -q '"event":"stopped"' last
 }
 
+answers_with() { # answers_with STATUS OPTION...
+    [[ $(curl --silent --noproxy '*' --max-time 120 -o answer -w '%{http_code}' "${@:2}" "$url") == "$1" ]]
+}
+
+# ends_after TEXT: sends it on a connection of its own, which the server then ends.
+ends_after() {
+    # shellcheck disable=SC2016 # the inner shell expands it
+    timeout --foreground 30 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "$2" >&3 && cat <&3 >/dev/null' _ "$port" "$1"
+}
+
+# What one client may not cost the others: deadlines, refusals, hang-ups.
+try_walls() {
+    head -c 3000000 "$media" >upload
+    check 'walls: starts' 'no ready line within 60 s' starts stream --timeout 2 || return
+    check 'walls: another name than localhost is refused' 'no 421' answers_with 421 -H 'Host: evil.example'
+    check 'walls: an upload gets its refusal' 'no 405' answers_with 405 --data-binary @upload
+    check 'walls: a head that stops is hung up' 'still open' ends_after 'GET / HTTP/1.1\r\nX: '
+    check 'walls: an idle connection is closed' 'still open' ends_after ''
+    check 'walls: a body that stops is hung up' 'still open' \
+        ends_after 'PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n'
+    check 'walls: a close on a second line is kept' 'still open' \
+        ends_after 'HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: x\r\nConnection: close\r\n\r\n'
+    check 'walls: HTTP/2.0 is hung up' 'still open' ends_after 'GET / HTTP/2.0\r\nHost: localhost\r\n\r\n'
+    check 'walls: another client is answered' 'not the same' same clip.mp4 "$url"
+    check 'walls: Ctrl-C gives exit code 0' 'it does not' stops
+}
+
 need_tools
 lint "$windows"
 lint "$macos"
@@ -196,4 +223,5 @@ check 'Wine starts' 'no prefix' starts_wine || finish
 check 'missing file' 'not exit code 1 and one line naming it' refuses_missing_file
 try_mode buffer
 try_mode stream
+try_walls
 finish

@@ -37,8 +37,8 @@ pub struct Options {
     #[arg(short, long, default_value = "64K", value_name = "SIZE", value_parser = parse_chunk)]
     pub chunk_size: usize,
 
-    /// Close a connection on which nothing moves for this many seconds; 0 never does. What a client that
-    /// stopped reading held is then seen to be freed
+    /// How many seconds a client may take to send a request, or read nothing of an answer, before it is hung up;
+    /// 0 is for ever. Memory held for a stalled client is then freed, and the trace shows it
     #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_timeout, allow_negative_numbers = true)]
     pub timeout: Timeout,
 
