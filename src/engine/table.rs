@@ -277,3 +277,7 @@ fn bucket_of(client: Address) -> usize {
     static HASH: OnceLock<RandomState> = OnceLock::new();
     HASH.get_or_init(RandomState::new).hash_one(client) as usize % MOST
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use super::*;
+use crate::platform::{self, Look};
+
+fn address(text: &str) -> Address {
+    text.parse::<SocketAddr>().unwrap().into()
+}
+
+/// A client's end of a connection, and the handle of the server's.
+fn connected(listener: &TcpListener) -> (TcpStream, TcpStream, Handle) {
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (accepted, peer) = listener.accept().unwrap();
+    let handle = Handle::all().find(|handle| handle.look() == Look::Connected(peer)).unwrap();
+    (client, accepted, handle)
+}
+
+#[test]
+fn wall_20_a_hang_up_acts_on_its_own_connection_only() {
+    platform::reserve_duplicate().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (mut mine, accepted, my_handle) = connected(&listener);
+    let (mut strangers, mut other_accepted, strangers_handle) = connected(&listener);
+    let mut connection = Connection {
+        client: accepted.peer_addr().unwrap().into(),
+        local: accepted.local_addr().unwrap().into(),
+        identity: my_handle.identity(),
+        handles: [strangers_handle, Handle::NONE],
+        ..Connection::FREE
+    };
+    // The number was given to a stranger in the meantime.
+    connection.hang_up(HangUp::Both);
+    connection.close();
+    strangers.write_all(b"a").unwrap();
+    other_accepted.read_exact(&mut [0]).unwrap();
+    other_accepted.write_all(b"b").unwrap();
+    strangers.read_exact(&mut [0]).unwrap();
+
+    connection.handles[0] = my_handle;
+    connection.hang_up(HangUp::Both);
+    assert_eq!(mine.read(&mut [0]).unwrap(), 0, "hung up");
+}
+
+#[test]
+fn connections_are_told_apart_by_both_addresses_and_places_are_used_again() {
+    static CONNECTIONS: Mutex<Table> = Mutex::new(Table::new());
+    let mut table = CONNECTIONS.lock().unwrap();
+    let client = address("127.0.0.1:50000");
+    let locals = [address("127.0.0.1:3000"), address("127.0.0.2:3000"), address("[::1]:3000")];
+    let places = locals.map(|local| table.add(0, client, local).unwrap());
+    for (&local, &at) in locals.iter().zip(&places) {
+        assert_eq!(table.find(client, |c| c.local == local), Some(at));
+    }
+    assert_eq!(table.find(address("127.0.0.1:50001"), |_| true), None);
+    let id = table.id(places[1]);
+    assert!(table.get(id).is_some());
+    assert!(table.remove_if_unused(places[1]));
+    assert!(table.get(id).is_none(), "the name of what was there");
+    assert_eq!(table.find(client, |c| c.local == locals[1]), None);
+    assert_eq!(table.find(client, |c| c.local == locals[0]), Some(places[0]));
+    assert_eq!(table.add(0, client, locals[1]), Some(places[1]));
+    assert!(table.get(id).is_none(), "and of its successor is another");
+    assert_eq!((table.living, table.unasked), (3, 3));
+}
+
+#[test]
+fn a_full_table_says_so_and_has_room_again() {
+    static CONNECTIONS: Mutex<Table> = Mutex::new(Table::new());
+    let mut table = CONNECTIONS.lock().unwrap();
+    let client = |n: usize| Address::of_identity(n as u64 + 1);
+    for n in 0..MOST {
+        assert!(table.add(0, client(n), Address::default()).is_some());
+    }
+    assert_eq!(table.add(0, client(MOST), Address::default()), None);
+    for n in 0..MOST {
+        let at = table.find(client(n), |_| true).unwrap();
+        assert!(table.remove_if_unused(at));
+    }
+    assert_eq!((table.living, table.unasked), (0, 0));
+    assert!(table.add(0, client(MOST), Address::default()).is_some());
+}
