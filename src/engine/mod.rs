@@ -147,8 +147,9 @@ impl Engine {
     pub fn run(mut self, stop_requests: impl Fn() -> u32) {
         while stop_requests() == 0 {
             match panics::contain(|| self.tick()) {
-                Ok(IDLE_TICK) | Err(_) => thread::park_timeout(IDLE_TICK),
-                Ok(tick) => thread::sleep(tick),
+                Ok(tick) if tick <= TICK => thread::sleep(tick),
+                Ok(tick) => thread::park_timeout(tick),
+                Err(_) => thread::sleep(IDLE_TICK),
             }
         }
         self.acceptors.clear();
@@ -159,7 +160,7 @@ impl Engine {
     }
 
     /// Looks at what has happened; how long to wait for the next time. With nothing to do, that is a few atomics and
-    /// one system call for each listening socket.
+    /// two system calls for each listening socket.
     fn tick(&mut self) -> Duration {
         let heap_moves = heap::moves();
         let is_short = self.descriptors_are_short();
@@ -169,9 +170,11 @@ impl Engine {
         }
         let is_too_much = self.engine_holds_too_much();
         // Twice in a row, since the figures that it is told by are not read in the same instant.
-        let is_alarm = is_too_much && std::mem::replace(&mut self.watch.was_too_much, is_too_much);
+        let was_too_much = std::mem::replace(&mut self.watch.was_too_much, is_too_much);
+        let is_alarm = is_too_much && was_too_much;
         let has_moved = heap_moves != self.watch.heap_moves;
-        let is_due = self.watch.seen.next_due.is_some_and(|due| table::now() >= due);
+        let due_in = self.watch.seen.next_due.map(|due| due.saturating_sub(table::now()));
+        let is_due = due_in == Some(Duration::ZERO);
         let is_urgent = is_alarm || Instant::now() < self.watch.alert_until || table::lock().is_urgent;
         if (has_moved || is_due || is_urgent || !is_accepting) && Instant::now() >= self.watch.next_sweep {
             self.watch.heap_moves = heap_moves;
@@ -191,7 +194,7 @@ impl Engine {
         match () {
             () if may_be_stuck || is_too_much || is_urgent => URGENT_TICK,
             () if has_moved || is_due || !is_accepting => TICK,
-            () => IDLE_TICK,
+            () => due_in.unwrap_or(IDLE_TICK).clamp(TICK, IDLE_TICK),
         }
     }
 
