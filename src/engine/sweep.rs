@@ -1,4 +1,4 @@
-//! The sweep: weaknesses 9, 12 and 13, and what the [`table`](super::table) cannot know by itself.
+//! The sweep: weaknesses 9, 12 and 13, and what the [`table`] cannot know by itself.
 //!
 //! tiny_http tells neither when a connection begins nor when it ends, has no deadlines, and stores a head of any
 //! length. So the sweep looks at all handles of the process: it enters new connections, takes out those that

@@ -26,7 +26,7 @@ pub struct WayBack {
 
 enum Way {
     Writer(Box<dyn Write + Send>),
-    /// With the reader of what is left of a body; see [`body`].
+    /// With the reader of what is left of a body; see [`Left`].
     Stream {
         stream: Box<dyn ReadWrite + Send>,
         may_drop: bool,
