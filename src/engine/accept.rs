@@ -7,8 +7,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use crate::platform::{self, Handle};
 use super::connection::{Address, Connection, State};
 use super::panics;
 use super::queue::Origin;
-use super::sweep::Listener;
+use super::sweep::{LOST_FOR, Listener};
 use super::table::{self, Table};
 use super::way_back::send_slice;
 use super::workers::Workers;
@@ -94,9 +94,13 @@ impl Acceptor {
         let mut table = table::lock();
         for generation in self.old.iter_mut().chain([&mut self.current]).filter(|one| one.ended.is_some()) {
             generation.last_born.get_or_insert(table.last_born());
-            if is_short {
-                generation.abandon(&mut table);
+            if is_short && generation.has_left() {
+                abandon(&mut table, |connection| generation.may_have(connection));
             }
+        }
+        // Where nobody accepts, all that is left of this socket was accepted by loops that have ended.
+        if is_short && self.old.iter().chain([&self.current]).all(Generation::has_left) {
+            abandon(&mut table, |connection| connection.born > 0 && connection.listener == self.nth);
         }
         self.old.retain(|old| table.all().any(|at| old.may_have(table.at(at))));
     }
@@ -148,20 +152,24 @@ impl Generation {
     fn start(listener: &TcpListener, origin: Origin, workers: &Arc<Workers>) -> io::Result<Self> {
         let listener = listener.try_clone()?;
         let handle = Handle::of(&listener);
-        let server = panics::contain(|| Server::from_listener(listener, None))
-            .map_err(|_| io::Error::other("no thread for another accept loop"))?
-            .map_err(io::Error::other)?;
-        let server = Arc::new(server);
         let shared = Arc::new(Shared::default());
-        let (taken, state, workers) = (Arc::clone(&server), Arc::clone(&shared), Arc::clone(workers));
+        let (state, workers) = (Arc::clone(&shared), Arc::clone(workers));
+        let (give, given) = mpsc::channel::<Arc<Server>>();
         let take_requests = move || {
+            let Ok(taken) = given.recv() else { return };
             take_requests(&taken, &state, origin, &workers);
             // Dropping a server connects to it, without a timeout: so it is dropped here, where nobody waits.
             while Arc::strong_count(&taken) > 1 {
                 thread::yield_now();
             }
         };
+        // First the thread: a server without one would have to be dropped here.
         thread::Builder::new().name(panics::THREAD_NAME.to_owned()).spawn(take_requests)?;
+        let server = panics::contain(|| Server::from_listener(listener, None))
+            .map_err(|_| io::Error::other("no thread for another accept loop"))?
+            .map_err(io::Error::other)?;
+        let server = Arc::new(server);
+        let _ = give.send(Arc::clone(&server));
         Ok(Self { server, shared, origin, handle, ended: None, last_born: None })
     }
 
@@ -175,21 +183,29 @@ impl Generation {
             && (connection.generation == generation || may_be_its)
     }
 
-    /// Closes what nobody can take from its pool any more: its accept loop has ended, its idle threads have left after
-    /// five seconds, and those that are left are parked with connections that were lost (weakness 12).
-    fn abandon(&self, table: &mut Table) {
-        if self.ended.is_some_and(|at| at.elapsed() > POOL_LASTS) {
-            let is_lost = |c: &Connection| !self.may_have(c) || c.state == State::Lost;
-            if table.all().all(|at| is_lost(table.at(at))) {
-                let lost = table.all().filter(|&at| self.may_have(table.at(at))).collect::<Vec<_>>();
-                lost.into_iter().for_each(|at| table.at(at).close());
-            }
-        }
+    /// Whether its accept loop has ended, and its idle threads have left after five seconds.
+    fn has_left(&self) -> bool {
+        self.ended.is_some_and(|at| at.elapsed() > POOL_LASTS)
     }
 
     /// Whether its accept loop has not ended.
     fn accepts(&self, bound: SocketAddr) -> bool {
         self.handle.is_listening(bound)
+    }
+}
+
+/// Closes what nobody can take from the pool of a server any more: its accept loop has ended, its idle threads have
+/// left, and those that are left are parked with connections that were lost (weakness 12).
+fn abandon(table: &mut Table, is_its: impl Fn(&Connection) -> bool) {
+    if table.all().any(|at| is_its(table.at(at)) && table.at(at).state != State::Lost) {
+        return;
+    }
+    for at in table.all() {
+        let connection = table.at(at);
+        let is_settled = table::now() > connection.since + LOST_FOR && !connection.has_requests();
+        if is_settled && is_its(connection) {
+            connection.close();
+        }
     }
 }
 

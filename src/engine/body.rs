@@ -55,6 +55,8 @@ pub fn settle(request: &mut Request, patience: Option<Duration>) -> Settled {
     let is_chunked = lines("Transfer-Encoding").next().is_some();
     let is_sized = lines("Content-Length").next().is_some();
     let is_upgrade = lines("Connection").next().is_some_and(|line| mentions(line, "upgrade"));
+    let is_other_coding =
+        lines("Transfer-Encoding").any(|line| !line.value.as_str().eq_ignore_ascii_case("chunked"));
     let waits_in_1_0 = *request.http_version() == HTTPVersion(1, 0) && lines("Expect").next().is_some();
     let lengths = lines("Content-Length").map(|line| line.value.as_str());
     let is_malformed = syntax::content_length(lengths).is_err();
@@ -71,10 +73,11 @@ pub fn settle(request: &mut Request, patience: Option<Duration>) -> Settled {
     match () {
         () if is_malformed => refused(MALFORMED_LENGTH),
         () if is_sized && is_chunked => refused(TWO_LENGTHS),
+        () if is_other_coding => refused(OTHER_CODING),
         () if is_upgrade => Settled { left: Left::Unknown, fault: None },
         () if unread > READ_AWAY_MOST_BYTES => refused(TOO_LONG),
         // Reading it would send the 100 that HTTP/1.0 does not know (RFC 9110 10.1.1).
-        () if unread > 0 && waits_in_1_0 => refused(EXPECTS_IN_1_0),
+        () if (unread > 0 || is_chunked) && waits_in_1_0 => refused(EXPECTS_IN_1_0),
         () if unread > 0 || is_chunked => match read_away(request, unread, patience) {
             Err(fault) => Settled { left: Left::Some, fault: Some(fault) },
             Ok(()) if is_chunked => Settled { left: Left::Unknown, fault: None },
@@ -138,6 +141,7 @@ const TOO_LONG: Fault =
     Fault::new(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
 const MALFORMED_LENGTH: Fault = Fault::new(400, "the request's Content-Length is malformed");
 const TWO_LENGTHS: Fault = Fault::new(400, "the request has both Content-Length and Transfer-Encoding");
+const OTHER_CODING: Fault = Fault::new(501, "the only Transfer-Encoding that is known here is chunked");
 const EXPECTS_IN_1_0: Fault = Fault::new(417, "HTTP/1.0 has no Expect");
 const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
 const BROKEN: Fault = Fault::new(400, "the request's body ended early, or its chunks are malformed");

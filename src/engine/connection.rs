@@ -8,6 +8,9 @@ use crate::platform::{Duplicate, Handle};
 use super::queue::Waiting;
 use super::table;
 
+/// What a client may send in one state, in an alarm; a head may not be longer.
+const FLOOD_BYTES: u64 = 64 << 10;
+
 /// An internet address and port, in a form that is all zeros where it is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Address {
@@ -91,7 +94,7 @@ pub struct Connection {
     pub client: Address,
     /// The address of this host that it came to; unknown until the sweep sees it, where a socket listens at all.
     pub local: Address,
-    /// Its local address was known from the start.
+    /// Its socket listens at one address, so that a request tells both.
     pub is_told_by_both: bool,
     /// tiny_http's two handles, recorded while they were seen to be of this connection.
     pub handles: [Handle; 2],
@@ -105,6 +108,12 @@ pub struct Connection {
     pub state: State,
     /// Since when.
     pub since: Duration,
+    /// In an alarm, what the client had sent when it was first looked at; 0 before.
+    pub received_bytes: u64,
+    /// The sweep that was the last when requests came after its end.
+    pub late_in_sweep: u64,
+    /// A thread lets go of its requests.
+    pub is_forgetting: bool,
     /// Whether it is among those that wait for a thread.
     pub(super) is_queued: bool,
     /// Its requests that wait, if there are any.
@@ -135,6 +144,9 @@ impl Connection {
         lost_in_sweep: 0,
         state: State::Free,
         since: Duration::ZERO,
+        received_bytes: 0,
+        late_in_sweep: 0,
+        is_forgetting: false,
         is_queued: false,
         waiting: None,
         waiting_bytes: 0,
@@ -146,6 +158,27 @@ impl Connection {
     /// Whether some thread of ours works for it, or is about to.
     pub fn is_busy(&self) -> bool {
         matches!(self.state, State::Ready | State::Body | State::Answering | State::LastRead)
+    }
+
+    /// Whether requests of it are held, which own its handles.
+    pub fn has_requests(&self) -> bool {
+        self.is_busy() || self.is_queued || self.is_forgetting || self.waiting.is_some()
+    }
+
+    /// Whether it was known and is gone, so that its numbers may be those of another.
+    pub fn is_stale(&self) -> bool {
+        self.was_met() && self.own_handle().is_none()
+    }
+
+    /// In an alarm: whether its client sends more than a head may have, which tiny_http stores. Unknown, hence false,
+    /// but on Linux.
+    pub fn floods(&mut self) -> bool {
+        let now_bytes = self.with_socket(|socket| socket.received_bytes()).unwrap_or(0);
+        // All that came before its first request is one head.
+        if self.received_bytes == 0 && self.number > 0 {
+            self.received_bytes = now_bytes;
+        }
+        now_bytes > self.received_bytes + FLOOD_BYTES
     }
 
     /// Whether nothing more is answered on it.
@@ -163,7 +196,7 @@ impl Connection {
         self.handles[1] != Handle::NONE
     }
 
-    /// A handle of a connection whose streams are the caller's, so that it cannot have been closed.
+    /// A handle that is still its own. It stays so for a connection whose streams are the caller's.
     pub fn own_handle(&self) -> Option<Handle> {
         self.known_handles().find(|handle| handle.identity() == self.identity)
     }

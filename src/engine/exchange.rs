@@ -15,6 +15,8 @@ use super::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
 use super::table;
 use super::way_back::{WayBack, let_go};
 
+/// What a header line takes of the heap beside its text.
+const LINE_BYTES: usize = 96;
 /// What a request that waits takes of the heap beside its text: most of it is tiny_http's.
 const REQUEST_BYTES: usize = 1024;
 /// One request, and the way back.
@@ -82,7 +84,7 @@ impl Incoming {
         REQUEST_BYTES
             + match self {
                 Self::Ready(exchange) => exchange.target.len() + exchange.fields.bytes(),
-                Self::WithBody(request, _) => head_bytes(request),
+                Self::WithBody(request, _) => head_bytes(request) + LINE_BYTES * request.headers().len(),
             }
     }
 
@@ -93,9 +95,10 @@ impl Incoming {
             Self::Ready(exchange) => exchange,
             Self::WithBody(mut request, peer) => {
                 let settled = body::settle(&mut request, timeout);
-                if settled.left == Left::TooMuch {
-                    // Before the client has an answer and leaves: its streams cannot be dropped, only closed.
-                    table::wait_until_met(id, true);
+                if settled.fault.is_some() {
+                    // Before the client has an answer and leaves. Where too much is left, its streams cannot be
+                    // dropped, only closed.
+                    table::wait_until_met(id, settled.left == Left::TooMuch);
                 }
                 Exchange::take(request, peer, &settled)
             }
@@ -200,6 +203,8 @@ impl Exchange {
             // Before the drop of the writer, which would try to send what is left in tiny_http's buffer.
             End::BrokenOff => self.hang_up(HangUp::Both),
             End::Closed => self.hang_up(HangUp::Sending),
+            // tiny_http would close it only after the last read.
+            End::Open | End::Gone if self.way_back.has_last_read() => self.hang_up(HangUp::Sending),
             End::Open | End::Gone => {}
         }
         self.way_back.finish(self.id);

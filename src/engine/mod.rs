@@ -91,20 +91,23 @@ pub struct Engine {
 
 /// What the supervisor remembers from one tick to the next.
 struct Watch {
-    /// The program's own part of the heap.
+    /// The program's own part of the heap, at the start and now.
+    first_bytes: u64,
     own_bytes: u64,
     /// The heap had moved so often when the last sweep began.
     heap_moves: usize,
     /// What that sweep saw.
     seen: Seen,
-    next_sweep: Instant,
+    /// When it ended.
+    swept: Instant,
     /// When what the heads of an alarm took, and which is freed by then, goes back to the system: else each arena of the
     /// C library would keep the longest head that it ever had.
     trim_at: Option<Instant>,
     /// Until then a sweep is urgent, since an alarm is seldom the last one.
     alert_until: Instant,
-    /// Alarms in a row in which there was nobody to hang up.
+    /// Alarms in a row in which there was nobody to hang up, and what was held when they began.
     empty_alarms: u32,
+    alarm_bytes: u64,
     /// tiny_http held too much when it was last looked at.
     was_too_much: bool,
 }
@@ -130,12 +133,14 @@ impl Engine {
             .collect::<io::Result<Vec<_>>>()?;
         let listeners = acceptors.iter().map(Acceptor::listener).collect();
         let watch = Watch {
+            first_bytes: heap::live_bytes(),
             own_bytes: heap::live_bytes(),
             heap_moves: 0,
             seen: Seen { open_handles: 0, has_hung_up: false, next_due: None },
-            next_sweep: Instant::now(),
+            swept: Instant::now(),
             trim_at: None,
             empty_alarms: 0,
+            alarm_bytes: 0,
             alert_until: Instant::now(),
             was_too_much: false,
         };
@@ -153,8 +158,11 @@ impl Engine {
             }
         }
         self.acceptors.clear();
+        // Who has not sent a request by now need not.
+        self.timeout = Some(Duration::ZERO);
         let deadline = Instant::now() + STOP_PATIENCE;
         while table::lock().busy > 0 && stop_requests() < 2 && Instant::now() < deadline {
+            let _ = panics::contain(|| self.tick());
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -176,9 +184,9 @@ impl Engine {
         let due_in = self.watch.seen.next_due.map(|due| due.saturating_sub(table::now()));
         let is_due = due_in == Some(Duration::ZERO);
         let is_urgent = is_alarm || Instant::now() < self.watch.alert_until || table::lock().is_urgent;
-        if (has_moved || is_due || is_urgent || !is_accepting) && Instant::now() >= self.watch.next_sweep {
+        if (has_moved || is_due || is_urgent || !is_accepting) && self.may_sweep(is_urgent || is_short) {
             self.watch.heap_moves = heap_moves;
-            self.sweep(is_alarm, is_short, is_urgent);
+            self.sweep(is_alarm, is_short);
             self.learn_from_alarm(is_alarm);
         }
         if is_alarm {
@@ -198,21 +206,34 @@ impl Engine {
         }
     }
 
-    fn sweep(&mut self, is_alarm: bool, is_short: bool, is_urgent: bool) {
-        let queues_empty_at = self.acceptors.iter().map(Acceptor::queues_empty_at).min().unwrap_or_default();
+    /// Whether the last sweep is so long ago that another one takes no more than its share.
+    fn may_sweep(&self, is_urgent: bool) -> bool {
+        let share = if is_urgent { URGENT_SHARE } else { SHARE };
+        self.watch.swept.elapsed() >= HANDLE_COST * self.watch.seen.open_handles as u32 * share
+    }
+
+    fn sweep(&mut self, is_alarm: bool, is_short: bool) {
+        let queues_empty_at =
+            self.acceptors.iter().map(Acceptor::queues_empty_at).min().unwrap_or_else(table::now);
         let orders = Orders { timeout: self.timeout, is_alarm, is_short, queues_empty_at };
         self.watch.seen = sweep::sweep(&self.listeners, orders);
         self.acceptors.iter_mut().for_each(|acceptor| acceptor.retire(is_short));
-        let share = if is_urgent || is_short { URGENT_SHARE } else { SHARE };
-        self.watch.next_sweep = Instant::now() + HANDLE_COST * self.watch.seen.open_handles as u32 * share;
+        self.watch.swept = Instant::now();
     }
 
     fn learn_from_alarm(&mut self, is_alarm: bool) {
-        let is_empty = is_alarm && !self.watch.seen.has_hung_up;
+        let held_bytes = heap::live_bytes().saturating_sub(heap::buffer_bytes());
+        // What was learned is forgotten as soon as it is freed.
+        self.watch.own_bytes = self.watch.own_bytes.min(held_bytes.max(self.watch.first_bytes));
+        let is_empty = is_alarm && !self.watch.seen.has_hung_up && held_bytes <= self.watch.alarm_bytes;
+        if !is_empty {
+            // What grows is no such room.
+            self.watch.alarm_bytes = held_bytes;
+        }
         self.watch.empty_alarms = if is_empty { self.watch.empty_alarms + 1 } else { 0 };
         if self.watch.empty_alarms > EMPTY_ALARMS_MOST {
             self.watch.empty_alarms = 0;
-            self.watch.own_bytes = heap::live_bytes().saturating_sub(heap::buffer_bytes());
+            self.watch.own_bytes = held_bytes;
         }
     }
 

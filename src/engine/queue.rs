@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::connection::{Address, Connection, HangUp, Id, State};
 use super::exchange::{End, Incoming};
-use super::table::Table;
+use super::table::{self, Table};
 
 /// Requests that wait on one connection may take so much of the heap, some 8,000 short ones. The connection of a
 /// client that pipelines more is hung up, since tiny_http would go on to read them into memory.
@@ -37,7 +37,7 @@ impl Table {
         };
         self.at(at).generation = from.generation;
         self.push(at, request);
-        self.ready_count > self.idle_threads
+        self.jobs() > self.idle_threads
     }
 
     fn push(&mut self, at: u32, request: Incoming) {
@@ -60,12 +60,18 @@ impl Table {
                 self.busy += 1;
                 self.make_ready(at);
             }
-            // What it had already sent when it was closed, or a new connection of a client that uses its port again
-            // at once. The next sweep sees which.
-            State::Ending | State::Lost => self.is_urgent = true,
+            State::Ending | State::Lost => self.came_late(at),
             _ if is_too_much => self.hang_up(id, HangUp::Both),
             _ => {}
         }
+    }
+
+    /// A request that came after its connection's end is what the client had already sent, or is of a new connection
+    /// of a client that uses its port again at once. The next sweep sees which.
+    fn came_late(&mut self, at: u32) {
+        self.at(at).late_in_sweep = self.sweep;
+        self.is_urgent = true;
+        table::SUPERVISOR.get().inspect(|supervisor| supervisor.unpark());
     }
 
     /// The place of the connection that a request came by.
@@ -74,7 +80,14 @@ impl Table {
         let waits = |state| matches!(state, State::InHead | State::Cut);
         let waiting = self.find(client, |c| c.listener == listener && waits(c.state));
         let known = waiting.or_else(|| self.find(client, |c| c.listener == listener));
-        known.or_else(|| self.add(listener, client, local))
+        match known {
+            Some(at) if !self.at(at).has_ended() && self.at(at).is_stale() => {
+                self.remove_if_unused(at);
+                self.add(listener, client, local)
+            }
+            Some(at) => Some(at),
+            None => self.add(listener, client, local),
+        }
     }
 
     /// After a sweep: requests that came when their connection had ended are those of its successor, if that was
@@ -82,14 +95,16 @@ impl Table {
     pub fn pass_on_waiting(&mut self, at: u32) {
         let sweep = self.sweep;
         let connection = self.at(at);
-        if !connection.has_ended() || connection.waiting.is_none() || connection.is_queued {
+        let is_late = connection.has_ended() && connection.waiting.is_some() && !connection.is_queued;
+        if !is_late || connection.late_in_sweep >= sweep {
             return;
         }
-        let &mut Connection { client, listener, .. } = connection;
+        let &mut Connection { client, listener, generation, .. } = connection;
         let is_gone = connection.seen_in_sweep < sweep;
         let is_new = |c: &Connection| c.listener == listener && c.number == 0 && c.state == State::InHead;
         match self.find(client, is_new) {
             Some(successor) if is_gone => {
+                self.at(successor).generation = generation;
                 let waiting = self.take_waiting(at);
                 for request in waiting.into_iter().flat_map(|waiting| *waiting) {
                     self.push(successor, request);
@@ -112,6 +127,7 @@ impl Table {
         self.ready.0 = self.at(at).next_ready;
         self.at(at).is_queued = false;
         if self.at(at).has_ended() {
+            self.at(at).is_forgetting = true;
             return Some(Job::Forget(Some(self.id(at)), self.take_waiting(at)));
         }
         self.next_request(at)
@@ -129,9 +145,22 @@ impl Table {
             return None;
         }
         self.at(at).enter(State::Ending);
-        self.at(at).waiting.as_ref()?;
-        self.hang_up(id, HangUp::Both);
-        Some(Job::Forget(Some(id), self.take_waiting(at)))
+        if self.at(at).waiting.is_some() {
+            self.came_late(at);
+        }
+        None
+    }
+
+    /// Notes that a thread has let go of requests.
+    pub fn forgot(&mut self, id: Option<Id>) {
+        if let Some(connection) = id.and_then(|id| self.get(id)) {
+            connection.is_forgetting = false;
+        }
+    }
+
+    /// How many threads could work now.
+    pub fn jobs(&self) -> usize {
+        self.ready_count + usize::from(self.unplaced.is_some())
     }
 
     fn next_request(&mut self, at: u32) -> Option<Job> {
@@ -144,6 +173,7 @@ impl Table {
         }
         let bytes = request.heap_bytes();
         connection.waiting_bytes -= bytes;
+        connection.received_bytes = 0;
         connection.enter(if request.has_body() { State::Body } else { State::Answering });
         let number = connection.number;
         self.waiting_bytes -= bytes;

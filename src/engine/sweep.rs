@@ -8,21 +8,22 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::platform::{Handle, Look};
+use crate::platform::{Handle, Look, TELLS_BYTES};
 
 use super::connection::{Address, Connection, HangUp, State};
 use super::table::{self, Table};
 use super::way_back::LAST_READ;
 
-/// In alarm, a head may take this long. Closing an idle connection is legal (RFC 9112 9.5).
-const HEAD_IN_ALARM: Duration = Duration::from_millis(10);
+/// In alarm, a head may take this long where the system does not tell who sends how much. Closing an idle connection
+/// is legal (RFC 9112 9.5).
+const HEAD_IN_ALARM: Duration = Duration::from_millis(100);
 /// And this long when descriptors are short.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// Between the two sides of a connection in its head, so that a head which was complete is still answered.
 const CUT_LASTS: Duration = Duration::from_millis(4);
 /// A connection that tiny_http has not closed this long after it was shut down, and in so many sweeps, is held
 /// by a thread that can never run on.
-const LOST_FOR: Duration = Duration::from_secs(1);
+pub const LOST_FOR: Duration = Duration::from_secs(1);
 const LOST_FOR_SWEEPS: u64 = 20;
 
 /// What the sweep is to do, beside looking.
@@ -43,7 +44,7 @@ pub struct Orders {
 pub struct Seen {
     /// How many handles are open.
     pub open_handles: u64,
-    /// Whether it found somebody to hang up.
+    /// Whether it found somebody who floods, in alarm.
     pub has_hung_up: bool,
     /// When the next deadline is over.
     pub next_due: Option<Duration>,
@@ -69,7 +70,7 @@ pub fn sweep(listeners: &[Listener], orders: Orders) -> Seen {
     let places = table::lock().all();
     for at in places {
         let due = tend(&mut table::lock(), at, &orders);
-        seen.has_hung_up |= due.is_some_and(|due| due <= table::now());
+        seen.has_hung_up |= orders.is_alarm && due == Some(Duration::ZERO);
         seen.next_due = [seen.next_due, due].into_iter().flatten().min();
     }
     let mut table = table::lock();
@@ -104,26 +105,28 @@ fn listener_of(local: SocketAddr, listeners: &[Listener]) -> Option<u8> {
 
 /// A connected socket: one that is known, the other handle of such a one, or a new one.
 fn meet(handle: Handle, client: Address, listeners: &[Listener]) {
+    // The same client may have got the same handle anew, for another connection.
+    let identity = handle.identity();
     let mut table = table::lock();
     let sweep = table.sweep;
-    if let Some(at) = table.find(client, |c| c.handles.contains(&handle)) {
-        let connection = table.at(at);
-        // After its end, the same client may have got the same handle anew.
-        if !connection.has_ended() || connection.identity == handle.identity() {
-            connection.seen_in_sweep = sweep;
-            return;
-        }
+    if let Some(at) = table.find(client, |c| c.handles.contains(&handle) && c.identity == identity) {
+        table.at(at).seen_in_sweep = sweep;
+        return;
     }
     let Some(local) = handle.local() else { return };
     let Some(listener) = listener_of(local, listeners) else { return };
-    let (local, identity) = (local.into(), handle.identity());
+    let local = local.into();
     let fits = |c: &Connection| {
         let is_other_half = c.was_met() && c.identity == identity && c.handles[1] == Handle::NONE;
         let is_unmet = !c.was_met() && !c.has_ended() && (c.local == local || c.local == Address::default());
         c.listener == listener && (is_other_half || is_unmet)
     };
+    let is_told_by_both = !listeners[usize::from(listener)].bound.ip().is_unspecified();
     match table.find(client, fits).or_else(|| table.add(listener, client, local)) {
-        Some(at) => table.meet(at, handle, local, identity),
+        Some(at) => {
+            table.at(at).is_told_by_both = is_told_by_both;
+            table.meet(at, handle, local, identity);
+        }
         // No room: nobody could ever hang up on it later.
         None => {
             let client_is_same =
@@ -155,7 +158,8 @@ fn meet_dead(handle: Handle, listeners: &[Listener]) {
         Some(at) if table.at(at).handles[1] == Handle::NONE => table.meet(at, handle, local.into(), identity),
         Some(_) => {}
         None => {
-            if let Some(at) = table.add(u8::MAX, name, local.into()) {
+            let listener = listener_of(local, listeners).unwrap_or(u8::MAX);
+            if let Some(at) = table.add(listener, name, local.into()) {
                 table.at(at).enter(State::Lost);
                 table.at(at).lost_in_sweep = sweep;
                 table.meet(at, handle, local.into(), identity);
@@ -172,8 +176,10 @@ fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
         return None;
     }
     let connection = table.at(at);
+    let floods = orders.is_alarm && connection.state != State::Free && connection.floods();
     let most = match connection.state {
-        State::InHead | State::Body if orders.is_alarm => Some(HEAD_IN_ALARM),
+        _ if floods => None,
+        State::InHead | State::Body if orders.is_alarm && !TELLS_BYTES => Some(HEAD_IN_ALARM),
         State::InHead if orders.is_short => {
             Some(orders.timeout.unwrap_or(HEAD_WHEN_SHORT).min(HEAD_WHEN_SHORT))
         }
@@ -184,19 +190,21 @@ fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
         State::Lost if orders.is_short => Some(LOST_FOR),
         State::Free | State::Ready | State::Answering | State::Lost => None,
     };
-    let due = connection.since + most?;
+    let due = if floods { Duration::ZERO } else { connection.since + most? };
     if table::now() < due {
         return Some(due);
     }
     // Elsewhere than on Linux, bytes that were received are lost with the side that receives.
     let may_cut = cfg!(any(target_os = "linux", target_os = "android")) || orders.queues_empty_at >= due;
     match connection.state {
-        State::InHead if may_cut => {
+        State::InHead if floods || may_cut => {
             connection.hang_up(HangUp::Receiving);
             connection.enter(State::Cut);
         }
+        State::Body if floods => connection.hang_up(HangUp::Both),
         State::Body => connection.hang_up(HangUp::Receiving),
-        State::LastRead => connection.hang_up(HangUp::Both),
+        State::LastRead | State::Ready | State::Answering => connection.hang_up(HangUp::Both),
+        State::Lost if floods => connection.hang_up(HangUp::Both),
         State::Cut if orders.queues_empty_at < due => {}
         State::Cut | State::Ending => {
             connection.hang_up(HangUp::Both);

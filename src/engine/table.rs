@@ -45,8 +45,13 @@ pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
             // A request does not tell which address of this host it came to: there may be a second connection.
             let is_certain = connection.is_told_by_both || swept > begun;
             let is_met = if needs_both { connection.was_met_twice() } else { connection.was_met() };
+            let is_met = is_met && !connection.is_stale();
             if is_met && is_certain {
                 return true;
+            }
+            // A whole sweep did not see it.
+            if swept > begun {
+                return false;
             }
             table.is_urgent = true;
         }
@@ -228,8 +233,7 @@ impl Table {
     /// Takes a connection out that has no request and for which no thread works; whether it was one.
     pub fn remove_if_unused(&mut self, at: u32) -> bool {
         let connection = self.at(at);
-        let is_unused = !connection.is_busy() && !connection.is_queued && connection.waiting.is_none();
-        let removes = is_unused && connection.state != State::Free;
+        let removes = !connection.has_requests() && connection.state != State::Free;
         if removes {
             self.remove(at);
         }
@@ -251,7 +255,7 @@ impl Table {
     pub fn give_back(&mut self, at: u32) {
         let identity = self.at(at).identity;
         let mut all = self.places[..self.used as usize].iter();
-        if all.any(|c| c.is_busy() && (!c.was_met() || c.identity == identity)) {
+        if all.any(|c| c.has_requests() && (!c.was_met() || c.identity == identity)) {
             return;
         }
         self.at(at).give_back();
@@ -265,7 +269,8 @@ impl Table {
         while let Some(at) = link.checked_sub(1) {
             let connection = self.at(at);
             link = connection.next_in_bucket;
-            if connection.client == client && connection.listener == listener {
+            let may_be_it = connection.born == id.born || !connection.is_told_by_both;
+            if connection.client == client && connection.listener == listener && may_be_it {
                 connection.hang_up(how);
             }
         }

@@ -2,7 +2,7 @@
 //! that was not read to its end.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::time::{Duration, Instant};
 
 use tiny_http::{ReadWrite, Request, Response};
@@ -26,9 +26,9 @@ pub struct WayBack {
 
 enum Way {
     Writer(Box<dyn Write + Send>),
-    /// With the reader of what is left of a body; see [`Left`].
+    /// With the reader of what is left of a body; see [`Left`]. Never dropped by itself, also when something panics.
     Stream {
-        stream: Box<dyn ReadWrite + Send>,
+        stream: ManuallyDrop<Box<dyn ReadWrite + Send>>,
         may_drop: bool,
     },
 }
@@ -41,11 +41,16 @@ impl WayBack {
             (Left::Some | Left::TooMuch, Some(fault)) => {
                 fault.head_is_sent = true;
                 let stream = request.upgrade("HTTP/1.1", Response::empty(fault.status));
-                Way::Stream { stream, may_drop: left == Left::Some }
+                Way::Stream { stream: ManuallyDrop::new(stream), may_drop: left == Left::Some }
             }
             _ => Way::Writer(request.into_writer()),
         };
         Self { way, timeout: None }
+    }
+
+    /// Whether the client is read from for a last time after the answer.
+    pub fn has_last_read(&self) -> bool {
+        matches!(self.way, Way::Stream { .. })
     }
 
     /// The end of the last answer. The connection has been shut down for sending where it ends here.
@@ -58,7 +63,7 @@ impl WayBack {
     fn to(&mut self) -> &mut dyn Write {
         match &mut self.way {
             Way::Writer(writer) => writer,
-            Way::Stream { stream, .. } => stream,
+            Way::Stream { stream, .. } => &mut **stream,
         }
     }
 
@@ -105,23 +110,23 @@ fn is_timeout(error: &io::Error) -> bool {
 /// Throws away what a refused client still sends, so that it gets to read its answer; the sweep ends a read that
 /// takes too long. Not inlined: its stack would be part of every viewer's.
 #[inline(never)]
-fn last_read(mut stream: Box<dyn ReadWrite + Send>, may_drop: bool, id: Option<Id>) {
+fn last_read(mut stream: ManuallyDrop<Box<dyn ReadWrite + Send>>, may_drop: bool, id: Option<Id>) {
     let start = Instant::now();
-    let Some(id) = id else { return mem::forget(stream) };
+    let Some(id) = id else { return };
     if let Some(connection) = table::lock().get(id) {
         connection.enter(State::LastRead);
     }
     if may_drop {
-        throw_away(&mut stream, start);
+        throw_away(&mut *stream, start);
         table::lock().hang_up(id, HangUp::Both);
         // What is left of the body is read by this, until the hang-up.
-        drop(stream);
+        drop(ManuallyDrop::into_inner(stream));
     } else {
         // Not through the stream, whose end would drop the reader.
         if table::wait_until_met(id, true) {
             throw_away(&mut Own(id), start);
         }
-        leak(stream, id);
+        close_leaked(id);
     }
 }
 
@@ -146,9 +151,8 @@ impl Read for Own {
     }
 }
 
-/// Leaks a stream that must not be dropped, and closes its two handles, which nobody else uses.
-fn leak(stream: Box<dyn ReadWrite + Send>, id: Id) {
-    mem::forget(stream);
+/// Closes the two handles of a stream that was leaked, which nobody else uses.
+fn close_leaked(id: Id) {
     let mut table = table::lock();
     table.hang_up(id, HangUp::Both);
     table.close(id);
@@ -156,12 +160,9 @@ fn leak(stream: Box<dyn ReadWrite + Send>, id: Id) {
 
 /// Lets go of a request that nobody answers and whose body's reader must not be dropped.
 pub fn let_go(request: Request, id: Option<Id>) {
-    let stream = request.upgrade("HTTP/1.1", Response::empty(400));
-    match id {
-        Some(id) => {
-            table::wait_until_met(id, true);
-            leak(stream, id);
-        }
-        None => mem::forget(stream),
+    mem::forget(request.upgrade("HTTP/1.1", Response::empty(400)));
+    if let Some(id) = id {
+        table::wait_until_met(id, true);
+        close_leaked(id);
     }
 }

@@ -56,7 +56,7 @@ impl Workers {
 
     /// For the supervisor: wakes or starts threads for what the sweep has made ready, or what found none before.
     pub fn see_to_ready(self: &Arc<Self>) {
-        if table::lock().ready_count > 0 {
+        if table::lock().jobs() > 0 {
             self.work.notify_all();
             self.add_threads(1);
         }
@@ -67,7 +67,7 @@ impl Workers {
     fn add_threads(self: &Arc<Self>, most: usize) {
         for _ in 0..most {
             let mut table = table::lock();
-            if table.ready_count <= table.idle_threads {
+            if table.jobs() <= table.idle_threads {
                 return;
             }
             table.idle_threads += 1;
@@ -124,6 +124,7 @@ impl Workers {
                 for request in waiting.into_iter().flat_map(|waiting| *waiting) {
                     let _ = panics::contain(|| request.forget(id));
                 }
+                table::lock().forgot(id);
                 None
             }
         }

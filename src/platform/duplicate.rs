@@ -26,10 +26,16 @@ impl Duplicate {
         identity_of(&self.0)
     }
 
+    /// What came from the client, in bytes; 0 but on Linux.
+    pub fn received_bytes(&self) -> u64 {
+        bytes_received(&self.0)
+    }
+
     /// Whether bytes came from the client and all of them were read, so that some thread had taken this
     /// connection. For a socket that is shut down for reading; unknown, hence false, but on Linux.
     pub fn was_read(&self) -> bool {
-        bytes_received(&self.0) > 0 && matches!(self.0.peek(&mut [0]), Ok(0) | Err(_))
+        // The end of what the client sends counts as a byte.
+        self.received_bytes() > 1 && matches!(self.0.peek(&mut [0]), Ok(0) | Err(_))
     }
 }
 

@@ -16,4 +16,4 @@ pub use files::media_open_options;
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::{RESIDENT_SET_MEANING, ResidentSet, give_back_freed, resident_set};
 pub use signals::{catch_stop_signals, stop_signals};
-pub use sockets::{Handle, Look, have_unread, listener_options, widen_backlog};
+pub use sockets::{Handle, Look, TELLS_BYTES, have_unread, listener_options, widen_backlog};

@@ -185,6 +185,9 @@ pub(super) fn identity_of(_socket: &TcpStream) -> u64 {
     0
 }
 
+/// Whether the system tells how many bytes came to a socket.
+pub const TELLS_BYTES: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// `tcpi_bytes_received` of TCP_INFO (tcp(7)).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn bytes_received(socket: &TcpStream) -> u64 {
