@@ -126,7 +126,7 @@ fn twenty_thousand_pieces_of_garbage_are_refused_or_answered() {
                     let status = answers.get(9..12).map(|s| String::from_utf8_lossy(s).into_owned());
                     let known = [
                         "100", "200", "204", "206", "304", "400", "404", "405", "412", "413", "416", "417",
-                        "421", "431",
+                        "421", "431", "501",
                     ];
                     assert!(
                         refused || known.contains(&status.unwrap().as_str()),

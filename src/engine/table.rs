@@ -46,6 +46,12 @@ pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
             let is_certain = connection.is_told_by_both || swept > begun;
             let is_met = if needs_both { connection.was_met_twice() } else { connection.was_met() };
             let is_met = is_met && !connection.is_stale();
+            let &mut Connection { client, listener, identity, .. } = connection;
+            // Two connections of one client: nobody knows which of them it is.
+            let is_other = |c: &Connection| c.listener == listener && c.identity != identity;
+            if needs_both && is_met && is_certain && table.find(client, is_other).is_some() {
+                return false;
+            }
             if is_met && is_certain {
                 return true;
             }
