@@ -41,9 +41,9 @@ impl Workers {
         let request = Incoming::new(request, peer);
         let (needs_thread, is_new) = {
             let mut table = table::lock();
-            let before = table.unasked;
+            let before = table.last_number;
             let needs_thread = table.enqueue(origin, request);
-            (needs_thread, table.unasked < before || table.is_urgent)
+            (needs_thread, table.last_number > before || table.is_urgent)
         };
         if needs_thread {
             self.add_threads(1);
