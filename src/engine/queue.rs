@@ -71,7 +71,7 @@ impl Table {
     fn came_late(&mut self, at: u32) {
         self.at(at).late_in_sweep = self.sweep;
         self.is_urgent = true;
-        table::SUPERVISOR.get().inspect(|supervisor| supervisor.unpark());
+        table::wake_supervisor();
     }
 
     /// The place of the connection that a request came by.

@@ -32,6 +32,11 @@ pub fn lock() -> MutexGuard<'static, Table> {
 /// The thread that sweeps.
 pub static SUPERVISOR: OnceLock<Thread> = OnceLock::new();
 
+/// Has it look at what has happened now, if it rests.
+pub fn wake_supervisor() {
+    SUPERVISOR.get().inspect(|supervisor| supervisor.unpark());
+}
+
 /// Waits until the sweep has seen both handles of a connection, or at least one, so that it can be acted on; for
 /// a while at most, since it never sees a client that has gone before. Whether it has.
 pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
@@ -46,14 +51,8 @@ pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
             let is_certain = connection.is_told_by_both || swept > begun;
             let is_met = if needs_both { connection.was_met_twice() } else { connection.was_met() };
             let is_met = is_met && !connection.is_stale();
-            let &mut Connection { client, listener, identity, .. } = connection;
-            // Two connections of one client: nobody knows which of them it is.
-            let is_other = |c: &Connection| c.listener == listener && c.identity != identity;
-            if needs_both && is_met && is_certain && table.find(client, is_other).is_some() {
-                return false;
-            }
             if is_met && is_certain {
-                return true;
+                return !(needs_both && table.is_in_doubt(id));
             }
             // A whole sweep did not see it.
             if swept > begun {
@@ -64,7 +63,7 @@ pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
         if start.elapsed() >= MEETING_TAKES_MOST {
             return false;
         }
-        SUPERVISOR.get().inspect(|supervisor| supervisor.unpark());
+        wake_supervisor();
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -249,11 +248,15 @@ impl Table {
     /// Closes the handles of a connection whose streams were leaked, so that nobody else uses them; not where it is
     /// in doubt which connection of its client that is.
     pub fn close(&mut self, id: Id) {
-        let Some(&mut Connection { client, listener, identity, .. }) = self.get(id) else { return };
-        let is_other = |c: &Connection| c.listener == listener && c.identity != identity;
-        if self.find(client, is_other).is_none() {
+        if self.get(id).is_some() && !self.is_in_doubt(id) {
             self.at(id.at).close();
         }
+    }
+
+    /// Whether its client has another connection from the same port, so that nobody knows which of them this is.
+    fn is_in_doubt(&mut self, id: Id) -> bool {
+        let &mut Connection { client, listener, identity, .. } = self.at(id.at);
+        self.find(client, |c| c.listener == listener && c.identity != identity).is_some()
     }
 
     /// Closes the handles of a connection that is held by a thread which can never run on: it was shut down both

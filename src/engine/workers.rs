@@ -50,7 +50,7 @@ impl Workers {
         }
         self.work.notify_one();
         if is_new {
-            table::SUPERVISOR.get().inspect(|supervisor| supervisor.unpark());
+            table::wake_supervisor();
         }
     }
 
