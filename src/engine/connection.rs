@@ -31,6 +31,11 @@ impl From<SocketAddr> for Address {
 }
 
 impl Address {
+    /// Whether both are of the same host.
+    pub fn has_ip_of(self, other: Self) -> bool {
+        (self.ip, self.scope) == (other.ip, other.scope)
+    }
+
     /// A name for a socket that has no client any more: no address of a client has no port.
     pub fn of_identity(identity: u64) -> Self {
         Self { ip: identity.into(), scope: 0, port: 0 }
@@ -96,6 +101,8 @@ pub struct Connection {
     pub local: Address,
     /// Its socket listens at one address, so that a request tells both.
     pub is_told_by_both: bool,
+    /// The request that is being answered is known to have come by these handles, so that they may be closed with it.
+    pub is_certain: bool,
     /// tiny_http's two handles, recorded while they were seen to be of this connection.
     pub handles: [Handle; 2],
     /// See [`Handle::identity`].
@@ -138,6 +145,7 @@ impl Connection {
         client: Address { ip: 0, scope: 0, port: 0 },
         local: Address { ip: 0, scope: 0, port: 0 },
         is_told_by_both: false,
+        is_certain: false,
         handles: [Handle::NONE; 2],
         identity: 0,
         seen_in_sweep: 0,

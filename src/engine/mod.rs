@@ -136,7 +136,7 @@ impl Engine {
             first_bytes: heap::live_bytes(),
             own_bytes: heap::live_bytes(),
             heap_moves: 0,
-            seen: Seen { open_handles: 0, has_hung_up: false, next_due: None },
+            seen: Seen::default(),
             swept: Instant::now(),
             trim_at: None,
             empty_alarms: 0,

@@ -174,6 +174,7 @@ impl Table {
         let bytes = request.heap_bytes();
         connection.waiting_bytes -= bytes;
         connection.received_bytes = 0;
+        connection.is_certain = false;
         connection.enter(if request.has_body() { State::Body } else { State::Answering });
         let number = connection.number;
         self.waiting_bytes -= bytes;

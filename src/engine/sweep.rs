@@ -40,7 +40,7 @@ pub struct Orders {
 }
 
 /// What the sweep saw.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
     /// How many handles are open.
     pub open_handles: u64,
@@ -48,6 +48,23 @@ pub struct Seen {
     pub has_hung_up: bool,
     /// When the next deadline is over.
     pub next_due: Option<Duration>,
+    /// As in [`Table`].
+    dead_locals: [Option<Address>; 2],
+}
+
+impl Seen {
+    /// Notes a socket that may be one of ours whose client is gone. It does not tell by which client it came, but
+    /// the address of this host that it came to. A socket that listens at every address tells none.
+    fn note_dead(&mut self, handle: Handle, listeners: &[Listener]) {
+        let is_dead =
+            |local: &SocketAddr| !local.ip().is_unspecified() && listener_of(*local, listeners).is_some();
+        let Some(local) = handle.local().filter(is_dead).map(Address::from) else { return };
+        match self.dead_locals {
+            [None, _] => self.dead_locals[0] = Some(local),
+            [Some(first), None] if !first.has_ip_of(local) => self.dead_locals[1] = Some(local),
+            _ => {}
+        }
+    }
 }
 
 /// Looks at every handle and every connection. `listeners`: what each listening socket is bound to.
@@ -57,14 +74,22 @@ pub fn sweep(listeners: &[Listener], orders: Orders) -> Seen {
         table.sweep += 1;
         table.is_urgent = false;
     }
-    let mut seen = Seen { open_handles: 0, has_hung_up: false, next_due: None };
+    let mut seen = Seen::default();
+    let hides_locals = listeners.iter().any(|listener| listener.bound.ip().is_unspecified());
     for handle in Handle::all() {
         let look = handle.look();
         seen.open_handles += u64::from(look != Look::Closed);
         match look {
             Look::Connected(peer) => meet(handle, peer.into(), listeners),
-            Look::Open if orders.is_short => meet_dead(handle, listeners),
-            Look::Open | Look::Closed => {}
+            Look::Open => {
+                if hides_locals {
+                    seen.note_dead(handle, listeners);
+                }
+                if orders.is_short {
+                    meet_dead(handle, listeners);
+                }
+            }
+            Look::Closed => {}
         }
     }
     let places = table::lock().all();
@@ -75,6 +100,7 @@ pub fn sweep(listeners: &[Listener], orders: Orders) -> Seen {
     }
     let mut table = table::lock();
     table.bound_waiting();
+    table.dead_locals = seen.dead_locals;
     table.swept = table.sweep;
     seen
 }

@@ -52,7 +52,9 @@ pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
             let is_met = if needs_both { connection.was_met_twice() } else { connection.was_met() };
             let is_met = is_met && !connection.is_stale();
             if is_met && is_certain {
-                return !(needs_both && table.is_in_doubt(id));
+                let is_certain = !table.is_in_doubt(id);
+                table.at(id.at).is_certain |= needs_both && is_certain;
+                return is_certain || !needs_both;
             }
             // A whole sweep did not see it.
             if swept > begun {
@@ -103,6 +105,8 @@ pub struct Table {
     pub swept: u64,
     /// A thread waits for a sweep.
     pub is_urgent: bool,
+    /// Addresses of this host with dead sockets, in the sweep that ended last: two stand for any number.
+    pub dead_locals: [Option<Address>; 2],
     last_born: u64,
     /// The number that was given last.
     pub last_number: u64,
@@ -130,6 +134,7 @@ impl Table {
             last_number: 0,
             unplaced: None,
             is_urgent: false,
+            dead_locals: [None; 2],
         }
     }
 
@@ -245,18 +250,22 @@ impl Table {
         removes
     }
 
-    /// Closes the handles of a connection whose streams were leaked, so that nobody else uses them; not where it is
-    /// in doubt which connection of its client that is.
+    /// Closes the handles of a connection whose streams were leaked, so that nobody else uses them; not where
+    /// [`wait_until_met`] could not tell which connection of its client that is.
     pub fn close(&mut self, id: Id) {
-        if self.get(id).is_some() && !self.is_in_doubt(id) {
-            self.at(id.at).close();
+        if let Some(connection) = self.get(id).filter(|connection| connection.is_certain) {
+            connection.close();
         }
     }
 
-    /// Whether its client has another connection from the same port, so that nobody knows which of them this is.
+    /// Whether the request may have come by another connection: its client has one from the same port, or there is
+    /// a dead socket at another address of this host, which does not tell its client any more.
     fn is_in_doubt(&mut self, id: Id) -> bool {
-        let &mut Connection { client, listener, identity, .. } = self.at(id.at);
-        self.find(client, |c| c.listener == listener && c.identity != identity).is_some()
+        let &mut Connection { client, listener, identity, local, is_told_by_both, .. } = self.at(id.at);
+        let dead = self.dead_locals.into_iter().flatten();
+        let has_other_dead = dead.filter(|dead| !dead.has_ip_of(local)).count() > 0;
+        (has_other_dead && !is_told_by_both)
+            || self.find(client, |c| c.listener == listener && c.identity != identity).is_some()
     }
 
     /// Closes the handles of a connection that is held by a thread which can never run on: it was shut down both
