@@ -2,11 +2,14 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
-use crate::units::parse_size;
+use crate::instrument::trace::{Color, TraceFormat};
+use crate::instrument::units::parse_size;
+use crate::modes::Mode;
 
 /// Serve a file whole from memory or bit by bit, and see on every request what that costs the heap.
 #[derive(Debug, Parser)]
@@ -56,45 +59,29 @@ pub struct Options {
     pub color: Color,
 }
 
-/// How the file is brought into an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Mode {
-    /// Read it whole into memory, then send it
-    Buffer,
-    /// Send it bit by bit
-    Stream,
-}
+/// As clap's own: the command line is wrong.
+const USAGE_ERROR: u8 = 2;
 
-impl Mode {
-    /// Its name on the command line and in the trace.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Buffer => "buffer",
-            Self::Stream => "stream",
-        }
+impl Options {
+    /// Reads the command line. The error: help or a message was printed, and the program ends with this code.
+    pub fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| end_with(&error))
     }
 }
 
-/// The form of the trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TraceFormat {
-    /// One line per request
-    Text,
-    /// One object per request, sizes in bytes, times in microseconds
-    Json,
-    /// No request lines
-    Off,
-}
-
-/// When the text trace has colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
+/// Prints help and version on stdout, and an error as one line on stderr.
+fn end_with(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    // The error, its values and its tip, without the usage and the hint at the end.
+    let said = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words = said.flat_map(str::split_whitespace).skip_while(|&word| word == "error:");
+    let line = words.collect::<Vec<_>>().join(" ");
+    eprintln!("heapserve: {line}; see heapserve --help");
+    ExitCode::from(USAGE_ERROR)
 }
 
 /// Where to listen.

@@ -54,7 +54,7 @@ pub enum State {
     /// Its first waiting request waits for a thread.
     Ready,
     /// A thread reads a request's body away.
-    Body,
+    InBody,
     /// A thread answers.
     Answering,
     /// A thread reads, for a last time, what a refused client still sends.
@@ -165,7 +165,7 @@ impl Connection {
 
     /// Whether some thread of ours works for it, or is about to.
     pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::Ready | State::Body | State::Answering | State::LastRead)
+        matches!(self.state, State::Ready | State::InBody | State::Answering | State::LastRead)
     }
 
     /// Whether requests of it are held, which own its handles.

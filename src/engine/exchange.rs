@@ -8,6 +8,7 @@ use tiny_http::{HTTPVersion, Method, Request};
 
 use crate::http::Fields;
 use crate::http::head::Persistence;
+use crate::instrument::record::Outcome;
 
 use super::body::{self, Left, Settled, mentions};
 use super::connection::{HangUp, Id, State};
@@ -104,7 +105,7 @@ impl Incoming {
             }
         };
         if let Some(connection) = table::lock().get(id)
-            && connection.state == State::Body
+            && connection.state == State::InBody
         {
             connection.enter(State::Answering);
         }
@@ -186,16 +187,19 @@ impl Exchange {
         }
     }
 
-    /// The answer could not be sent to its end, because the client has left or for another reason.
-    pub fn broke_off(&mut self, client_left: bool) {
-        self.end = End::BrokenOff;
-        if !client_left && let Some(id) = self.id {
-            table::wait_until_met(id, false);
+    /// Lets go of the connection, for its next request or for good. `outcome`: how the answer ended.
+    pub fn finish(mut self, outcome: Outcome) -> End {
+        match outcome {
+            Outcome::ClientClosed => self.end = End::BrokenOff,
+            Outcome::TimedOut | Outcome::Short | Outcome::Failed => {
+                self.end = End::BrokenOff;
+                // The client may still be there, so the connection must be known, to be shut down.
+                self.id.inspect(|&id| {
+                    table::wait_until_met(id, false);
+                });
+            }
+            Outcome::Sent | Outcome::Refused | Outcome::Missing | Outcome::Forbidden => {}
         }
-    }
-
-    /// Lets go of the connection, for its next request or for good.
-    pub fn finish(mut self) -> End {
         if self.end != End::BrokenOff && self.way_back.flush().is_err() {
             self.end = End::BrokenOff;
         }

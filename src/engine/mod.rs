@@ -46,7 +46,8 @@ use nudge::Nudger;
 use sweep::{Listener, Orders, Seen};
 use workers::Workers;
 
-use crate::{heap, platform};
+use crate::instrument::heap;
+use crate::platform;
 
 pub use exchange::{End, Exchange};
 pub use panics::contain as contain_panic;

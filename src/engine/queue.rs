@@ -175,7 +175,7 @@ impl Table {
         connection.waiting_bytes -= bytes;
         connection.received_bytes = 0;
         connection.is_certain = false;
-        connection.enter(if request.has_body() { State::Body } else { State::Answering });
+        connection.enter(if request.has_body() { State::InBody } else { State::Answering });
         let number = connection.number;
         self.waiting_bytes -= bytes;
         Some(Job::Answer(id, number, request))

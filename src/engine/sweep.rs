@@ -205,11 +205,11 @@ fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
     let floods = orders.is_alarm && connection.state != State::Free && connection.floods();
     let most = match connection.state {
         _ if floods => None,
-        State::InHead | State::Body if orders.is_alarm && !TELLS_BYTES => Some(HEAD_IN_ALARM),
+        State::InHead | State::InBody if orders.is_alarm && !TELLS_BYTES => Some(HEAD_IN_ALARM),
         State::InHead if orders.is_short => {
             Some(orders.timeout.unwrap_or(HEAD_WHEN_SHORT).min(HEAD_WHEN_SHORT))
         }
-        State::InHead | State::Body => orders.timeout,
+        State::InHead | State::InBody => orders.timeout,
         State::Cut => Some(CUT_LASTS),
         State::LastRead | State::Ending if orders.is_short => Some(Duration::ZERO),
         State::LastRead | State::Ending => Some(LAST_READ),
@@ -227,8 +227,8 @@ fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
             connection.hang_up(HangUp::Receiving);
             connection.enter(State::Cut);
         }
-        State::Body if floods => connection.hang_up(HangUp::Both),
-        State::Body => connection.hang_up(HangUp::Receiving),
+        State::InBody if floods => connection.hang_up(HangUp::Both),
+        State::InBody => connection.hang_up(HangUp::Receiving),
         State::LastRead | State::Ready | State::Answering => connection.hang_up(HangUp::Both),
         State::Lost if floods => connection.hang_up(HangUp::Both),
         State::Cut if orders.queues_empty_at < due => {}

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use httpdate::HttpDate;
 
 use super::Fields;
-use super::range::{self, Asked, ByteRange, OWS};
+use super::range::{self, ByteRange, OWS, Selected};
 
 /// What tells one version of a file from another, and its size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +62,9 @@ pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
         return Verdict::Whole;
     };
     match range::parse(range, file.size_bytes) {
-        Asked::Whole => Verdict::Whole,
-        Asked::Part(range) => Verdict::Part(range),
-        Asked::Nothing => Verdict::RangeNotSatisfiable,
+        Selected::Whole => Verdict::Whole,
+        Selected::Part(range) => Verdict::Part(range),
+        Selected::Nothing => Verdict::RangeNotSatisfiable,
     }
 }
 

@@ -13,7 +13,7 @@ pub struct ByteRange {
 
 /// What a `Range` value means for a file of a given size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum Selected {
     /// Nothing usable, which RFC 9110 14.2 lets a server ignore: the whole file.
     Whole,
     /// One range, cut to the end of the file.
@@ -24,27 +24,27 @@ pub enum Asked {
 
 /// Reads the value of a `Range` field. Another unit, a syntax error and several ranges (which would be
 /// answered in multipart form, which no media client asks for) all mean the whole file.
-pub fn parse(value: &str, size_bytes: u64) -> Asked {
+pub fn parse(value: &str, size_bytes: u64) -> Selected {
     let Some((unit, set)) = value.split_once('=') else {
-        return Asked::Whole;
+        return Selected::Whole;
     };
     if !unit.trim_matches(OWS).eq_ignore_ascii_case("bytes") {
-        return Asked::Whole;
+        return Selected::Whole;
     }
     // Empty elements of a list are legal and mean nothing (RFC 9110 5.6.1).
     let elements = set.split(',').map(|element| element.trim_matches(OWS));
     let mut ranges = elements.filter(|element| !element.is_empty());
     let (Some(range), None) = (ranges.next(), ranges.next()) else {
-        return Asked::Whole;
+        return Selected::Whole;
     };
-    one(range, size_bytes).unwrap_or(Asked::Whole)
+    one(range, size_bytes).unwrap_or(Selected::Whole)
 }
 
 /// Optional white space (RFC 9110 5.6.3).
 pub const OWS: [char; 2] = [' ', '\t'];
 
 /// `a-b`, `a-` or `-n`; `None`: a syntax error.
-fn one(range: &str, size_bytes: u64) -> Option<Asked> {
+fn one(range: &str, size_bytes: u64) -> Option<Selected> {
     let (first, last) = range.split_once('-')?;
     if !(is_digits(first) && is_digits(last)) || (first.is_empty() && last.is_empty()) {
         return None;
@@ -57,19 +57,19 @@ fn one(range: &str, size_bytes: u64) -> Option<Asked> {
     }
     let first = saturating(first);
     if first >= size_bytes {
-        return Some(Asked::Nothing);
+        return Some(Selected::Nothing);
     }
     let end = if last.is_empty() { u64::MAX } else { saturating(last) };
     let last = end.min(size_bytes - 1);
-    Some(Asked::Part(ByteRange { first, last }))
+    Some(Selected::Part(ByteRange { first, last }))
 }
 
 /// The last `bytes`. Of an empty file they are all of it, which only a 200 can say.
-fn suffix(bytes: u64, size_bytes: u64) -> Asked {
+fn suffix(bytes: u64, size_bytes: u64) -> Selected {
     match (bytes, size_bytes) {
-        (0, _) => Asked::Nothing,
-        (_, 0) => Asked::Whole,
-        _ => Asked::Part(ByteRange { first: size_bytes.saturating_sub(bytes), last: size_bytes - 1 }),
+        (0, _) => Selected::Nothing,
+        (_, 0) => Selected::Whole,
+        _ => Selected::Part(ByteRange { first: size_bytes.saturating_sub(bytes), last: size_bytes - 1 }),
     }
 }
 
@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn a_range_value_asks_for_these_bytes() {
-        use Asked::{Nothing, Whole};
-        let part = |first, last| Asked::Part(ByteRange { first, last });
+        use Selected::{Nothing, Whole};
+        let part = |first, last| Selected::Part(ByteRange { first, last });
         let digits_30 = "9".repeat(30);
-        let table: &[(&str, u64, Asked)] = &[
+        let table: &[(&str, u64, Selected)] = &[
             ("bytes=0-1", 100, part(0, 1)),
             ("bytes=0-", 100, part(0, 99)),
             ("bytes=99-", 100, part(99, 99)),

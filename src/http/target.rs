@@ -1,51 +1,14 @@
-//! What a request's target names (RFC 9112 3.2). No path of a request ever becomes a path of the disk:
-//! it is compared with the few names that there are.
+//! What a request's target is made of (RFC 9112 3.2).
 
-use super::host::Refusal;
-
-/// What this server has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// The file: `/`, and `/` followed by its name.
-    Media,
-    /// `/heap`: the live page.
-    Page,
-    /// `/heap.json`: one sample.
-    Sample,
-    /// `/heap/events`: samples and requests as they come.
-    Events,
-    /// `*`: the server itself, for OPTIONS.
-    Server,
-    /// Debug builds only: a request whose answering panics, for the tests.
-    #[cfg(debug_assertions)]
-    Panic,
-    /// Nothing.
-    Unknown,
-    /// Something of another server, or of nobody knows which; see [`super::host`].
-    Refused(Refusal),
-}
-
-/// Reads a target in origin, absolute or asterisk form; a query is ignored, percent-encoding undone.
-pub fn route(target: &str, file_name: &[u8]) -> Route {
-    if target == "*" {
-        return Route::Server;
-    }
+/// The path of a target in origin or absolute form, percent-decoded and without its query; an asterisk form stays
+/// as it is.
+pub fn path(target: &str) -> Vec<u8> {
     let path = match absolute(target) {
         Some((_, path)) if path.starts_with('/') => path,
         Some(_) => "/",
         None => target,
     };
-    let path = path.split('?').next().unwrap_or_default();
-    match percent_decoded(path).as_slice() {
-        b"/" => Route::Media,
-        b"/heap" => Route::Page,
-        b"/heap.json" => Route::Sample,
-        b"/heap/events" => Route::Events,
-        #[cfg(debug_assertions)]
-        b"/panic-for-tests" => Route::Panic,
-        [b'/', name @ ..] if name == file_name => Route::Media,
-        _ => Route::Unknown,
-    }
+    percent_decoded(path.split('?').next().unwrap_or_default())
 }
 
 /// Authority and rest of an absolute form of HTTP (RFC 9112 3.2.2). The rest is empty, or starts with `/` or `?`.
@@ -96,46 +59,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_names_one_of_few_things() {
+    fn a_path_is_decoded_and_has_no_query() {
         let table = [
-            ("/", Route::Media),
-            ("/?t=1", Route::Media),
-            ("/powder-day.mp4", Route::Media),
-            ("/powder-day.mp4?a=/b", Route::Media),
-            ("/%70owder-day.mp4", Route::Media),
-            ("/powder%2Dday%2emp4", Route::Media),
-            ("http://localhost:3000/powder-day.mp4", Route::Media),
-            ("HTTP://[::1]:3000/", Route::Media),
-            ("http://localhost:3000", Route::Media),
-            ("http://localhost:3000?x", Route::Media),
-            ("/heap", Route::Page),
-            ("/heap?with=http://localhost:3001", Route::Page),
-            ("/heap.json", Route::Sample),
-            ("/heap/events", Route::Events),
-            ("*", Route::Server),
-            ("", Route::Unknown),
-            ("//", Route::Unknown),
-            ("/powder-day.mp4/", Route::Unknown),
-            ("/powder-day.mp", Route::Unknown),
-            ("/POWDER-DAY.MP4", Route::Unknown),
-            ("/../powder-day.mp4", Route::Unknown),
-            ("/%2e%2e/etc/passwd", Route::Unknown),
-            ("/%", Route::Unknown),
-            ("/%7", Route::Unknown),
-            ("/%zzowder-day.mp4", Route::Unknown),
-            ("powder-day.mp4", Route::Unknown),
-            ("ftp://localhost/", Route::Unknown),
+            ("/", "/"),
+            ("/?t=1", "/"),
+            ("/a.mp4?a=/b", "/a.mp4"),
+            ("/%70owder%2Dday%2emp4", "/powder-day.mp4"),
+            ("http://localhost:3000/a.mp4", "/a.mp4"),
+            ("HTTP://[::1]:3000/", "/"),
+            ("http://localhost:3000", "/"),
+            ("http://localhost:3000?x", "/"),
+            ("*", "*"),
+            ("", ""),
+            ("//", "//"),
+            ("/%2e%2e/etc/passwd", "/../etc/passwd"),
+            ("/%", "/%"),
+            ("/%7", "/%7"),
+            ("/%zza", "/%zza"),
+            ("a.mp4", "a.mp4"),
+            ("ftp://localhost/", "ftp://localhost/"),
         ];
-        for (target, named) in table {
-            assert_eq!(route(target, b"powder-day.mp4"), named, "{target:?}");
+        for (target, wanted) in table {
+            assert_eq!(path(target), wanted.as_bytes(), "{target:?}");
         }
     }
 
     #[test]
-    fn a_name_with_any_bytes_can_be_asked_for() {
+    fn what_is_percent_encoded_is_decoded_to_the_same_bytes() {
         let name = "Schnee \"&\" 100%?.mp4".as_bytes();
-        let target = format!("/{}", percent_encoded(name));
-        assert_eq!(target, "/Schnee%20%22%26%22%20100%25%3F.mp4");
-        assert_eq!(route(&target, name), Route::Media);
+        assert_eq!(percent_encoded(name), "Schnee%20%22%26%22%20100%25%3F.mp4");
+        assert_eq!(path(&percent_encoded(name)), name);
     }
 }

@@ -5,24 +5,29 @@
 
 use std::io::Read;
 
-use crate::heap;
-use crate::reply::{CutOff, Reply};
+use crate::instrument::heap;
+use crate::instrument::record::Outcome;
 
 use super::Order;
+use super::reply::Reply;
 
-/// Answers `order` through one `Vec` of exactly the file's size.
-pub fn send(order: &mut Order, heap_limit_bytes: Option<u64>, reply: &mut Reply) -> Result<(), CutOff> {
-    let no_memory = CutOff::NoMemory { wanted_bytes: order.file_bytes };
-    let mut whole = heap::try_buffer(order.file_bytes, heap_limit_bytes).ok_or(no_memory)?;
+/// What one viewer costs.
+pub fn buffer_bytes(order: &Order) -> u64 {
+    order.file_bytes
+}
+
+/// Answers `order` through one `Vec` of exactly the file's size. The error is how the answer ends.
+pub fn send(order: &mut Order, heap_limit_bytes: Option<u64>, reply: &mut Reply) -> Result<(), Outcome> {
+    let mut whole = heap::try_buffer(buffer_bytes(order), heap_limit_bytes).ok_or(Outcome::Refused)?;
 
     // `take`: a file that grows meanwhile must not make the buffer grow.
     let file = &mut order.file;
-    file.take(order.file_bytes).read_to_end(&mut whole).map_err(|_| CutOff::Short)?;
+    file.take(order.file_bytes).read_to_end(&mut whole).map_err(|_| Outcome::Short)?;
 
     let first = whole.len().min(order.first as usize);
     let end = whole.len().min((order.first + order.length) as usize);
     reply.send(&whole[first..end])?;
 
     // The file became shorter while it was read.
-    if ((end - first) as u64) < order.length { Err(CutOff::Short) } else { Ok(()) }
+    if ((end - first) as u64) < order.length { Err(Outcome::Short) } else { Ok(()) }
 }

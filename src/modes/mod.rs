@@ -1,12 +1,35 @@
 //! The lesson: two ways to bring a file's bytes into an answer. `diff -y src/modes/buffer.rs
-//! src/modes/stream.rs` is all that tells them apart; everything else of the program serves both.
+//! src/modes/stream.rs` shows all that tells them apart; everything else in the program serves both. Both send
+//! through a [`reply`].
 
 pub mod buffer;
+pub mod reply;
 pub mod stream;
 
 use std::fs::File;
 
-/// What one answer has to bring.
+use clap::ValueEnum;
+
+/// How the file is brought into an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Read it whole into memory, then send it
+    Buffer,
+    /// Send it bit by bit
+    Stream,
+}
+
+impl Mode {
+    /// Its name on the command line and in the trace.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Buffer => "buffer",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// The bytes of the file that one answer has to bring.
 #[derive(Debug)]
 pub struct Order {
     /// The file, positioned at its start.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::ledger::Record;
+use super::record::Record;
 
 /// Events that a reader may be behind; it is told how many it missed beyond that.
 pub const KEPT_EVENTS: usize = 256;

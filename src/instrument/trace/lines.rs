@@ -3,12 +3,11 @@
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
-use crate::ledger::{Outcome, Record, Sample};
-use crate::options::{Mode, TraceFormat};
-use crate::units::{Mib, Millis, PartOf, Size};
+use crate::instrument::record::{Outcome, Record, Sample};
+use crate::instrument::units::{Mib, Millis, PartOf, Size};
 
-use super::Trace;
 use super::queue::Entry;
+use super::{Trace, TraceFormat};
 
 /// What a gap in the trace is; the number of lines follows.
 const LOST: &str = "stderr was not read in time; lines missing here";
@@ -36,7 +35,7 @@ impl Trace {
         write!(
             f,
             r#"{{"event":"stopped","mode":"{}","requests":{},"sent_bytes":{},"uptime_us":{},"live":{},"live_peak":{},"largest_request_peak":{},"rss_peak":{}}}"#,
-            self.mode.name(),
+            self.mode,
             end.requests,
             end.sent_bytes,
             end.at.as_micros(),
@@ -51,7 +50,7 @@ impl Trace {
         write!(
             f,
             "heapserve: {}, {} requests, {} sent in {:.1} s; heap peak {} MiB (largest request {}), RSS peak {} MiB",
-            self.mode.name(),
+            self.mode,
             end.requests,
             Size(end.sent_bytes),
             end.at.as_secs_f64(),
@@ -79,14 +78,7 @@ impl Display for TextRecord<'_> {
             400..=499 => "\x1b[33m",
             _ => "\x1b[31m",
         };
-        write!(
-            f,
-            "[{}] {:>8} ms: #{} {} ",
-            self.trace.pid,
-            r.at.as_millis(),
-            r.request,
-            self.trace.mode.name()
-        )?;
+        write!(f, "[{}] {:>8} ms: #{} {} ", self.trace.pid, r.at.as_millis(), r.request, self.trace.mode)?;
         write!(f, "{} {} ", Plain(r.asked.method.as_str()), Plain(r.asked.target.as_str()))?;
         write!(f, "{}{}{}", paint(status), r.answered.status, paint("\x1b[0m"))?;
         if let Some(range) = r.answered.range {
@@ -116,8 +108,8 @@ impl Display for TextRecord<'_> {
 pub struct JsonRecord<'a> {
     /// The record.
     pub record: &'a Record,
-    /// The server's mode.
-    pub mode: Mode,
+    /// The name of the server's mode.
+    pub mode: &'static str,
 }
 
 impl Display for JsonRecord<'_> {
@@ -128,7 +120,7 @@ impl Display for JsonRecord<'_> {
         write!(f, r#""peer":"{}","at_us":{},"#, r.asked.peer, micros(r.at))?;
         let (method, target) = (r.asked.method.as_str(), r.asked.target.as_str());
         write!(f, r#""method":{},"target":{},"#, Quoted(method), Quoted(target))?;
-        write!(f, r#""mode":"{}","status":{},"range":"#, self.mode.name(), r.answered.status)?;
+        write!(f, r#""mode":"{}","status":{},"range":"#, self.mode, r.answered.status)?;
         match r.answered.range {
             Some(range) => write!(f, "[{},{}]", range.first, range.last)?,
             None => f.write_str("null")?,

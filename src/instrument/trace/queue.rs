@@ -14,8 +14,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::fixed_text::FixedText;
-use crate::ledger::{Record, Sample};
+use crate::instrument::fixed_text::FixedText;
+use crate::instrument::record::{Record, Sample};
 
 use super::Trace;
 

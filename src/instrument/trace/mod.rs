@@ -9,9 +9,10 @@ mod tests;
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
 
-use crate::fixed_text::FixedText;
-use crate::ledger::{Record, Sample};
-use crate::options::{Color, Mode, TraceFormat};
+use clap::ValueEnum;
+
+use crate::instrument::fixed_text::FixedText;
+use crate::instrument::record::{Record, Sample};
 use crate::platform::RESIDENT_SET_MEANING;
 
 use queue::Entry;
@@ -19,10 +20,33 @@ use queue::Entry;
 pub use lines::{JsonRecord, OrNull, Plain, Quoted};
 pub use queue::{LINE_BYTES, Line, Writer};
 
+/// The form of the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// One line per request
+    Text,
+    /// One object per request, sizes in bytes, times in microseconds
+    Json,
+    /// No request lines
+    Off,
+}
+
+/// When the text trace has colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
 /// What the program tells on stderr, and how.
 #[derive(Clone, Copy)]
 pub struct Trace {
-    mode: Mode,
+    /// The mode's name.
+    mode: &'static str,
     format: TraceFormat,
     coloured: bool,
     /// Asked once: it is a system call.
@@ -43,7 +67,7 @@ pub struct Serving<'a> {
 
 impl Trace {
     /// A trace in this format.
-    pub fn new(mode: Mode, format: TraceFormat, color: Color) -> Self {
+    pub fn new(mode: &'static str, format: TraceFormat, color: Color) -> Self {
         let coloured = match color {
             Color::Always => true,
             Color::Never => false,
@@ -68,7 +92,7 @@ impl Trace {
                 r#"{{"event":"listening","pid":{},"url":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{}}}"#,
                 self.pid,
                 Quoted(serving.url),
-                self.mode.name(),
+                self.mode,
                 Quoted(serving.file),
                 serving.file_bytes,
                 serving.chunk_bytes,

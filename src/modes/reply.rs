@@ -1,11 +1,12 @@
 //! One answer on its way to the client: the last loop before the socket, and the only place that counts
-//! what was sent.
+//! which bytes were sent.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::http::head::OPENING_BYTES;
+use crate::instrument::record::Outcome;
 
 /// The engine keeps writes of fewer bytes than this back (tiny_http's `BufWriter`), so they are flushed.
 const ENGINE_KEEPS_BACK_BYTES: usize = 1024;
@@ -25,22 +26,6 @@ pub fn whole_segments(buffer_bytes: usize) -> usize {
         0 => buffer_bytes,
         segments => segments * SEGMENT_BYTES,
     }
-}
-
-/// Why an answer ended before its last byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CutOff {
-    /// The client hung up.
-    ClientClosed,
-    /// The client took nothing for as long as the timeout.
-    TimedOut,
-    /// The file had fewer bytes than it had when it was opened.
-    Short,
-    /// There was no memory for the body's buffer, or the heap limit did not allow it. Nothing was sent.
-    NoMemory {
-        /// The buffer's size.
-        wanted_bytes: u64,
-    },
 }
 
 /// An answer under way.
@@ -69,8 +54,8 @@ impl<'a> Reply<'a> {
         Self { to, started, head: Some(head), sent_bytes: 0, total_sent_bytes, first_byte: None }
     }
 
-    /// Sends bytes of the body; none where there is only a head.
-    pub fn send(&mut self, mut body: &[u8]) -> Result<(), CutOff> {
+    /// Sends bytes of the body; none where there is only a head. The error is how the answer ends.
+    pub fn send(&mut self, mut body: &[u8]) -> Result<(), Outcome> {
         if let Some(mut opening) = self.head.take() {
             let head_bytes = opening.len();
             let (with_it, after) = body.split_at(body.len().min(OPENING_BYTES.saturating_sub(head_bytes)));
@@ -78,44 +63,48 @@ impl<'a> Reply<'a> {
             body = after;
             self.write(&opening, head_bytes)?;
         }
-        if body.is_empty() { Ok(()) } else { self.write(body, 0) }
+        self.write(body, 0)
     }
 
     /// Writes all of `bytes`, of which the first `not_body_bytes` do not count as body.
-    fn write(&mut self, bytes: &[u8], not_body_bytes: usize) -> Result<(), CutOff> {
+    fn write(&mut self, bytes: &[u8], not_body_bytes: usize) -> Result<(), Outcome> {
         let mut written = 0;
-        let mut write_all = || -> io::Result<()> {
-            while written < bytes.len() {
-                let slice = &bytes[written..bytes.len().min(written + WRITE_MOST_BYTES)];
-                match self.to.write(slice) {
-                    Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                    Ok(some) => {
-                        let before = written.max(not_body_bytes);
-                        written += some;
-                        let body_bytes = written.saturating_sub(before) as u64;
-                        self.sent_bytes += body_bytes;
-                        self.total_sent_bytes.fetch_add(body_bytes, Relaxed);
-                    }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-                self.first_byte.get_or_insert_with(|| self.started.elapsed());
-            }
-            if bytes.len() < ENGINE_KEEPS_BACK_BYTES {
-                self.to.flush()?;
-            }
-            Ok(())
-        };
-        write_all().map_err(|error| cut_off_by(&error))
+        while written < bytes.len() {
+            let slice = &bytes[written..bytes.len().min(written + WRITE_MOST_BYTES)];
+            let before = written.max(not_body_bytes);
+            written += hand_over(self.to, slice).map_err(|error| outcome_of(&error))?;
+            let body_bytes = written.saturating_sub(before) as u64;
+            self.sent_bytes += body_bytes;
+            self.total_sent_bytes.fetch_add(body_bytes, Relaxed);
+            self.first_byte.get_or_insert_with(|| self.started.elapsed());
+        }
+        Ok(())
     }
 }
 
-/// A write that reached the send timeout says WouldBlock on Unix and TimedOut on Windows; whatever else
-/// a socket says to a write means that nobody is there any more.
-fn cut_off_by(error: &io::Error) -> CutOff {
+/// Hands some of `bytes` to the system; how many.
+fn hand_over(to: &mut dyn Write, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match to.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(some) => {
+                if bytes.len() < ENGINE_KEEPS_BACK_BYTES {
+                    to.flush()?;
+                }
+                return Ok(some);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A write that reached the send timeout fails with WouldBlock on Unix and with TimedOut on Windows. Any other error
+/// means that the client is no longer there.
+fn outcome_of(error: &io::Error) -> Outcome {
     match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => CutOff::TimedOut,
-        _ => CutOff::ClientClosed,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Outcome::TimedOut,
+        _ => Outcome::ClientClosed,
     }
 }
 

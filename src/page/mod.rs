@@ -2,23 +2,23 @@
 //! (server-sent events, WHATWG HTML 9.2). None of these counts as a request, or is traced.
 
 use std::fmt::{self, Display, Write as _};
-use std::io::{self, Write};
 use std::iter;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tiny_http::Method;
 
-use crate::answer::Site;
 use crate::engine::{End, Exchange};
-use crate::feed::{Event, FEED, KEPT_EVENTS};
-use crate::fixed_text::FixedText;
 use crate::http::head::{Head, Persistence};
 use crate::http::origin;
-use crate::http::target::Route;
-use crate::ledger::Sample;
+use crate::instrument::feed::{Event, FEED, KEPT_EVENTS};
+use crate::instrument::fixed_text::FixedText;
+use crate::instrument::record::{Outcome, Sample};
+use crate::instrument::trace::{JsonRecord, LINE_BYTES, Line, OrNull, Quoted};
+use crate::modes::reply::Reply;
 use crate::platform::{self, RESIDENT_SET_MEANING};
-use crate::trace::{JsonRecord, Line, OrNull, Quoted};
+use crate::site::Site;
 
 const PAGE: &str = include_str!("page.html");
 /// The page needs nothing but itself, the file, and the figures of servers that let themselves be read.
@@ -31,36 +31,55 @@ const MOVING_EVERY: Duration = Duration::from_millis(100);
 /// And this often while nothing does, which also shows a page that has gone.
 const IDLE_EVERY: Duration = Duration::from_secs(1);
 
-/// Answers a GET or HEAD of one of the three. Not inlined: its stack would be part of every viewer's.
-#[inline(never)]
-pub fn answer(site: &Site, mut exchange: Exchange, route: Route) -> End {
-    let sent = match route {
-        Route::Events if exchange.method == Method::Get => {
-            exchange.closes_when_done();
-            events(site, &mut exchange)
+/// What the page is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `/heap`: the page.
+    Page,
+    /// `/heap.json`: one sample.
+    Sample,
+    /// `/heap/events`: samples and requests as they come.
+    Events,
+}
+
+impl Part {
+    /// The part with this path.
+    pub fn at(path: &[u8]) -> Option<Self> {
+        match path {
+            b"/heap" => Some(Self::Page),
+            b"/heap.json" => Some(Self::Sample),
+            b"/heap/events" => Some(Self::Events),
+            _ => None,
         }
-        Route::Page => whole(&mut exchange, "text/html; charset=utf-8", PAGE.as_bytes()),
-        _ => {
+    }
+}
+
+/// Answers a GET or HEAD of one of them. Not inlined: its stack would be part of every viewer's.
+#[inline(never)]
+pub fn answer(site: &Site, mut exchange: Exchange, part: Part) -> End {
+    let sent = match part {
+        Part::Events => events(site, &mut exchange),
+        Part::Page => whole(&mut exchange, "text/html; charset=utf-8", PAGE.as_bytes()),
+        Part::Sample => {
             let mut figures = Line::new();
             let _ = writeln!(figures, "{}", JsonSample { site, sample: &site.ledger.sample() });
             whole(&mut exchange, "application/json", figures.as_bytes())
         }
     };
-    if sent.is_err() {
-        exchange.broke_off(true);
-    }
-    exchange.finish()
+    exchange.finish(sent.err().unwrap_or(Outcome::Sent))
 }
 
-fn whole(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> io::Result<()> {
+fn whole(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Outcome> {
     let mut head = head(exchange, exchange.persistence, media_type);
     head.field("Content-Security-Policy", PAGE_MAY);
     head.field("Content-Length", body.len());
-    let mut opening = head.finish();
     let body = if exchange.method == Method::Head { &[] } else { body };
-    opening.extend_from_slice(body);
-    exchange.writer().write_all(&opening)?;
-    exchange.writer().flush()
+    reply(exchange, head, &AtomicU64::new(0)).send(body)
+}
+
+/// An answer whose bytes are not among those of the file: `uncounted` is thrown away.
+fn reply<'a>(exchange: &'a mut Exchange, head: Head, uncounted: &'a AtomicU64) -> Reply<'a> {
+    Reply::new(head.finish(), exchange.writer(), uncounted, Instant::now())
 }
 
 fn head(exchange: &Exchange, persistence: Persistence, media_type: &str) -> Head {
@@ -73,12 +92,17 @@ fn head(exchange: &Exchange, persistence: Persistence, media_type: &str) -> Head
 }
 
 /// Tells what happens until the page has gone, or the server is to stop.
-fn events(site: &Site, exchange: &mut Exchange) -> io::Result<()> {
-    let opening = head(exchange, Persistence::Closes, "text/event-stream").finish();
-    let to = exchange.writer();
-    to.write_all(&opening)?;
+fn events(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
+    exchange.closes_when_done();
+    let is_head = exchange.method == Method::Head;
+    let head = head(exchange, Persistence::Closes, "text/event-stream");
+    let uncounted = AtomicU64::new(0);
+    let mut to = reply(exchange, head, &uncounted);
+    if is_head {
+        return to.send(&[]);
+    }
     // How soon a page that was cut off asks again, in milliseconds.
-    to.write_all(b"retry: 1000\n\n")?;
+    to.send(b"retry: 1000\n\n")?;
     let mut reader = FEED.reader();
     let mut last: Option<Sample> = None;
     let mut next_idle = Instant::now();
@@ -87,14 +111,13 @@ fn events(site: &Site, exchange: &mut Exchange) -> io::Result<()> {
         // Bounded: requests can be answered faster than a page is told of them.
         let mut news = 0;
         for event in iter::from_fn(|| reader.next()).take(KEPT_EVENTS) {
-            tell(to, JsonEvent { site, event: &event })?;
+            tell(&mut to, JsonEvent { site, event: &event })?;
             news += 1;
         }
         let sample = site.ledger.sample();
         let moved = last.is_none_or(|last| news > 0 || sample.in_flight > 0 || last.moved_to(&sample));
         if moved || Instant::now() >= next_idle {
-            tell(to, JsonSample { site, sample: &sample })?;
-            to.flush()?;
+            tell(&mut to, JsonSample { site, sample: &sample })?;
             last = Some(sample);
             next_idle = Instant::now() + IDLE_EVERY;
         }
@@ -106,10 +129,10 @@ fn events(site: &Site, exchange: &mut Exchange) -> io::Result<()> {
 }
 
 /// One message, which is one line of JSON.
-fn tell(to: &mut dyn Write, message: impl Display) -> io::Result<()> {
-    let mut text = FixedText::<{ crate::trace::LINE_BYTES + 16 }>::new();
-    write!(text, "data: {message}\n\n").map_err(io::Error::other)?;
-    to.write_all(text.as_bytes())
+fn tell(to: &mut Reply, message: impl Display) -> Result<(), Outcome> {
+    let mut text = FixedText::<{ LINE_BYTES + 16 }>::new();
+    write!(text, "data: {message}\n\n").map_err(|_| Outcome::Failed)?;
+    to.send(text.as_bytes())
 }
 
 /// The process's figures, and what they are of.
@@ -122,9 +145,9 @@ impl Display for JsonSample<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { site, sample: s } = self;
         write!(f, r#"{{"event":"sample","at_us":{},"pid":{},"#, s.at.as_micros(), std::process::id())?;
-        write!(f, r#""url":{},"mode":"{}","#, Quoted(&site.url), site.mode.name())?;
-        write!(f, r#""file":{},"#, Quoted(&site.file_shown))?;
-        write!(f, r#""file_bytes":{},"chunk_bytes":{},"#, site.media.size_bytes(), site.chunk_bytes)?;
+        write!(f, r#""url":{},"mode":"{}","#, Quoted(&site.url), site.options.mode.name())?;
+        write!(f, r#""file":{},"#, Quoted(&site.media.shown))?;
+        write!(f, r#""file_bytes":{},"chunk_bytes":{},"#, site.media.size_bytes(), site.options.chunk_size)?;
         write!(f, r#""in_flight":{},"requests":{},"sent_bytes":{},"#, s.in_flight, s.requests, s.sent_bytes)?;
         write!(f, r#""live":{},"live_peak":{},"#, s.live, s.live_peak)?;
         write!(f, r#""largest_request_peak":{},"allocations":{},"#, s.largest_request_peak, s.allocations)?;
@@ -147,7 +170,7 @@ impl Display for JsonEvent<'_> {
             Event::Started { request, at } => {
                 write!(f, r#"{{"event":"started","request":{request},"at_us":{}}}"#, at.as_micros())
             }
-            Event::Ended(record) => JsonRecord { record, mode: self.site.mode }.fmt(f),
+            Event::Ended(record) => JsonRecord { record, mode: self.site.options.mode.name() }.fmt(f),
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Media {
     path: PathBuf,
     /// The last part of its path as the disk has it, to be compared with a target's bytes.
     pub file_name: Vec<u8>,
+    /// Its path as the command line has it, for people. A long one is cut at its start.
+    pub shown: String,
     /// `/` and that name, percent-encoded.
     pub url_path: String,
     /// Its `Content-Type`.
@@ -65,13 +67,9 @@ impl Media {
             url_path: format!("/{}", percent_encoded(name.as_encoded_bytes())),
             media_type: media_type::of(&name.to_string_lossy()),
             disposition: disposition(&name.to_string_lossy()),
+            shown: last_part(path.to_string_lossy().into_owned()),
             path,
         })
-    }
-
-    /// The path as the command line gave it, for people.
-    pub fn shown(&self) -> String {
-        self.path.display().to_string()
     }
 
     /// The file's size now, in bytes; 0 if it is gone.
@@ -89,6 +87,15 @@ impl Media {
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let validators = Validators::new(modified, metadata.len(), SystemTime::now());
         Ok(OpenMedia { file, validators })
+    }
+}
+
+/// Keeps the end of a long path, so that it has room in a line of the trace.
+fn last_part(path: String) -> String {
+    const MOST_BYTES: usize = 400;
+    match path.len().checked_sub(MOST_BYTES) {
+        None | Some(0) => path,
+        Some(start) => format!("…{}", &path[path.ceil_char_boundary(start)..]),
     }
 }
 

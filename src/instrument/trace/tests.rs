@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::lines::TextRecord;
 use super::*;
-use crate::heap::ThreadUse;
 use crate::http::range::ByteRange;
-use crate::ledger::{Answered, Asked, Outcome};
+use crate::instrument::heap::ThreadUse;
+use crate::instrument::record::{Answered, Asked, Outcome};
 use crate::platform::ResidentSet;
 
 const MIB: u64 = 1 << 20;
@@ -44,7 +44,7 @@ pub fn record() -> Record {
 
 fn text(record: &Record, coloured: bool) -> String {
     let color = if coloured { Color::Always } else { Color::Never };
-    let trace = Trace::new(Mode::Buffer, TraceFormat::Text, color);
+    let trace = Trace::new("buffer", TraceFormat::Text, color);
     TextRecord { record, trace: &trace }.to_string()
 }
 
@@ -82,7 +82,7 @@ fn an_object_has_the_same_values_by_name() {
     record.answered.range = Some(ByteRange { first: 5, last: 104 });
     record.answered.first_byte = None;
     assert_eq!(
-        JsonRecord { record: &record, mode: Mode::Buffer }.to_string(),
+        JsonRecord { record: &record, mode: "buffer" }.to_string(),
         "{\"event\":\"request\",\"request\":7,\"connection\":3,\"peer\":\"127.0.0.1:51514\",\
          \"at_us\":10878123,\"method\":\"GET\",\"target\":\"/\",\"mode\":\"buffer\",\"status\":200,\
          \"range\":[5,104],\"body_bytes\":41943040,\"sent_bytes\":41943040,\"outcome\":\"sent\",\
@@ -95,7 +95,7 @@ fn an_object_has_the_same_values_by_name() {
 
 #[test]
 fn a_gap_and_a_warning_are_told_for_people_and_for_programs() {
-    let line = |format, entry| Trace::new(Mode::Stream, format, Color::Never).line(&entry).to_string();
+    let line = |format, entry| Trace::new("stream", format, Color::Never).line(&entry).to_string();
     let warning = || Entry::Warning(FixedText::cut("heed\n\"this\""));
     let missing = "stderr was not read in time; lines missing here: 12";
     assert_eq!(line(TraceFormat::Text, Entry::Lost(12)), format!("heapserve: warning: {missing}"));
@@ -113,7 +113,7 @@ fn nobody_forges_a_line_or_an_object() {
     record.asked.target = FixedText::cut("/\r\n[1] \x1b[31m\",\"status\":200,\\");
     let line = text(&record, false);
     assert!(!line.contains(['\r', '\n', '\x1b']), "{line:?}");
-    let object = JsonRecord { record: &record, mode: Mode::Buffer }.to_string();
+    let object = JsonRecord { record: &record, mode: "buffer" }.to_string();
     assert!(object.contains(r#""target":"/\u000d\u000a[1] \u001b[31m\",\"status\":200,\\","#), "{object}");
 }
 
@@ -123,6 +123,6 @@ fn the_longest_line_fits() {
     record.asked.target = FixedText::cut(&"\u{1}".repeat(1_000));
     record.asked.method = FixedText::cut(&"\u{1}".repeat(1_000));
     record.asked.peer = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535".parse().unwrap();
-    assert!(JsonRecord { record: &record, mode: Mode::Buffer }.to_string().len() < LINE_BYTES);
+    assert!(JsonRecord { record: &record, mode: "buffer" }.to_string().len() < LINE_BYTES);
     assert!(text(&record, true).len() < LINE_BYTES);
 }

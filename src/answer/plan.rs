@@ -10,10 +10,11 @@ use crate::http::head::Head;
 use crate::http::origin;
 use crate::http::precondition::{self, Validators, Verdict};
 use crate::http::range::ByteRange;
-use crate::http::target::Route;
-use crate::ledger::Outcome;
-use crate::media::{Media, OpenMedia, Unavailable};
+use crate::instrument::record::Outcome;
 use crate::modes::Order;
+use crate::site::media::{Media, OpenMedia, Unavailable};
+
+use super::route::Route;
 
 /// The methods that every target knows (RFC 9110 9.3).
 const ALLOWED: &str = "GET, HEAD, OPTIONS";
@@ -26,14 +27,14 @@ pub struct Plan {
     pub status: u16,
     /// Status line and fields.
     pub head: Vec<u8>,
-    /// What follows.
-    pub body: Body,
+    /// What follows them.
+    pub content: Content,
     /// How it ends if all of it is sent.
     pub outcome: Outcome,
 }
 
-/// What follows a head.
-pub enum Body {
+/// The content of an answer (RFC 9110 6.4).
+pub enum Content {
     /// Nothing, as after HEAD and 304.
     None,
     /// A line for people.
@@ -100,15 +101,15 @@ fn serve(media: &Media, exchange: &Exchange, open: OpenMedia) -> Plan {
     }
     head.field("Content-Length", length);
     let order = Order { file, file_bytes: size_bytes, first, length };
-    let body = if is_get { Body::Media(order, range) } else { Body::None };
-    Plan { status, head: head.finish(), body, outcome: Outcome::Sent }
+    let content = if is_get { Content::Media(order, range) } else { Content::None };
+    Plan { status, head: head.finish(), content, outcome: Outcome::Sent }
 }
 
 /// The fields of a 200 that a cache needs, and no length (RFC 9110 15.4.5).
 fn not_modified(exchange: &Exchange, validators: &Validators) -> Plan {
     let mut head = head(exchange, 304);
     validate(&mut head, validators);
-    Plan { status: 304, head: head.finish(), body: Body::None, outcome: Outcome::Sent }
+    Plan { status: 304, head: head.finish(), content: Content::None, outcome: Outcome::Sent }
 }
 
 fn validate(head: &mut Head, validators: &Validators) {
@@ -121,7 +122,7 @@ fn validate(head: &mut Head, validators: &Validators) {
 fn options(exchange: &Exchange) -> Plan {
     let mut head = head(exchange, 204);
     head.field("Allow", ALLOWED);
-    Plan { status: 204, head: head.finish(), body: Body::None, outcome: Outcome::Sent }
+    Plan { status: 204, head: head.finish(), content: Content::None, outcome: Outcome::Sent }
 }
 
 fn unknown(media: &Media, exchange: &Exchange) -> Plan {
@@ -169,6 +170,6 @@ fn text(
     head.field("X-Content-Type-Options", "nosniff");
     more_fields(&mut head);
     head.field("Content-Length", line.len());
-    let body = if exchange.method == Method::Head { Body::None } else { Body::Text(line) };
-    Plan { status, head: head.finish(), body, outcome }
+    let content = if exchange.method == Method::Head { Content::None } else { Content::Text(line) };
+    Plan { status, head: head.finish(), content, outcome }
 }

@@ -1,0 +1,135 @@
+//! One request, from its target to its record: [`route`] says what its target names, [`plan`] decides on status and
+//! head, and one of the two [`modes`](crate::modes) brings the body.
+
+mod plan;
+mod route;
+
+use std::time::Instant;
+
+use tiny_http::Method;
+
+use crate::engine::{self, End, Exchange};
+use crate::http::host;
+use crate::instrument::feed::FEED;
+use crate::instrument::fixed_text::FixedText;
+use crate::instrument::record::{Answered, Asked, Outcome};
+use crate::instrument::units::Size;
+use crate::modes::reply::Reply;
+use crate::modes::{Mode, Order, buffer, stream};
+use crate::page;
+use crate::site::Site;
+
+use plan::{Content, Plan};
+use route::Route;
+
+/// Answers one request, whatever it is, and tells the trace and the feed of it.
+pub fn answer(site: &Site, mut exchange: Exchange) -> End {
+    let route = route(site, &mut exchange);
+    let reads = matches!(exchange.method, Method::Get | Method::Head);
+    if let Route::Page(part) = route
+        && reads
+        && exchange.fault.is_none()
+    {
+        return page::answer(site, exchange, part);
+    }
+    let asked = Asked {
+        connection: exchange.connection,
+        peer: exchange.peer,
+        method: FixedText::cut(exchange.method.as_str()),
+        target: FixedText::cut(&exchange.target),
+    };
+    let entry = site.ledger.open();
+    let answered = engine::contain_panic(|| respond(site, &mut exchange, route, entry.started));
+    let duration = entry.started.elapsed();
+    let answered = answered.unwrap_or(FAILED);
+    let end = exchange.finish(answered.outcome);
+    let record = site.ledger.close(&entry, asked, answered, duration);
+    site.trace.request(&record);
+    FEED.end(&record);
+    end
+}
+
+/// What the request names; nothing that another server has.
+fn route(site: &Site, exchange: &mut Exchange) -> Route {
+    match host::check(&exchange.target, &exchange.fields, &exchange.version, site.is_loopback) {
+        Ok(()) => route::route(&exchange.target, &site.media.file_name),
+        Err(refusal) => {
+            exchange.closes_when_done();
+            Route::Refused(refusal)
+        }
+    }
+}
+
+/// The answering panicked. Nobody knows what was sent, so the connection ends.
+const FAILED: Answered = Answered {
+    status: 500,
+    range: None,
+    body_bytes: 0,
+    sent_bytes: 0,
+    outcome: Outcome::Failed,
+    first_byte: None,
+};
+
+/// Plans an answer and sends it. Its memory is freed when this returns.
+fn respond(site: &Site, exchange: &mut Exchange, route: Route, started: Instant) -> Answered {
+    #[cfg(debug_assertions)]
+    assert!(route != Route::Panic, "as the tests asked");
+    let planned = plan::plan(&site.media, exchange, route);
+    let answered = send(site, exchange, planned, started);
+    answered.unwrap_or_else(|wanted_bytes| {
+        let refusal = plan::refused(exchange, &why_no_memory(site, wanted_bytes));
+        send(site, exchange, refusal, started).unwrap_or(FAILED)
+    })
+}
+
+/// Sends an answer. The error: nothing was sent, because there was no buffer of so many bytes.
+fn send(site: &Site, exchange: &mut Exchange, plan: Plan, started: Instant) -> Result<Answered, u64> {
+    let mut reply = Reply::new(plan.head, exchange.writer(), &site.ledger.sent_bytes, started);
+    let mut content = plan.content;
+    let (sent, body_bytes, range) = match &mut content {
+        Content::None => (reply.send(&[]), 0, None),
+        Content::Text(text) => (reply.send(text.as_bytes()), text.len() as u64, None),
+        Content::Media(order, range) => match send_media(site, order, &mut reply) {
+            Err(Outcome::Refused) => return Err(buffer_bytes(site, order)),
+            sent => (sent, order.length, *range),
+        },
+    };
+    Ok(Answered {
+        status: plan.status,
+        range,
+        body_bytes,
+        sent_bytes: reply.sent_bytes,
+        outcome: sent.err().unwrap_or(plan.outcome),
+        first_byte: reply.first_byte,
+    })
+}
+
+fn send_media(site: &Site, order: &mut Order, reply: &mut Reply) -> Result<(), Outcome> {
+    let options = &site.options;
+    if order.length == 0 {
+        return reply.send(&[]);
+    }
+    match options.mode {
+        Mode::Buffer => buffer::send(order, options.heap_limit, reply),
+        Mode::Stream => stream::send(order, options.chunk_size, options.heap_limit, reply),
+    }
+}
+
+fn buffer_bytes(site: &Site, order: &Order) -> u64 {
+    match site.options.mode {
+        Mode::Buffer => buffer::buffer_bytes(order),
+        Mode::Stream => stream::buffer_bytes(order, site.options.chunk_size),
+    }
+}
+
+fn why_no_memory(site: &Site, wanted_bytes: u64) -> String {
+    let buffer = Size(wanted_bytes);
+    match site.options.heap_limit {
+        Some(limit) => format!(
+            "a buffer of {buffer} would take the heap above its limit of {} (--heap-limit); try again \
+             when others are done",
+            Size(limit)
+        ),
+        None => format!("the system has no memory for a buffer of {buffer}; try again when others are done"),
+    }
+}
