@@ -16,7 +16,8 @@ use tiny_http::Server;
 
 use crate::platform::{self, Handle};
 
-use super::connection::{Address, Connection, State};
+use super::address::Address;
+use super::connection::{Connection, State, now};
 use super::panics;
 use super::queue::Origin;
 use super::sweep::{LOST_FOR, Listener};
@@ -113,8 +114,8 @@ impl Acceptor {
 }
 
 fn origin(listener: u8, generation: u32, bound: SocketAddr) -> Origin {
-    let local = if bound.ip().is_unspecified() { Address::default() } else { bound.into() };
-    Origin { listener, generation, local, client: Address::default() }
+    let local = if bound.ip().is_unspecified() { Address::NONE } else { bound.into() };
+    Origin { listener, generation, local, client: Address::NONE }
 }
 
 /// One `Server` and the thread that takes its requests. Ends when dropped.
@@ -142,7 +143,7 @@ struct Shared {
 impl Shared {
     fn queue_empty_at(&self) -> Duration {
         if self.waits.load(SeqCst) {
-            return table::now();
+            return now();
         }
         Duration::from_micros(self.found_none_at_us.load(SeqCst))
     }
@@ -202,7 +203,7 @@ fn abandon(table: &mut Table, is_its: impl Fn(&Connection) -> bool) {
     }
     for at in table.all() {
         let connection = table.at(at);
-        let is_settled = table::now() > connection.since + LOST_FOR && !connection.has_requests();
+        let is_settled = now() > connection.since + LOST_FOR && !connection.has_requests();
         if is_settled && is_its(connection) {
             connection.close();
         }
@@ -222,7 +223,7 @@ fn take_requests(server: &Server, shared: &Shared, origin: Origin, workers: &Arc
     while !shared.is_retired.load(SeqCst) {
         let request = match server.try_recv() {
             Ok(None) => {
-                shared.found_none_at_us.store(table::now().as_micros() as u64, SeqCst);
+                shared.found_none_at_us.store(now().as_micros() as u64, SeqCst);
                 if shared.is_retired.load(SeqCst) {
                     return;
                 }

@@ -11,7 +11,7 @@ use crate::http::syntax;
 use super::fault::Fault;
 
 /// The most of a body that is read away, so that an honest upload gets its refusal and leaves the connection usable.
-const READ_AWAY_MOST_BYTES: u64 = 8 << 20;
+const DRAIN_MOST_BYTES: u64 = 8 << 20;
 /// Bodies up to this size are already in memory when tiny_http hands the request over.
 const ENGINE_READS_BYTES: usize = 1024;
 /// Fields with which a body comes, or may.
@@ -31,7 +31,7 @@ pub enum Left {
 }
 
 /// What has become of a body.
-pub struct Settled {
+pub struct Drained {
     /// What is left of it.
     pub left: Left,
     /// Why the request is refused.
@@ -46,11 +46,11 @@ pub fn is_announced(request: &Request) -> bool {
 
 /// Whether what is left of an unsettled body must not be dropped.
 pub fn is_undroppable(request: &Request) -> bool {
-    unread_bytes(request) > READ_AWAY_MOST_BYTES
+    unread_bytes(request) > DRAIN_MOST_BYTES
 }
 
 /// Reads the body away, for as long as `patience` says. The caller sees to it that a read ends by then.
-pub fn settle(request: &mut Request, patience: Option<Duration>) -> Settled {
+pub fn drain(request: &mut Request, patience: Option<Duration>) -> Drained {
     let lines = |name| request.headers().iter().filter(move |line| line.field.equiv(name));
     let is_chunked = lines("Transfer-Encoding").next().is_some();
     let is_sized = lines("Content-Length").next().is_some();
@@ -61,11 +61,11 @@ pub fn settle(request: &mut Request, patience: Option<Duration>) -> Settled {
     let lengths = lines("Content-Length").map(|line| line.value.as_str());
     let is_malformed = syntax::content_length(lengths).is_err();
     let unread = unread_bytes(request);
-    let refused = |fault: Fault| Settled {
+    let refused = |fault: Fault| Drained {
         left: match unread {
             0 if is_chunked && !is_upgrade => Left::Some,
             0 => Left::Unknown,
-            1..=READ_AWAY_MOST_BYTES => Left::Some,
+            1..=DRAIN_MOST_BYTES => Left::Some,
             _ => Left::TooMuch,
         },
         fault: Some(fault),
@@ -74,16 +74,16 @@ pub fn settle(request: &mut Request, patience: Option<Duration>) -> Settled {
         () if is_malformed => refused(MALFORMED_LENGTH),
         () if is_sized && is_chunked => refused(TWO_LENGTHS),
         () if is_other_coding => refused(OTHER_CODING),
-        () if is_upgrade => Settled { left: Left::Unknown, fault: None },
-        () if unread > READ_AWAY_MOST_BYTES => refused(TOO_LONG),
+        () if is_upgrade => Drained { left: Left::Unknown, fault: None },
+        () if unread > DRAIN_MOST_BYTES => refused(TOO_LONG),
         // Reading it would send the 100 that HTTP/1.0 does not know (RFC 9110 10.1.1).
         () if (unread > 0 || is_chunked) && waits_in_1_0 => refused(EXPECTS_IN_1_0),
-        () if unread > 0 || is_chunked => match read_away(request, unread, patience) {
-            Err(fault) => Settled { left: Left::Some, fault: Some(fault) },
-            Ok(()) if is_chunked => Settled { left: Left::Unknown, fault: None },
-            Ok(()) => Settled { left: Left::Nothing, fault: None },
+        () if unread > 0 || is_chunked => match drain_within(request, unread, patience) {
+            Err(fault) => Drained { left: Left::Some, fault: Some(fault) },
+            Ok(()) if is_chunked => Drained { left: Left::Unknown, fault: None },
+            Ok(()) => Drained { left: Left::Nothing, fault: None },
         },
-        () => Settled { left: Left::Nothing, fault: None },
+        () => Drained { left: Left::Nothing, fault: None },
     }
 }
 
@@ -110,18 +110,18 @@ pub fn mentions(line: &Header, token: &str) -> bool {
 /// Reads a body of `bytes`, or a chunked one. A client that waits for `100 Continue` gets it from this reader. Not
 /// inlined: its stack would be part of every viewer's.
 #[inline(never)]
-fn read_away(request: &mut Request, bytes: u64, patience: Option<Duration>) -> Result<(), Fault> {
+fn drain_within(request: &mut Request, bytes: u64, patience: Option<Duration>) -> Result<(), Fault> {
     let start = Instant::now();
     let is_late = || patience.is_some_and(|most| start.elapsed() >= most);
-    let most_bytes = if bytes > 0 { bytes } else { READ_AWAY_MOST_BYTES };
+    let most_bytes = if bytes > 0 { bytes } else { DRAIN_MOST_BYTES };
     let body = request.as_reader();
-    let mut thrown_away = [0; 8 * 1024];
+    let mut discarded = [0; 8 * 1024];
     let mut read_bytes = 0;
     loop {
         if bytes > 0 && read_bytes == bytes {
             return Ok(());
         }
-        let result = body.read(&mut thrown_away);
+        let result = body.read(&mut discarded);
         match result {
             Ok(0) if bytes == 0 => return Ok(()),
             Ok(some) if some > 0 => read_bytes += some as u64,

@@ -1,45 +1,25 @@
 //! A connection: what the engine knows of one, and what it can do to it.
 
-use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::net::{Shutdown, SocketAddr};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use crate::platform::{Duplicate, Handle};
 
-use super::queue::Waiting;
-use super::table;
+use super::address::Address;
+use super::exchange::Incoming;
 
 /// What a client may send in one state, in an alarm; a head may not be longer.
 const FLOOD_BYTES: u64 = 64 << 10;
 
-/// An internet address and port, in a form that is all zeros where it is unknown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Address {
-    ip: u128,
-    scope: u32,
-    port: u16,
-}
+/// The requests that wait on a connection; `None` where there are none, since an empty queue keeps its capacity.
+pub type Waiting = Option<Box<VecDeque<Incoming>>>;
 
-impl From<SocketAddr> for Address {
-    fn from(from: SocketAddr) -> Self {
-        let ip = match from.ip() {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-            IpAddr::V6(v6) => v6,
-        };
-        let scope = if let SocketAddr::V6(v6) = from { v6.scope_id() } else { 0 };
-        Self { ip: ip.to_bits(), scope, port: from.port() }
-    }
-}
-
-impl Address {
-    /// Whether both are of the same host.
-    pub fn has_ip_of(self, other: Self) -> bool {
-        (self.ip, self.scope) == (other.ip, other.scope)
-    }
-
-    /// A name for a socket that has no client any more: no address of a client has no port.
-    pub fn of_identity(identity: u64) -> Self {
-        Self { ip: identity.into(), scope: 0, port: 0 }
-    }
+/// Time since the engine's first look at the clock.
+pub fn now() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
 /// What a connection is doing.
@@ -74,15 +54,6 @@ pub enum HangUp {
     Sending,
     /// Both.
     Both,
-}
-
-/// A connection that was looked up before, to be looked up again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Id {
-    /// Its place, which it keeps as long as a thread works for it.
-    pub at: u32,
-    /// When it was entered, in the order of all.
-    pub born: u64,
 }
 
 /// One connection.
@@ -142,8 +113,8 @@ impl Connection {
         number: 0,
         listener: 0,
         generation: 0,
-        client: Address { ip: 0, scope: 0, port: 0 },
-        local: Address { ip: 0, scope: 0, port: 0 },
+        client: Address::NONE,
+        local: Address::NONE,
         is_told_by_both: false,
         is_certain: false,
         handles: [Handle::NONE; 2],
@@ -212,7 +183,7 @@ impl Connection {
     /// Changes its state, from now on.
     pub fn enter(&mut self, state: State) {
         self.state = state;
-        self.since = table::now();
+        self.since = now();
     }
 
     /// Whether `duplicate` is of this connection.

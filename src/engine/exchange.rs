@@ -2,19 +2,16 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tiny_http::{HTTPVersion, Method, Request};
 
 use crate::http::Fields;
 use crate::http::head::Persistence;
-use crate::instrument::record::Outcome;
 
-use super::body::{self, Left, Settled, mentions};
-use super::connection::{HangUp, Id, State};
+use super::address::Id;
+use super::body::{self, Drained, Left, mentions};
 use super::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
-use super::table;
-use super::way_back::{WayBack, let_go};
+use super::way_back::WayBack;
 
 /// What a header line takes of the heap beside its text.
 const LINE_BYTES: usize = 96;
@@ -38,9 +35,9 @@ pub struct Exchange {
     pub fault: Option<Fault>,
     /// What its answer has to say about the connection.
     pub persistence: Persistence,
-    id: Option<Id>,
-    way_back: WayBack,
-    end: End,
+    pub(super) id: Option<Id>,
+    pub(super) way_back: WayBack,
+    pub(super) end: End,
 }
 
 /// What becomes of a connection once its request is answered.
@@ -61,7 +58,7 @@ pub enum End {
 pub enum Incoming {
     /// Ready to be answered.
     Ready(Exchange),
-    /// Its body is to be settled first, which may wait for the client.
+    /// Its body is to be drained first, which may wait for the client.
     WithBody(Request, SocketAddr),
 }
 
@@ -71,11 +68,11 @@ impl Incoming {
         if body::is_announced(&request) {
             Self::WithBody(request, peer)
         } else {
-            Self::Ready(Exchange::take(request, peer, &Settled { left: Left::Nothing, fault: None }))
+            Self::Ready(Exchange::take(request, peer, &Drained { left: Left::Nothing, fault: None }))
         }
     }
 
-    /// Whether a body is to be settled first.
+    /// Whether a body is to be drained first.
     pub fn has_body(&self) -> bool {
         matches!(self, Self::WithBody(..))
     }
@@ -88,48 +85,10 @@ impl Incoming {
                 Self::WithBody(request, _) => head_bytes(request) + LINE_BYTES * request.headers().len(),
             }
     }
-
-    /// The request, to be answered on this connection. `timeout`: for a body to be read away, and for a client
-    /// that takes nothing of its answer.
-    pub fn begin(self, id: Id, connection: u64, timeout: Option<Duration>) -> Exchange {
-        let mut exchange = match self {
-            Self::Ready(exchange) => exchange,
-            Self::WithBody(mut request, peer) => {
-                let settled = body::settle(&mut request, timeout);
-                if settled.fault.is_some() {
-                    // Before the client has an answer and leaves. Where too much is left, its streams cannot be
-                    // dropped, only closed.
-                    table::wait_until_met(id, settled.left == Left::TooMuch);
-                }
-                Exchange::take(request, peer, &settled)
-            }
-        };
-        if let Some(connection) = table::lock().get(id)
-            && connection.state == State::InBody
-        {
-            connection.enter(State::Answering);
-        }
-        exchange.id = Some(id);
-        exchange.connection = connection;
-        exchange.way_back.timeout = timeout;
-        exchange.makes_sure_to_close();
-        exchange
-    }
-
-    /// Lets go of a request that is not to be answered. Its connection has been shut down, so nothing waits for
-    /// its client.
-    pub fn forget(self, id: Option<Id>) {
-        match self {
-            Self::WithBody(request, _) if body::is_undroppable(&request) => {
-                let_go(request, id);
-            }
-            other => drop(other),
-        }
-    }
 }
 
 impl Exchange {
-    fn take(request: Request, peer: SocketAddr, body: &Settled) -> Self {
+    pub(super) fn take(request: Request, peer: SocketAddr, body: &Drained) -> Self {
         let head_bytes = head_bytes(&request);
         let mut fault = Fault::of(&request).or(body.fault);
         let closes_by_engine = engine_closes_after(&request);
@@ -167,58 +126,6 @@ impl Exchange {
     /// The connection, behind tiny_http's small buffer: must be flushed.
     pub fn writer(&mut self) -> &mut dyn Write {
         &mut self.way_back
-    }
-
-    /// The answer ends with the connection, whatever the client asked for.
-    pub fn closes_when_done(&mut self) {
-        self.persistence = Persistence::Closes;
-        if self.end == End::Open {
-            self.end = End::Closed;
-            self.makes_sure_to_close();
-        }
-    }
-
-    /// Before the answer: a client that has got it may leave, and use its port again at once.
-    fn makes_sure_to_close(&self) {
-        if self.end == End::Closed
-            && let Some(id) = self.id
-        {
-            table::wait_until_met(id, false);
-        }
-    }
-
-    /// Lets go of the connection, for its next request or for good. `outcome`: how the answer ended.
-    pub fn finish(mut self, outcome: Outcome) -> End {
-        match outcome {
-            Outcome::ClientClosed => self.end = End::BrokenOff,
-            Outcome::TimedOut | Outcome::Short | Outcome::Failed => {
-                self.end = End::BrokenOff;
-                // The client may still be there, so the connection must be known, to be shut down.
-                self.id.inspect(|&id| {
-                    table::wait_until_met(id, false);
-                });
-            }
-            Outcome::Sent | Outcome::Refused | Outcome::Missing | Outcome::Forbidden => {}
-        }
-        if self.end != End::BrokenOff && self.way_back.flush().is_err() {
-            self.end = End::BrokenOff;
-        }
-        match self.end {
-            // Before the drop of the writer, which would try to send what is left in tiny_http's buffer.
-            End::BrokenOff => self.hang_up(HangUp::Both),
-            End::Closed => self.hang_up(HangUp::Sending),
-            // tiny_http would close it only after the last read.
-            End::Open | End::Gone if self.way_back.has_last_read() => self.hang_up(HangUp::Sending),
-            End::Open | End::Gone => {}
-        }
-        self.way_back.finish(self.id);
-        self.end
-    }
-
-    fn hang_up(&self, how: HangUp) {
-        if let Some(id) = self.id {
-            table::lock().hang_up(id, how);
-        }
     }
 }
 

@@ -2,9 +2,8 @@
 //! connection, which has one thread at a time: a hundred of them cost one body, not a hundred. When the
 //! connection ends, those that still wait are forgotten together.
 
-use std::collections::VecDeque;
-
-use super::connection::{Address, Connection, HangUp, Id, State};
+use super::address::{Address, Id};
+use super::connection::{Connection, HangUp, State, Waiting};
 use super::exchange::{End, Incoming};
 use super::table::{self, Table};
 
@@ -13,9 +12,6 @@ use super::table::{self, Table};
 const WAITING_MOST_BYTES: usize = 8 << 20;
 /// And on all connections together; then those with the most are hung up.
 const ALL_WAITING_MOST_BYTES: usize = 32 << 20;
-
-/// The requests that wait on a connection; `None` where there are none, since an empty queue keeps its room.
-pub type Waiting = Option<Box<VecDeque<Incoming>>>;
 
 /// What a thread has to do next.
 #[allow(clippy::large_enum_variant, reason = "it is moved from stack to stack, once for each request")]

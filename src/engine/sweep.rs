@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use crate::platform::{Handle, Look, TELLS_BYTES};
 
-use super::connection::{Address, Connection, HangUp, State};
+use super::address::Address;
+use super::connection::{Connection, HangUp, State, now};
+use super::lifecycle::LAST_READ;
 use super::table::{self, Table};
-use super::way_back::LAST_READ;
 
 /// In alarm, a head may take this long where the system does not tell who sends how much. Closing an idle connection
 /// is legal (RFC 9112 9.5).
@@ -144,7 +145,7 @@ fn meet(handle: Handle, client: Address, listeners: &[Listener]) {
     let local = local.into();
     let fits = |c: &Connection| {
         let is_other_half = c.was_met() && c.identity == identity && c.handles[1] == Handle::NONE;
-        let is_unmet = !c.was_met() && !c.has_ended() && (c.local == local || c.local == Address::default());
+        let is_unmet = !c.was_met() && !c.has_ended() && (c.local == local || c.local == Address::NONE);
         c.listener == listener && (is_other_half || is_unmet)
     };
     let is_told_by_both = !listeners[usize::from(listener)].bound.ip().is_unspecified();
@@ -217,7 +218,7 @@ fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
         State::Free | State::Ready | State::Answering | State::Lost => None,
     };
     let due = if floods { Duration::ZERO } else { connection.since + most? };
-    if table::now() < due {
+    if now() < due {
         return Some(due);
     }
     // Elsewhere than on Linux, bytes that were received are lost with the side that receives.

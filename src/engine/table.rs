@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use crate::platform::Handle;
 
-use super::connection::{Address, Connection, HangUp, Id, State};
-use super::queue::Waiting;
+use super::address::{Address, Id};
+use super::connection::{Connection, HangUp, State, Waiting, now};
 
 /// Connections that the table has room for. Linux has 32,768 threads by default, and each takes at least one.
 const MOST: usize = 1 << 15;
@@ -68,12 +68,6 @@ pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
         wake_supervisor();
         thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// Time since the engine's first look at the clock.
-pub fn now() -> Duration {
-    static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed()
 }
 
 /// All connections.
@@ -185,7 +179,7 @@ impl Table {
             listener,
             client,
             local,
-            is_told_by_both: local != Address::default(),
+            is_told_by_both: local != Address::NONE,
             seen_in_sweep: self.sweep,
             state: State::InHead,
             since: now(),

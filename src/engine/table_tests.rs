@@ -70,13 +70,13 @@ fn a_full_table_says_so_and_has_room_again() {
     let mut table = CONNECTIONS.lock().unwrap();
     let client = |n: usize| Address::of_identity(n as u64 + 1);
     for n in 0..MOST {
-        assert!(table.add(0, client(n), Address::default()).is_some());
+        assert!(table.add(0, client(n), Address::NONE).is_some());
     }
-    assert_eq!(table.add(0, client(MOST), Address::default()), None);
+    assert_eq!(table.add(0, client(MOST), Address::NONE), None);
     for n in 0..MOST {
         let at = table.find(client(n), |_| true).unwrap();
         assert!(table.remove_if_unused(at));
     }
     assert_eq!((table.living, table.unasked), (0, 0));
-    assert!(table.add(0, client(MOST), Address::default()).is_some());
+    assert!(table.add(0, client(MOST), Address::NONE).is_some());
 }

@@ -1,21 +1,14 @@
 //! The way back to the client: weakness 9, no timeouts, for what is sent; and weakness 11 for the reader of a body
 //! that was not read to its end.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::mem::{self, ManuallyDrop};
+use std::io::{self, ErrorKind, Write};
+use std::mem::ManuallyDrop;
 use std::time::{Duration, Instant};
 
 use tiny_http::{ReadWrite, Request, Response};
 
 use super::body::Left;
-use super::connection::{HangUp, Id, State};
 use super::fault::Fault;
-use super::table;
-
-/// How long, and how much, a refused client that still sends is read for a last time: a socket that is closed with
-/// unread bytes resets the connection, and takes the answer with it.
-pub const LAST_READ: Duration = Duration::from_secs(1);
-const LAST_READ_MOST_BYTES: usize = 64 << 20;
 
 /// The way back to the client.
 pub struct WayBack {
@@ -24,11 +17,14 @@ pub struct WayBack {
     pub timeout: Option<Duration>,
 }
 
+/// Both directions of a connection. It is never dropped by itself, also when something panics.
+pub type Stream = ManuallyDrop<Box<dyn ReadWrite + Send>>;
+
 enum Way {
     Writer(Box<dyn Write + Send>),
-    /// With the reader of what is left of a body; see [`Left`]. Never dropped by itself, also when something panics.
+    /// With the reader of what is left of a body; see [`Left`].
     Stream {
-        stream: ManuallyDrop<Box<dyn ReadWrite + Send>>,
+        stream: Stream,
         may_drop: bool,
     },
 }
@@ -53,10 +49,11 @@ impl WayBack {
         matches!(self.way, Way::Stream { .. })
     }
 
-    /// The end of the last answer. The connection has been shut down for sending where it ends here.
-    pub fn finish(self, id: Option<Id>) {
-        if let Way::Stream { stream, may_drop } = self.way {
-            last_read(stream, may_drop, id);
+    /// The stream, if the client is read from for a last time, and whether its reader may be dropped.
+    pub fn into_stream(self) -> Option<(Stream, bool)> {
+        match self.way {
+            Way::Writer(_) => None,
+            Way::Stream { stream, may_drop } => Some((stream, may_drop)),
         }
     }
 
@@ -105,64 +102,4 @@ pub fn send_slice(timeout: Duration) -> Duration {
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-/// Throws away what a refused client still sends, so that it gets to read its answer; the sweep ends a read that
-/// takes too long. Not inlined: its stack would be part of every viewer's.
-#[inline(never)]
-fn last_read(mut stream: ManuallyDrop<Box<dyn ReadWrite + Send>>, may_drop: bool, id: Option<Id>) {
-    let start = Instant::now();
-    let Some(id) = id else { return };
-    if let Some(connection) = table::lock().get(id) {
-        connection.enter(State::LastRead);
-    }
-    if may_drop {
-        throw_away(&mut *stream, start);
-        table::lock().hang_up(id, HangUp::Both);
-        // What is left of the body is read by this, until the hang-up.
-        drop(ManuallyDrop::into_inner(stream));
-    } else {
-        // Not through the stream, whose end would drop the reader.
-        if table::wait_until_met(id, true) {
-            throw_away(&mut Own(id), start);
-        }
-        close_leaked(id);
-    }
-}
-
-fn throw_away(from: &mut impl Read, start: Instant) {
-    let mut thrown_away = [0; 8 * 1024];
-    let mut read_bytes = 0;
-    while start.elapsed() < LAST_READ && read_bytes < LAST_READ_MOST_BYTES {
-        match from.read(&mut thrown_away) {
-            Ok(some) if some > 0 => read_bytes += some,
-            _ => break,
-        }
-    }
-}
-
-/// The socket of a connection whose streams are ours alone, so that its handles stay what they are.
-struct Own(Id);
-
-impl Read for Own {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let handle = table::lock().get(self.0).and_then(|connection| connection.own_handle());
-        handle.map_or(Ok(0), |handle| handle.receive(bytes))
-    }
-}
-
-/// Closes the two handles of a stream that was leaked, which nobody else uses.
-fn close_leaked(id: Id) {
-    let mut table = table::lock();
-    table.hang_up(id, HangUp::Both);
-    table.close(id);
-}
-
-/// Lets go of a request that nobody answers and whose body's reader must not be dropped.
-pub fn let_go(request: Request, id: Option<Id>) {
-    mem::forget(request.upgrade("HTTP/1.1", Response::empty(400)));
-    if let Some(id) = id {
-        table::wait_until_met(id, true);
-        close_leaked(id);
-    }
 }

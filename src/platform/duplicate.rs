@@ -7,6 +7,7 @@ use std::mem::ManuallyDrop;
 use std::net::TcpStream;
 use std::ops::Deref;
 
+use super::limits;
 use super::sockets::{Handle, bytes_received, identity_of};
 
 /// A second handle on a socket.
@@ -39,8 +40,27 @@ impl Duplicate {
     }
 }
 
+impl Handle {
+    /// All handles that may be open.
+    pub fn all() -> impl Iterator<Item = Self> {
+        #[cfg(unix)]
+        let numbers = 3..limits::descriptors_end() as i32;
+        #[cfg(windows)]
+        let numbers = (4..limits::handles_end()).step_by(4);
+        numbers.map(Self).filter(|handle| !is_place(*handle))
+    }
+
+    /// Calls `act` with a duplicate of it, which may be of another socket than expected: verify that first.
+    /// `None`: there is nothing to duplicate.
+    pub fn with_duplicate<T>(self, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
+        with(self, act)
+    }
+}
+
 #[cfg(unix)]
-pub use place::{is_place, reserve_duplicate, with};
+pub use place::reserve_duplicate;
+#[cfg(unix)]
+use place::{is_place, with};
 
 /// One descriptor is kept for duplicates, so that a connection can be hung up when descriptors have run out.
 #[cfg(unix)]
@@ -98,12 +118,12 @@ pub fn reserve_duplicate() -> io::Result<()> {
 }
 
 #[cfg(windows)]
-pub fn is_place(_handle: Handle) -> bool {
+fn is_place(_handle: Handle) -> bool {
     false
 }
 
 #[cfg(windows)]
-pub fn with<T>(handle: Handle, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
+fn with<T>(handle: Handle, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
     let duplicate = Duplicate(ManuallyDrop::new(handle.borrowed().try_clone().ok()?));
     let done = act(&duplicate);
     drop(ManuallyDrop::into_inner(duplicate.0));

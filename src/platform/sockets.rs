@@ -8,9 +8,6 @@ use std::io::{self, Read};
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use super::duplicate;
-pub use super::duplicate::Duplicate;
-
 #[cfg(unix)]
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd as OwnedSocketHandle};
 #[cfg(windows)]
@@ -70,15 +67,6 @@ impl Handle {
         return Self(listener.as_raw_socket());
     }
 
-    /// All handles that may be open.
-    pub fn all() -> impl Iterator<Item = Self> {
-        #[cfg(unix)]
-        let numbers = 3..super::limits::descriptors_end() as RawHandle;
-        #[cfg(windows)]
-        let numbers = (4..super::limits::handles_end()).step_by(4);
-        numbers.map(Self).filter(|handle| !duplicate::is_place(*handle))
-    }
-
     /// What it is now.
     pub fn look(self) -> Look {
         const EBADF: i32 = 9;
@@ -102,12 +90,6 @@ impl Handle {
     /// A number that no other socket of this system has or had, where the system has one; else 0.
     pub fn identity(self) -> u64 {
         identity_of(&self.borrowed())
-    }
-
-    /// Calls `act` with a duplicate of it, which may be of another socket than expected: verify that first.
-    /// `None`: there is nothing to duplicate.
-    pub fn with_duplicate<T>(self, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
-        duplicate::with(self, act)
     }
 
     /// Receives from it (recv(2)). For a handle that nobody can close meanwhile.
