@@ -7,17 +7,6 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// Bytes as a number of MiB, without the unit: one decimal, two where one would hide the figure.
-#[derive(Clone, Copy, Debug)]
-pub struct Mib(pub u64);
-
-impl fmt::Display for Mib {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimals = if self.0 < MIB / 5 { 2 } else { 1 };
-        decimal(f, self.0, MIB, decimals)
-    }
-}
-
 /// A part of a whole in the unit that suits the whole: `40.0 of 40.0 MiB`, `100 of 100 bytes`.
 #[derive(Clone, Copy, Debug)]
 pub struct PartOf(pub u64, pub u64);
@@ -51,13 +40,38 @@ impl fmt::Display for Size {
     }
 }
 
-/// A span in milliseconds, with one decimal.
+/// Bytes in at most five characters, as the options take them: `40.2M`, `805M`, `64.0K`, `816B`.
 #[derive(Clone, Copy, Debug)]
-pub struct Millis(pub Duration);
+pub struct Short(pub u64);
 
-impl fmt::Display for Millis {
+impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        decimal(f, self.0.as_micros() as u64, 1_000, 1)
+        let (unit_bytes, unit) = match self.0 {
+            0..KIB => return write!(f, "{}B", self.0),
+            KIB..MIB => (KIB, 'K'),
+            MIB..GIB => (MIB, 'M'),
+            _ => (GIB, 'G'),
+        };
+        // From 99.95 on, one decimal would be the fifth digit.
+        let is_long = self.0 >= 100 * unit_bytes - unit_bytes / 20;
+        decimal(f, self.0, unit_bytes, if is_long { 0 } else { 1 })?;
+        write!(f, "{unit}")
+    }
+}
+
+/// A span in milliseconds: two decimals below 1 ms, one below 10 ms, else none.
+#[derive(Clone, Copy, Debug)]
+pub struct ShortMillis(pub Duration);
+
+impl fmt::Display for ShortMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let us = self.0.as_micros() as u64;
+        let decimals = match us {
+            0..995 => 2,
+            995..9_950 => 1,
+            _ => 0,
+        };
+        decimal(f, us, 1_000, decimals)
     }
 }
 
@@ -66,6 +80,9 @@ impl fmt::Display for Millis {
 fn decimal(f: &mut fmt::Formatter<'_>, number: u64, unit: u64, decimals: u32) -> fmt::Result {
     let scale = 10_u128.pow(decimals);
     let scaled = (u128::from(number) * scale + u128::from(unit) / 2) / u128::from(unit);
+    if decimals == 0 {
+        return write!(f, "{}", scaled as u64);
+    }
     write!(f, "{}.{:0width$}", (scaled / scale) as u64, (scaled % scale) as u64, width = decimals as usize)
 }
 
@@ -103,14 +120,35 @@ mod tests {
 
     #[test]
     fn sizes_are_written_for_people() {
-        assert_eq!(Mib(41_943_040).to_string(), "40.0");
-        assert_eq!(Mib(73_400).to_string(), "0.07");
-        assert_eq!(Mib(314_573).to_string(), "0.3");
+        let short = [
+            (0, "0B"),
+            (1_023, "1023B"),
+            (1_024, "1.0K"),
+            (65_536, "64.0K"),
+            (102_348, "99.9K"),
+            (102_349, "100K"),
+            (1_048_575, "1024K"),
+            (42_160_128, "40.2M"),
+            (843_711_817, "805M"),
+            (13_099_650_252, "12.2G"),
+        ];
+        for (bytes, written) in short {
+            assert_eq!(Short(bytes).to_string(), written);
+        }
         assert_eq!(PartOf(10_485_760, 41_943_040).to_string(), "10.0 of 40.0 MiB");
         assert_eq!(PartOf(100, 100).to_string(), "100 of 100 bytes");
-        assert_eq!(Mib(0).to_string(), "0.00");
-        assert_eq!(Mib(u64::MAX).to_string(), "17592186044416.0");
-        assert_eq!(Millis(Duration::from_micros(31_449)).to_string(), "31.4");
+        let spans = [
+            (43, "0.04"),
+            (994, "0.99"),
+            (995, "1.0"),
+            (9_949, "9.9"),
+            (9_950, "10"),
+            (31_449, "31"),
+            (2_698_000, "2698"),
+        ];
+        for (us, written) in spans {
+            assert_eq!(ShortMillis(Duration::from_micros(us)).to_string(), written);
+        }
         assert_eq!(Size(0).to_string(), "0 bytes");
         assert_eq!(Size(13_099_650_252).to_string(), "12.2 GiB");
     }

@@ -4,10 +4,17 @@ use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use crate::instrument::record::{Outcome, Record, Sample};
-use crate::instrument::units::{Mib, Millis, PartOf, Size};
+use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
 
 use super::queue::Entry;
 use super::{Trace, TraceFormat};
+
+/// Control sequences of terminals (ECMA-48, SGR).
+const PLAIN: &str = "\x1b[0m";
+const BOLD: &str = "\x1b[1m";
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
 
 /// What a gap in the trace is; the number of lines follows.
 const LOST: &str = "stderr was not read in time; lines missing here";
@@ -47,17 +54,12 @@ impl Trace {
     }
 
     fn stopped_line(&self, f: &mut fmt::Formatter<'_>, end: &Sample) -> fmt::Result {
-        write!(
-            f,
-            "heapserve: {}, {} requests, {} sent in {:.1} s; heap peak {} MiB (largest request {}), RSS peak {} MiB",
-            self.mode,
-            end.requests,
-            Size(end.sent_bytes),
-            end.at.as_secs_f64(),
-            Mib(end.live_peak),
-            Mib(end.largest_request_peak),
-            OrUnknown(end.resident.peak_bytes.map(Mib)),
-        )
+        let requests = if end.requests == 1 { "request" } else { "requests" };
+        write!(f, "heapserve: {}, {} {requests}, ", self.mode, end.requests)?;
+        write!(f, "{} sent in {:.1} s; ", Size(end.sent_bytes), end.at.as_secs_f64())?;
+        write!(f, "heap peak {}, ", Size(end.live_peak))?;
+        write!(f, "largest request {}, ", Size(end.largest_request_peak))?;
+        write!(f, "RSS peak {}", OrUnknown(end.resident.peak_bytes.map(Size)))
     }
 }
 
@@ -74,33 +76,28 @@ impl Display for TextRecord<'_> {
         let r = self.record;
         let paint = |code: &'static str| if self.trace.coloured { code } else { "" };
         let status = match r.answered.status {
-            200..=399 => "\x1b[32m",
-            400..=499 => "\x1b[33m",
-            _ => "\x1b[31m",
+            200..=399 => GREEN,
+            400..=499 => YELLOW,
+            _ => RED,
         };
-        write!(f, "[{}] {:>8} ms: #{} {} ", self.trace.pid, r.at.as_millis(), r.request, self.trace.mode)?;
+        let (pid, mode) = (self.trace.pid, self.trace.mode);
+        write!(f, "[{pid}] {:>7} ms: #{} {mode} ", r.at.as_millis(), r.request)?;
         write!(f, "{} {} ", Plain(r.asked.method.as_str()), Plain(r.asked.target.as_str()))?;
-        write!(f, "{}{}{}", paint(status), r.answered.status, paint("\x1b[0m"))?;
+        write!(f, "{}{}{}", paint(status), r.answered.status, paint(PLAIN))?;
         if let Some(range) = r.answered.range {
-            write!(f, " bytes {}-{}", range.first, range.last)?;
+            write!(f, " {}-{}", range.first, range.last)?;
         }
-        write!(f, "  heap {} -> {} MiB ", Mib(r.live_before), Mib(r.live_after))?;
-        let resident = |bytes: Option<u64>| OrUnknown(bytes.map(Mib));
-        let (before, after) = (r.resident_before.now_bytes, r.resident_after.now_bytes);
-        write!(f, "(RSS {} -> {}), ", resident(before), resident(after))?;
-        write!(f, "peak {}{}{} this request, ", paint("\x1b[1m"), Mib(r.used.peak_bytes), paint("\x1b[0m"))?;
-        write!(
-            f,
-            "{} process; sent {} ",
-            Mib(r.live_peak),
-            PartOf(r.answered.sent_bytes, r.answered.body_bytes)
-        )?;
-        write!(f, "in {} ms, first byte ", Millis(r.duration))?;
-        write!(f, "{} ms, {} in flight", OrUnknown(r.answered.first_byte.map(Millis)), r.in_flight)?;
-        match r.answered.outcome {
-            Outcome::Sent => Ok(()),
-            other => write!(f, ", {}{}{}", paint("\x1b[33m"), other.name(), paint("\x1b[0m")),
+        write!(f, "  peak {}{}{}, heap ", paint(BOLD), Short(r.used.peak_bytes), paint(PLAIN))?;
+        let resident = |bytes: Option<u64>| OrUnknown(bytes.map(Short));
+        write!(f, "{} ({}) -> ", Short(r.live_before), resident(r.resident_before.now_bytes))?;
+        write!(f, "{} ({}), ", Short(r.live_after), resident(r.resident_after.now_bytes))?;
+        let first_byte = OrUnknown(r.answered.first_byte.map(ShortMillis));
+        write!(f, "{first_byte} / {} ms, {} in flight", ShortMillis(r.duration), r.in_flight)?;
+        if r.answered.outcome == Outcome::Sent {
+            return Ok(());
         }
+        let sent = PartOf(r.answered.sent_bytes, r.answered.body_bytes);
+        write!(f, ", {}{}: sent {sent}{}", paint(YELLOW), r.answered.outcome.name(), paint(PLAIN))
     }
 }
 
@@ -190,7 +187,7 @@ impl<T: Display> Display for OrUnknown<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(figure) => write!(f, "{figure}"),
-            None => f.write_str("unknown"),
+            None => f.write_str("?"),
         }
     }
 }

@@ -53,6 +53,12 @@ pub struct Trace {
     pid: u32,
 }
 
+/// What a request's line means. What the RSS is on this system follows.
+const LEGEND: &str = "\
+[pid] ms since start: #request mode method target status  peak, heap (RSS) before -> after, first / last byte, in flight
+peak: the most memory that the request held; heap: what the program has allocated; RSS: what the system holds for it,
+";
+
 /// What is served, as the first line says it.
 pub struct Serving<'a> {
     /// Where.
@@ -97,12 +103,7 @@ impl Trace {
                 serving.file_bytes,
                 serving.chunk_bytes,
             ),
-            _ => write!(
-                f,
-                "[pid] ms since start: #request mode method target status  heap: what the program has \
-                 allocated before -> after (RSS: what the system holds for it, {RESIDENT_SET_MEANING}), \
-                 peak: the most that this request and that the process held; all in MiB of 1,048,576 bytes"
-            ),
+            _ => write!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB"),
         });
         Writer::start(self, self.tells_requests().then_some(first))
     }

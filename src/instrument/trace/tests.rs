@@ -54,8 +54,7 @@ fn a_line_reads_like_a_garbage_collectors() {
     assert_eq!(
         text(&record(), false),
         format!(
-            "[{pid}]    10878 ms: #7 buffer GET / 200  heap 0.3 -> 0.3 MiB (RSS 5.0 -> 6.0), \
-             peak 40.0 this request, 120.0 process; sent 40.0 of 40.0 MiB in 31.4 ms, first byte 17.9 ms, \
+            "[{pid}]   10878 ms: #7 buffer GET / 200  peak 40.0M, heap 256K (5.0M) -> 256K (6.0M), 18 / 31 ms, \
              3 in flight"
         )
     );
@@ -70,10 +69,47 @@ fn a_line_says_the_range_and_what_went_wrong_last() {
     record.answered.outcome = Outcome::ClientClosed;
     record.resident_before = ResidentSet::default();
     let line = text(&record, false);
-    assert!(line.contains("GET / 206 bytes 5-104  heap"), "{line}");
-    assert!(line.contains("(RSS unknown -> 6.0)"), "{line}");
-    assert!(line.contains("sent 99 of 100 bytes in"), "{line}");
-    assert!(line.ends_with("3 in flight, client_closed"), "{line}");
+    assert!(line.contains("GET / 206 5-104  peak"), "{line}");
+    assert!(line.contains("heap 256K (?) -> 256K (6.0M),"), "{line}");
+    assert!(line.ends_with("3 in flight, client_closed: sent 99 of 100 bytes"), "{line}");
+}
+
+#[test]
+fn an_ordinary_line_has_120_columns_at_most() {
+    let mut record = record();
+    (record.request, record.in_flight) = (107, 20);
+    (record.live_before, record.live_after) = (843_711_817, 801_768_777);
+    record.resident_before.now_bytes = Some(848_000_000);
+    record.resident_after.now_bytes = Some(806_000_000);
+    record.answered.first_byte = Some(Duration::from_millis(2_698));
+    record.duration = Duration::from_millis(3_120);
+    let line = text(&record, false);
+    let pid_digits = std::process::id().to_string().len();
+    assert!(line.len() - pid_digits + "4194304".len() <= 120, "{line}");
+}
+
+#[test]
+fn a_summary_counts_one_request_and_two_requests() {
+    let mut end = Sample {
+        at: Duration::from_millis(12_300),
+        in_flight: 0,
+        requests: 1,
+        sent_bytes: 800 * MIB,
+        live: 0,
+        live_peak: 3 * MIB / 2,
+        largest_request_peak: 66_000,
+        resident: ResidentSet { now_bytes: None, peak_bytes: None },
+        allocations: 0,
+    };
+    let line =
+        |end| Trace::new("stream", TraceFormat::Text, Color::Never).line(&Entry::Stopped(end)).to_string();
+    assert_eq!(
+        line(end),
+        "heapserve: stream, 1 request, 800.0 MiB sent in 12.3 s; heap peak 1.5 MiB, largest request 64.5 KiB, \
+         RSS peak ?"
+    );
+    end.requests = 2;
+    assert!(line(end).contains(" 2 requests, "));
 }
 
 #[test]
