@@ -178,7 +178,7 @@ fn the_text_trace_has_a_legend_and_a_line_for_each_request() {
     let (line, legend) = lines.split_last().unwrap();
     assert!(legend[0].contains("ms since start") && legend[0].contains("RSS"), "{legend:?}");
     assert_eq!(legend.iter().filter(|line| line.contains(" ms: #")).count(), 0, "{legend:?}");
-    for part in ["ms: #1 stream GET /?\\u{1b}[31m 200  peak 64.", "K, heap ", "M) -> ", " ms, 1 in flight"] {
+    for part in ["ms: #1 stream GET /?\\u{1b}[31m 200  peak 66.", "K, heap ", "M) -> ", " ms, 1 in flight"] {
         assert!(line.contains(part), "no {part:?} in {line}");
     }
     assert!(!line.contains('\u{1b}'));
