@@ -81,11 +81,8 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let writer = start_trace(&site)?;
     // Not before: an error's line may have to wait for stderr, which a signal must be able to end.
     platform::catch_stop_signals();
-    if !site.is_loopback {
-        trace.warning(format_args!(
-            "{} can be reached by other machines: whoever connects sees the file and the heap's figures",
-            site.url
-        ));
+    for warning in site.options.warnings() {
+        trace.warning(warning);
     }
     writer.wait();
     announce(&site);

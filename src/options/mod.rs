@@ -1,0 +1,220 @@
+//! The command line: the options, their help, and the values that they take.
+//!
+//! clap wraps help to the width of the terminal only with one more crate. So the help texts are broken by hand: no line
+//! of `-h` or `--help` has more than 100 columns, including what clap adds to it.
+
+mod usage_error;
+mod values;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use crate::instrument::trace::{Color, Plain, TraceFormat};
+use crate::modes::Mode;
+
+use values::{parse_bind, parse_chunk_size, parse_heap_limit, parse_port, parse_timeout};
+
+pub use values::{Bind, Timeout};
+
+/// The file that is served when the command line names none.
+pub const DEFAULT_FILE: &str = "media/powder-day.mp4";
+
+/// Serve a file whole from memory or bit by bit, and see what each request costs the heap
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Options {
+    /// The file to serve, at / and at /ITS-NAME
+    #[arg(default_value = DEFAULT_FILE, value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// How to send the file
+    ///
+    /// `buffer` reads the whole file into memory, then sends it: the heap grows by the size of
+    /// the file with each viewer. `stream` sends the file through one small buffer: the heap
+    /// grows by the chunk size with each viewer.
+    #[arg(short, long, value_enum, default_value_t = Mode::Stream, value_name = "MODE", verbatim_doc_comment)]
+    pub mode: Mode,
+
+    /// The port to listen on; 0 takes any free port
+    ///
+    /// With 0, the first line of the output names the port.
+    #[arg(
+        short,
+        long,
+        default_value = "3000",
+        value_name = "PORT",
+        value_parser = parse_port,
+        allow_hyphen_values = true,
+        verbatim_doc_comment
+    )]
+    pub port: u16,
+
+    /// The address to listen on
+    ///
+    /// `localhost` stands for 127.0.0.1 and [::1], which only this machine can reach. If other
+    /// machines can reach the address, they can see the file and the figures of the heap.
+    #[arg(
+        short,
+        long,
+        default_value = "localhost",
+        value_name = "ADDR",
+        value_parser = parse_bind,
+        allow_hyphen_values = true,
+        verbatim_doc_comment
+    )]
+    pub bind: Bind,
+
+    /// The size of the buffer in stream mode, one for each viewer
+    ///
+    /// A smaller chunk takes more CPU for the same file, a larger one more memory per viewer.
+    /// A size is a number of bytes, or of K, M or G (powers of 1,024). Buffer mode has no chunks.
+    #[arg(
+        short,
+        long,
+        default_value = "64K",
+        value_name = "SIZE",
+        value_parser = parse_chunk_size,
+        allow_hyphen_values = true,
+        verbatim_doc_comment
+    )]
+    pub chunk_size: usize,
+
+    /// Whether the chunk size comes from the command line.
+    #[arg(skip)]
+    pub chunk_size_is_given: bool,
+
+    /// Seconds until a stalled client is disconnected; 0: never
+    ///
+    /// The time limits a whole request head, a whole request body, and how long a client may read
+    /// nothing of its answer. When a client is disconnected, its memory is freed, and the trace
+    /// shows it.
+    #[arg(
+        long,
+        default_value = "30",
+        value_name = "SECONDS",
+        value_parser = parse_timeout,
+        allow_hyphen_values = true,
+        verbatim_doc_comment
+    )]
+    pub timeout: Timeout,
+
+    /// Answer 503 when a buffer would take the heap above this size
+    ///
+    /// With 256M, buffer mode serves six viewers of a 40 MiB file at once, and stream mode serves
+    /// thousands.
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = parse_heap_limit,
+        allow_hyphen_values = true,
+        verbatim_doc_comment
+    )]
+    pub heap_limit: Option<u64>,
+
+    /// Format of the trace
+    ///
+    /// The trace goes to stderr, and says what each request did to the heap.
+    #[arg(long, value_enum, default_value_t = TraceFormat::Text, value_name = "FORMAT", verbatim_doc_comment)]
+    pub trace: TraceFormat,
+
+    /// Colour the trace
+    ///
+    /// Only the text format has colours.
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", verbatim_doc_comment)]
+    pub color: Color,
+}
+
+/// The exit code for a wrong command line, the same as clap's.
+const USAGE_ERROR: u8 = 2;
+
+impl Options {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    ///
+    /// Help or an error message was printed. The program is to end with this exit code.
+    pub fn read() -> Result<Self, ExitCode> {
+        let arguments: Vec<OsString> = env::args_os().collect();
+        Self::parse_arguments(&arguments).map_err(|error| end_with(&error, &arguments))
+    }
+
+    /// Parses the arguments, of which the first is the name of the program.
+    fn parse_arguments(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(arguments)?;
+        let mut options = Self::from_arg_matches(&matches)?;
+        options.chunk_size_is_given = matches.value_source("chunk_size") == Some(ValueSource::CommandLine);
+        Ok(options)
+    }
+
+    /// What the user should know about these options before the first request.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Bind::Address(address) = self.bind
+            && !self.bind.is_loopback()
+        {
+            warnings.push(format!(
+                "the server listens on {address}, where other machines can reach it: whoever connects sees \
+                 the file and the figures of the heap"
+            ));
+        }
+        if self.mode == Mode::Buffer && self.chunk_size_is_given {
+            warnings.push("--chunk-size has no effect with --mode buffer".to_owned());
+        }
+        warnings
+    }
+}
+
+/// Prints help and version on stdout, and an error as one line on stderr.
+fn end_with(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let sentence = usage_error::sentence(error, arguments, Options::command());
+    let _ = writeln!(io::stderr(), "heapserve: {}; see heapserve --help", Plain(&sentence));
+    ExitCode::from(USAGE_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_may_surprise_bring_a_warning_each() {
+        let table: [(&str, &[&str]); 7] = [
+            ("", &[]),
+            ("-m buffer", &[]),
+            ("-c 64K", &[]),
+            ("-m buffer -c 64K", &["--chunk-size has no effect"]),
+            ("-b 127.0.0.2", &[]),
+            ("-b ::ffff:127.0.0.1", &[]),
+            ("-b 0.0.0.0 -m buffer -c 1M", &["listens on 0.0.0.0", "--chunk-size has no effect"]),
+        ];
+        for (line, wanted) in table {
+            let arguments = ["heapserve"].into_iter().chain(line.split_whitespace()).map(OsString::from);
+            let arguments: Vec<OsString> = arguments.collect();
+            let warnings = Options::parse_arguments(&arguments).unwrap().warnings();
+            assert_eq!(warnings.len(), wanted.len(), "{line}: {warnings:?}");
+            assert!(
+                warnings.iter().zip(wanted).all(|(said, words)| said.contains(words)),
+                "{line}: {warnings:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn help_fits_100_columns() {
+        let mut command = Options::command();
+        let short = command.render_help().to_string();
+        let long = command.render_long_help().to_string();
+        for line in short.lines().chain(long.lines()) {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The values of the options, and their parsers. A parser's error completes the sentence "--option wants …, not 'value'".
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::instrument::units::parse_size;
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// Both loopback addresses, on one port.
+    Localhost,
+    /// One address.
+    Address(IpAddr),
+}
+
+impl Bind {
+    /// Whether only this machine can connect.
+    pub fn is_loopback(self) -> bool {
+        match self {
+            Self::Localhost => true,
+            Self::Address(address) => address.to_canonical().is_loopback(),
+        }
+    }
+}
+
+/// How long to wait for a client. `None` waits for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(pub Option<Duration>);
+
+/// Parses the value of `--port`.
+pub fn parse_port(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| "a number from 0 to 65535")
+}
+
+/// Parses the value of `--bind`: `localhost` in any case, or an address, which may be in brackets.
+pub fn parse_bind(text: &str) -> Result<Bind, &'static str> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Bind::Localhost);
+    }
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+    bare.parse().map(Bind::Address).map_err(|_| "localhost or an IP address such as 127.0.0.1 or [::1]")
+}
+
+/// Parses the value of `--chunk-size`.
+pub fn parse_chunk_size(text: &str) -> Result<usize, &'static str> {
+    /// Larger chunks are not faster, and amount to buffer mode.
+    const CHUNK_MOST_BYTES: u64 = 1 << 30;
+    match parse_size(text) {
+        Some(bytes) if bytes <= CHUNK_MOST_BYTES => Ok(bytes as usize),
+        _ => Err("a size above 0 and up to 1G, such as 65536 or 64K"),
+    }
+}
+
+/// Parses the value of `--heap-limit`.
+pub fn parse_heap_limit(text: &str) -> Result<u64, &'static str> {
+    parse_size(text).ok_or("a size above 0, such as 1048576 or 256M")
+}
+
+/// Parses the value of `--timeout`. 0 means that there is no timeout.
+pub fn parse_timeout(text: &str) -> Result<Timeout, &'static str> {
+    /// Systems store the timeout of a socket as a 32-bit number of milliseconds.
+    const MOST_SECONDS: f64 = 2_000_000.0;
+    match text.parse::<f64>() {
+        Ok(0.0) => Ok(Timeout(None)),
+        Ok(seconds) if (0.1..=MOST_SECONDS).contains(&seconds) => {
+            Ok(Timeout(Some(Duration::from_secs_f64(seconds))))
+        }
+        _ => Err("a number of seconds from 0.1 to 2000000, or 0 for no timeout"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_brackets() {
+        let address = |text: &str| Ok(Bind::Address(text.parse().unwrap()));
+        assert_eq!(parse_bind("localhost"), Ok(Bind::Localhost));
+        assert_eq!(parse_bind("0.0.0.0"), address("0.0.0.0"));
+        assert_eq!(parse_bind("::1"), address("::1"));
+        assert_eq!(parse_bind("[::1]"), address("::1"));
+        assert!(parse_bind("example.org").is_err());
+        assert!(parse_bind("[127.0.0.1").is_err());
+    }
+
+    #[test]
+    fn a_timeout_of_zero_is_none() {
+        assert_eq!(parse_timeout("0"), Ok(Timeout(None)));
+        assert_eq!(parse_timeout("0.5"), Ok(Timeout(Some(Duration::from_millis(500)))));
+        for text in ["-1", "nan", "1e9", "soon", ""] {
+            assert!(parse_timeout(text).is_err(), "{text:?}");
+        }
+    }
+}
