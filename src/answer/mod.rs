@@ -16,6 +16,7 @@ use crate::instrument::record::{Answered, Asked, Outcome};
 use crate::instrument::units::Size;
 use crate::modes::reply::Reply;
 use crate::modes::{Mode, Order, buffer, stream};
+use crate::options::Options;
 use crate::page;
 use crate::site::Site;
 
@@ -122,14 +123,24 @@ fn buffer_bytes(site: &Site, order: &Order) -> u64 {
     }
 }
 
+/// Says why there is no buffer of so many bytes, and what would help.
 fn why_no_memory(site: &Site, wanted_bytes: u64) -> String {
+    let Options { mode, chunk_size, heap_limit, .. } = &site.options;
     let buffer = Size(wanted_bytes);
-    match site.options.heap_limit {
-        Some(limit) => format!(
-            "a buffer of {buffer} would take the heap above its limit of {} (--heap-limit); try again \
-             when others are done",
-            Size(limit)
-        ),
-        None => format!("the system has no memory for a buffer of {buffer}; try again when others are done"),
+    let cause = match heap_limit {
+        Some(limit) => {
+            let limit = Size(*limit);
+            format!("a buffer of {buffer} would take the heap above its limit of {limit} (--heap-limit)")
+        }
+        None => format!("the system has no memory for a buffer of {buffer}"),
+    };
+    let can_fit = heap_limit.is_none_or(|limit| wanted_bytes <= limit);
+    let retry = if can_fit { "; try again when other requests are done" } else { "" };
+    match mode {
+        Mode::Buffer => {
+            let chunk = Size(*chunk_size as u64);
+            format!("{cause}{retry}. With --mode stream, a buffer of {chunk} would be enough.")
+        }
+        Mode::Stream => format!("{cause}{retry}. A smaller --chunk-size needs less memory."),
     }
 }

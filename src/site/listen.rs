@@ -1,52 +1,64 @@
-//! Where the server listens.
+//! The listening sockets, and the URL of the server.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use crate::options::Bind;
 
-/// How often a free port of the one loopback address is tried on the other.
+/// How many free ports of 127.0.0.1 are tried on ::1 as well.
 const FREE_PORT_TRIES: u32 = 16;
 
-/// The sockets to accept on, and the URL to name them by.
+/// The listening sockets and their URL.
 pub struct Listening {
-    /// One socket, or one for each loopback address, on the same port.
+    /// One socket, or one for each of the two loopback addresses, on the same port.
     pub sockets: Vec<TcpListener>,
-    /// `http://HOST:PORT/`
+    /// `http://HOST:PORT/`, which a browser on this machine can open.
     pub url: String,
     /// Whether only this machine can connect.
     pub is_loopback: bool,
 }
 
-/// Binds. The error names what cannot be had, and the way out.
+/// Binds the listening sockets.
+///
+/// # Errors
+///
+/// The message names the address or port that cannot be used, and the option to change.
 pub fn bind(to: Bind, port: u16) -> Result<Listening, String> {
     match to {
         Bind::Localhost => localhost(port),
         Bind::Address(ip) => {
             let wanted = SocketAddr::new(ip, port);
-            let socket = TcpListener::bind(wanted).map_err(|error| why_not(wanted, &error))?;
-            let bound = socket.local_addr().map_err(|error| why_not(wanted, &error))?;
-            let is_loopback = ip.to_canonical().is_loopback();
-            Ok(Listening { sockets: vec![socket], url: format!("http://{bound}/"), is_loopback })
+            let socket = TcpListener::bind(wanted).map_err(|error| explain(wanted, &error))?;
+            let bound = socket.local_addr().map_err(|error| explain(wanted, &error))?;
+            Ok(Listening { sockets: vec![socket], url: url(bound), is_loopback: to.is_loopback() })
         }
     }
 }
 
-/// Both loopback addresses on one port. Where the system has no IPv6, 127.0.0.1 alone.
+/// An unspecified address, such as 0.0.0.0, accepts connections to every address of the machine. It is not itself an
+/// address that every browser can open, so the URL has `localhost` in its place.
+fn url(bound: SocketAddr) -> String {
+    if bound.ip().is_unspecified() {
+        return format!("http://localhost:{}/", bound.port());
+    }
+    format!("http://{bound}/")
+}
+
+/// Binds both loopback addresses on one port, or 127.0.0.1 alone where the system has no IPv6.
 fn localhost(port: u16) -> Result<Listening, String> {
     let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     for left in (0..FREE_PORT_TRIES).rev() {
-        let first = TcpListener::bind(v4).map_err(|error| why_not(v4, &error))?;
-        let bound = first.local_addr().map_err(|error| why_not(v4, &error))?.port();
+        let first = TcpListener::bind(v4).map_err(|error| explain(v4, &error))?;
+        let bound = first.local_addr().map_err(|error| explain(v4, &error))?.port();
         let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), bound);
         let sockets = match TcpListener::bind(v6) {
             Ok(second) => vec![first, second],
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                // A free port was asked for, and this one is free on one side only.
+                // Any free port was requested, and this one is free at 127.0.0.1 only.
                 if port == 0 && left > 0 {
                     continue;
                 }
-                return Err(why_not(v6, &error));
+                return Err(explain(v6, &error));
             }
             Err(_) => vec![first],
         };
@@ -55,23 +67,46 @@ fn localhost(port: u16) -> Result<Listening, String> {
     unreachable!("the last try returns")
 }
 
-fn why_not(wanted: SocketAddr, error: &io::Error) -> String {
+/// Says why `wanted` cannot be bound, and which option to change.
+fn explain(wanted: SocketAddr, error: &io::Error) -> String {
     let port = wanted.port();
     match error.kind() {
         ErrorKind::AddrInUse => format!(
             "port {port} is in use on {}; stop the other program, or choose another port with --port \
-             (0 takes any free one)",
+             (0 takes any free port)",
             wanted.ip()
         ),
         ErrorKind::AddrNotAvailable => format!(
-            "{} is not an address of this machine; choose one that is with --bind, or leave it out",
+            "{} is not an address of this machine; give another one with --bind, or leave out --bind",
             wanted.ip()
         ),
         ErrorKind::PermissionDenied => {
-            format!("port {port} is not for ordinary users; choose one above 1023 with --port")
+            format!(
+                "this user may not listen on port {port}; choose another port with --port (above 1023, a \
+                 user may take any)"
+            )
         }
         _ => format!(
-            "cannot listen on {wanted}: {error}; choose another address with --bind or port with --port"
+            "cannot listen on {wanted}: {error}; choose another address with --bind, or another port with --port"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::url;
+
+    #[test]
+    fn a_url_can_be_opened_in_a_browser() {
+        let table = [
+            ("127.0.0.1:3000", "http://127.0.0.1:3000/"),
+            ("192.0.2.7:80", "http://192.0.2.7:80/"),
+            ("[::1]:3000", "http://[::1]:3000/"),
+            ("0.0.0.0:3000", "http://localhost:3000/"),
+            ("[::]:3000", "http://localhost:3000/"),
+        ];
+        for (bound, wanted) in table {
+            assert_eq!(url(bound.parse().unwrap()), wanted);
+        }
     }
 }

@@ -1,25 +1,27 @@
-//! The one file that is served: the only path of the disk that the program ever opens for a request.
+//! The file that is served. A request never makes the program open any other path.
 
+use std::env;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::http::head::disposition;
 use crate::http::media_type;
 use crate::http::precondition::Validators;
 use crate::http::target::percent_encoded;
+use crate::options::DEFAULT_FILE;
 use crate::platform;
 
-/// The file as the command line names it.
+/// The file, by the path that the command line gives.
 #[derive(Debug)]
 pub struct Media {
     path: PathBuf,
-    /// The last part of its path as the disk has it, to be compared with a target's bytes.
+    /// The last component of its path, in the bytes of the file system, for comparison with a request's target.
     pub file_name: Vec<u8>,
-    /// Its path as the command line has it, for people. A long one is cut at its start.
+    /// Its path as the command line gives it, for display. A long path is cut at its start.
     pub shown: String,
-    /// `/` and that name, percent-encoded.
+    /// `/` and the file name, percent-encoded.
     pub url_path: String,
     /// Its `Content-Type`.
     pub media_type: &'static str,
@@ -27,40 +29,38 @@ pub struct Media {
     pub disposition: String,
 }
 
-/// The file, opened for one request: its bytes and its validators are of the same version.
+/// The file, opened for one request. The bytes and the validators are of the same version of the file.
 #[derive(Debug)]
 pub struct OpenMedia {
-    /// Positioned at its start.
+    /// The open file, positioned at its start.
     pub file: File,
-    /// Tag, date and size at the moment of opening.
+    /// The entity tag, the date and the size when the file was opened.
     pub validators: Validators,
 }
 
 /// Why the file cannot be served now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// There is nothing of that name.
+    /// There is no file at the path.
     Missing,
-    /// There is, but not for this process, or not a regular file.
+    /// The process may not read the file, or it is not a regular file.
     Forbidden,
-    /// The process has no descriptor left; later it may.
+    /// No file descriptor is free at the moment.
     OutOfDescriptors,
 }
 
 impl Media {
-    /// Checks that `path` can be served now. The error says what it is instead, and the way out.
+    /// Checks that the file at `path` can be served now.
+    ///
+    /// # Errors
+    ///
+    /// The message says why not, and how to name another file.
     pub fn at(path: PathBuf) -> Result<Self, String> {
-        let shown = path.display();
-        let way_out = "name a regular file that you can read: heapserve FILE";
-        let metadata = path.metadata().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => format!("{shown}: no such file; {way_out}"),
-            _ => format!("{shown}: {error}; {way_out}"),
+        check(&path).map_err(|why| {
+            let default = if path == Path::new(DEFAULT_FILE) { "the default file " } else { "" };
+            let shown = path.display();
+            format!("cannot serve {default}{shown}: {why}; give the path of a file to serve: heapserve FILE")
         })?;
-        if !metadata.is_file() {
-            let kind = if metadata.is_dir() { "a directory" } else { "a pipe or a device" };
-            return Err(format!("{shown}: is {kind}; {way_out}"));
-        }
-        File::open(&path).map_err(|error| format!("{shown}: cannot be read: {error}; {way_out}"))?;
         let name = path.file_name().unwrap_or(path.as_os_str());
         Ok(Self {
             file_name: name.as_encoded_bytes().to_vec(),
@@ -72,12 +72,12 @@ impl Media {
         })
     }
 
-    /// The file's size now, in bytes; 0 if it is gone.
+    /// The size of the file now, in bytes; 0 if the file is missing.
     pub fn size_bytes(&self) -> u64 {
         self.path.metadata().map_or(0, |metadata| metadata.len())
     }
 
-    /// Opens the file as it is now.
+    /// Opens the current version of the file.
     pub fn open(&self) -> Result<OpenMedia, Unavailable> {
         let file = platform::media_open_options().open(&self.path).map_err(unavailable)?;
         let metadata = file.metadata().map_err(unavailable)?;
@@ -90,7 +90,25 @@ impl Media {
     }
 }
 
-/// Keeps the end of a long path, so that it has room in a line of the trace.
+/// Says why the file at `path` cannot be served, if it cannot.
+fn check(path: &Path) -> Result<(), String> {
+    let metadata = path.metadata().map_err(|error| match (error.kind(), env::current_dir()) {
+        (ErrorKind::NotFound, Ok(folder)) if path.is_relative() => {
+            format!("no such file in the folder {}", folder.display())
+        }
+        (ErrorKind::NotFound, _) => "no such file".to_owned(),
+        _ => error.to_string(),
+    })?;
+    if metadata.is_dir() {
+        return Err("it is a directory".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("it is a pipe or a device".to_owned());
+    }
+    File::open(path).map(drop).map_err(|error| error.to_string())
+}
+
+/// The end of a long path, so that a line of the trace has room for it.
 fn last_part(path: String) -> String {
     const MOST_BYTES: usize = 400;
     match path.len().checked_sub(MOST_BYTES) {
@@ -100,7 +118,7 @@ fn last_part(path: String) -> String {
 }
 
 fn unavailable(error: std::io::Error) -> Unavailable {
-    /// EMFILE and ENFILE, which have the same numbers on Linux and macOS.
+    /// EMFILE and ENFILE. Linux and macOS use the same numbers.
     const OUT_OF_DESCRIPTORS: [i32; 2] = [24, 23];
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Unavailable::Missing,
@@ -108,5 +126,26 @@ fn unavailable(error: std::io::Error) -> Unavailable {
             Unavailable::OutOfDescriptors
         }
         _ => Unavailable::Forbidden,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_served_is_explained() {
+        let folder = env::current_dir().unwrap();
+        let folder = folder.display();
+        let table = [
+            ("missing.mp4".to_owned(), format!("missing.mp4: no such file in the folder {folder};")),
+            (format!("{folder}/missing.mp4"), format!("{folder}/missing.mp4: no such file;")),
+            ("src".to_owned(), "src: it is a directory;".to_owned()),
+        ];
+        for (path, explained) in table {
+            let message = Media::at(PathBuf::from(path)).unwrap_err();
+            assert!(message.starts_with(&format!("cannot serve {explained}")), "{message}");
+            assert!(message.ends_with("heapserve FILE"), "{message}");
+        }
     }
 }

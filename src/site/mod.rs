@@ -1,6 +1,5 @@
-//! What the server serves, and how: the command line's options, the file ([`media`]), where it listens
-//! ([`listen`]), and the counts and the trace of the program. Every request reads it; nothing in it changes but the
-//! counts.
+//! What the server serves, and how: the command line's options, the file ([`media`]), the listening sockets
+//! ([`listen`]), and the program's counts and trace. Every request reads the [`Site`]; only its counts change.
 
 pub mod listen;
 pub mod media;
@@ -11,18 +10,18 @@ use crate::options::Options;
 
 use media::Media;
 
-/// What every request is answered from.
+/// Everything that is common to all requests.
 pub struct Site {
     /// The command line.
     pub options: Options,
     /// The file.
     pub media: Media,
-    /// Where it is reached.
+    /// The URL that a browser on this machine can open.
     pub url: String,
     /// Whether only this machine can connect.
     pub is_loopback: bool,
-    /// The counts of the program.
+    /// The program's counts.
     pub ledger: Ledger,
-    /// What is told on stderr.
+    /// The trace on stderr.
     pub trace: Trace,
 }
