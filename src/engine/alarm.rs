@@ -7,7 +7,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use crate::instrument::heap;
+use crate::instrument::{buffer, heap};
 use crate::platform;
 
 use super::table;
@@ -87,7 +87,7 @@ impl Alarm {
 
     /// After each sweep: whether it was made in an alarm, and found somebody to hang up.
     pub fn learn(&mut self, level: Level, has_hung_up: bool) {
-        let held_bytes = heap::live_bytes().saturating_sub(heap::buffer_bytes());
+        let held_bytes = heap::live_bytes().saturating_sub(buffer::live_bytes());
         // What was learned is forgotten as soon as it is freed.
         self.own_bytes = self.own_bytes.min(held_bytes.max(self.first_bytes));
         // What still grows is not capacity that is kept.
@@ -111,7 +111,7 @@ impl Alarm {
     }
 
     fn holds_too_much(&self) -> bool {
-        let known_bytes = self.own_bytes + heap::buffer_bytes();
+        let known_bytes = self.own_bytes + buffer::live_bytes();
         let table = table::lock();
         let allowance_bytes = ALLOWANCE_BYTES + ALLOWANCE_A_CONNECTION_BYTES * table.living as u64;
         let most_bytes = known_bytes + table.waiting_bytes as u64 + allowance_bytes;

@@ -1,25 +1,23 @@
-//! The heap, counted as it moves: the program's instrument.
+//! The instrument: an allocator that counts the heap.
 //!
-//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around
-//! `stats_alloc`. stats_alloc gives totals (how many allocations were made, how many bytes), but its
-//! difference of two sums is wrong under load, it counts refused allocations, and it knows no peak. So
-//! the wrapper keeps the net figures itself:
+//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc. stats_alloc gives
+//! totals: how many allocations were made, and of how many bytes. It has no peak, it counts allocations that the system
+//! refused, and the difference of two of its totals is wrong while other threads allocate. So the wrapper counts for
+//! itself:
 //!
-//! * [`live_bytes`]: bytes that are allocated now, process-wide; one atomic, exact at every instant;
-//! * [`peak_bytes`]: the most that `live_bytes` ever was since the process started;
-//! * [`ThreadHeap`]: what the *calling thread* took and gave back, so that one request's own peak is
-//!   known while others run.
+//! * [`live_bytes`]: the bytes that the process has allocated and not yet freed. It is one atomic counter, which is
+//!   exact at any time.
+//! * [`peak_bytes`]: the maximum of `live_bytes` since the process started.
+//! * [`ThreadHeap`]: what the calling thread allocated and freed. It gives the peak of one request while others run.
 //!
-//! What it cannot see: memory that does not come from the Rust allocator (thread stacks, the program's
-//! own code, the kernel's socket buffers), and what the C library keeps back of memory that was
-//! freed. Those are in the resident set, which stands beside it in the trace. Sizes are those asked for,
-//! without the allocator's own headers and rounding.
+//! Sizes are the sizes that the program requested. The allocator's headers and rounding are not included. Nor is memory
+//! that does not come from the Rust allocator (thread stacks, the program's code, the kernel's socket buffers), or
+//! memory that the C library keeps after it was freed. The resident set, which the trace shows next to the heap, includes
+//! all of these except the kernel's buffers.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::mem;
-use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -32,16 +30,14 @@ static ALLOCATOR: CountingAllocator = CountingAllocator(StatsAlloc::system());
 
 static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
-/// stats_alloc counts before it asks the system, so what the system refused is taken off again.
+/// stats_alloc counts an allocation before the system grants it, so refused ones are subtracted.
 static REFUSED_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-/// Capacity of all [`Buffer`]s.
-static BUFFER_BYTES: AtomicUsize = AtomicUsize::new(0);
-/// Above this live heap, [`WATCHER`] is woken, once.
+/// When the live heap rises above this, [`WATCHER`] is unparked once.
 static WATCHED_BYTES: AtomicUsize = AtomicUsize::new(usize::MAX);
 static WATCHER: OnceLock<Thread> = OnceLock::new();
 
 thread_local! {
-    /// No `Drop` and a constant start: safe to touch from inside an allocator, even at thread exit.
+    /// Has no `Drop` and a constant initial value, so an allocator may use it, even while the thread exits.
     static THREAD: ThreadCells = const { ThreadCells::new() };
 }
 
@@ -50,7 +46,7 @@ struct ThreadCells {
     peak_bytes: Cell<isize>,
     allocations: Cell<u64>,
     allocated_bytes: Cell<u64>,
-    /// While not `usize::MAX`: allocations that would take `LIVE_BYTES` above it fail.
+    /// Allocations that would take `LIVE_BYTES` above this fail. `usize::MAX` means no limit.
     limit_bytes: Cell<usize>,
 }
 
@@ -78,8 +74,9 @@ impl ThreadCells {
     }
 }
 
-/// What one thread did with the heap since it started. Bytes that it freed for another thread make
-/// `live_bytes` smaller than what it really holds, hence the sign.
+/// The counts of one thread at one point in time.
+///
+/// `live_bytes` is signed because a thread may free memory that another thread allocated.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadHeap {
     live_bytes: isize,
@@ -87,19 +84,19 @@ pub struct ThreadHeap {
     allocated_bytes: u64,
 }
 
-/// What one thread did with the heap between two points.
+/// What one thread did with the heap between two points in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadUse {
-    /// The most that the thread held above what it held at the first point, in bytes.
+    /// The maximum that the thread held, above what it held at the first point, in bytes.
     pub peak_bytes: u64,
-    /// Allocations and reallocations made.
+    /// Number of allocations and reallocations.
     pub allocations: u64,
-    /// Bytes of those allocations, and of the growth of those reallocations.
+    /// Bytes that these allocated. A reallocation counts with its growth.
     pub allocated_bytes: u64,
 }
 
 impl ThreadHeap {
-    /// Starts to measure the calling thread. The thread's peak starts anew, so spans do not nest.
+    /// Starts to measure the calling thread. Measurements cannot be nested: this resets the thread's peak.
     pub fn start() -> Self {
         THREAD.with(|cells| {
             cells.peak_bytes.set(cells.live_bytes.get());
@@ -111,7 +108,7 @@ impl ThreadHeap {
         })
     }
 
-    /// What the calling thread, which must be the one that called `start`, did since then.
+    /// What the calling thread did since the start. It must be the thread that called [`ThreadHeap::start`].
     pub fn since(&self) -> ThreadUse {
         THREAD.with(|cells| ThreadUse {
             peak_bytes: (cells.peak_bytes.get() - self.live_bytes).max(0) as u64,
@@ -121,32 +118,31 @@ impl ThreadHeap {
     }
 }
 
-/// Bytes allocated and not yet freed, in the whole process, now.
+/// The bytes that the process has allocated and not yet freed.
 pub fn live_bytes() -> u64 {
     LIVE_BYTES.load(Relaxed) as u64
 }
 
-/// The most that [`live_bytes`] was since the process started.
+/// The maximum of [`live_bytes`] since the process started.
 pub fn peak_bytes() -> u64 {
     PEAK_BYTES.load(Relaxed) as u64
 }
 
-/// Allocations and reallocations that succeeded since the process started (from stats_alloc).
+/// The number of allocations and reallocations that succeeded since the process started, from stats_alloc.
 pub fn allocations() -> u64 {
     let stats = ALLOCATOR.0.stats();
     let made = stats.allocations + stats.reallocations;
     made.saturating_sub(REFUSED_ALLOCATIONS.load(Relaxed)) as u64
 }
 
-/// Allocations, reallocations and ends of allocations so far: as long as it stays the same, no thread has
-/// taken anything from the heap or given anything back.
+/// The number of calls to the allocator so far. While it does not change, no thread has allocated or freed anything.
 pub fn moves() -> usize {
     let stats = ALLOCATOR.0.stats();
     stats.allocations.wrapping_add(stats.reallocations).wrapping_add(stats.deallocations)
 }
 
-/// Has the calling thread unparked as soon as the live heap is above `bytes`; always the same thread. To be asked anew
-/// each time.
+/// Unparks the calling thread, once, as soon as the live heap rises above `bytes`. Only one thread of the process may
+/// call this, any number of times.
 pub fn unpark_above(bytes: u64) {
     WATCHER.get_or_init(thread::current);
     WATCHED_BYTES.store(bytes.try_into().unwrap_or(usize::MAX), Relaxed);
@@ -154,62 +150,26 @@ pub fn unpark_above(bytes: u64) {
 
 fn wake_watcher() {
     WATCHED_BYTES.store(usize::MAX, Relaxed);
-    // Allocates nothing.
+    // `unpark` does not allocate.
     WATCHER.get().inspect(|watcher| watcher.unpark());
 }
 
-/// What the [`Buffer`]s that are alive take of the live heap, in bytes.
-pub fn buffer_bytes() -> u64 {
-    BUFFER_BYTES.load(Relaxed) as u64
-}
-
-/// A buffer for bytes of the file, counted apart from the rest of the heap as well.
-pub struct Buffer(Vec<u8>);
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        let bytes = self.0.capacity();
-        // First the heap, then this: the difference must not look larger than it is.
-        drop(mem::take(&mut self.0));
-        BUFFER_BYTES.fetch_sub(bytes, Relaxed);
-    }
-}
-
-impl Deref for Buffer {
-    type Target = Vec<u8>;
-
-    fn deref(&self) -> &Vec<u8> {
-        &self.0
-    }
-}
-
-/// For filling it within its capacity: a buffer does not grow.
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.0
-    }
-}
-
-/// A buffer of exactly `bytes` (one allocation), or `None` where the system has no memory for it or it
-/// would take the live heap above `limit_bytes`. Exact under concurrency: of many at once, none
-/// succeeds that would not fit.
-pub fn try_buffer(bytes: u64, limit_bytes: Option<u64>) -> Option<Buffer> {
-    let bytes = usize::try_from(bytes).ok()?;
-    let limit = limit_bytes.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
-    let mut buffer = Vec::new();
-    THREAD.with(|cells| cells.limit_bytes.set(limit));
-    let reserved = buffer.try_reserve_exact(bytes);
+/// Runs `allocate`. Its allocations fail if they would take the live heap above `limit_bytes`.
+///
+/// Other threads are not limited. The limit is for fallible allocations such as [`Vec::try_reserve_exact`]: any other
+/// allocation that fails ends the program.
+pub fn with_limit<T>(limit_bytes: usize, allocate: impl FnOnce() -> T) -> T {
+    THREAD.with(|cells| cells.limit_bytes.set(limit_bytes));
+    let result = allocate();
     THREAD.with(|cells| cells.limit_bytes.set(usize::MAX));
-    reserved.ok()?;
-    BUFFER_BYTES.fetch_add(buffer.capacity(), Relaxed);
-    Some(Buffer(buffer))
+    result
 }
 
-/// The process's allocator; see the module's documentation.
+/// The allocator of the process. See the [module documentation](self).
 struct CountingAllocator(StatsAlloc<System>);
 
 impl CountingAllocator {
-    /// Runs one allocation and counts it once it is known to have succeeded.
+    /// Runs one allocation, and counts it if it succeeds.
     fn counted(&self, bytes: usize, allocate: impl FnOnce() -> *mut u8) -> *mut u8 {
         let limit = THREAD.try_with(|cells| cells.limit_bytes.get());
         if let Ok(limit) = limit
@@ -222,7 +182,7 @@ impl CountingAllocator {
             REFUSED_ALLOCATIONS.fetch_add(1, Relaxed);
             return pointer;
         }
-        // The peak takes this very sum: a second read of LIVE_BYTES could miss the true maximum.
+        // The peak uses this sum, because a second load of LIVE_BYTES could miss the maximum.
         let now = LIVE_BYTES.fetch_add(bytes, Relaxed) + bytes;
         PEAK_BYTES.fetch_max(now, Relaxed);
         if now > WATCHED_BYTES.load(Relaxed) {
@@ -232,7 +192,8 @@ impl CountingAllocator {
         pointer
     }
 
-    /// The same below a limit: the bytes are claimed first, so two threads cannot both take the last.
+    /// Like `counted`, with a limit. The bytes are counted before the allocation, so that two threads cannot both take
+    /// the last ones.
     fn limited(&self, bytes: usize, limit: usize, allocate: impl FnOnce() -> *mut u8) -> *mut u8 {
         let claim = |live: usize| live.checked_add(bytes).filter(|&sum| sum <= limit);
         let Ok(before) = LIVE_BYTES.fetch_update(Relaxed, Relaxed, claim) else {
@@ -255,36 +216,37 @@ impl CountingAllocator {
     }
 }
 
-// SAFETY: every method hands the caller's own arguments to `stats_alloc`, which hands them to `System`,
-// and returns what it returned (or null, before asking, when a limit is reached); counting touches only
-// atomics and cells, and never allocates or unwinds.
+// SAFETY: every method passes the caller's arguments unchanged to stats_alloc, which passes them to `System`, and returns
+// the result. An allocation above a limit returns null instead, which the contract allows. Counting uses only atomics and
+// cells: it does not allocate and does not unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.counted(layout.size(), || {
-            // SAFETY: the caller's contract is `System`'s.
+            // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
             unsafe { self.0.alloc(layout) }
         })
     }
 
-    // Forwarded: the default would touch every page.
+    // Not the default implementation, which would write to every page.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.counted(layout.size(), || {
-            // SAFETY: the caller's contract is `System`'s.
+            // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
             unsafe { self.0.alloc_zeroed(layout) }
         })
     }
 
-    // Subtracted before the memory goes back, so that no peak appears that never was.
+    // The count falls before the memory is freed: otherwise another thread could reuse the memory, and be counted, before
+    // this one is subtracted. The peak would then be too high.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         Self::freed(layout.size());
-        // SAFETY: the caller's contract is `System`'s.
+        // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
         unsafe { self.0.dealloc(pointer, layout) }
     }
 
-    // Forwarded: the default would copy.
+    // Not the default implementation, which would always copy.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let reallocate = || {
-            // SAFETY: the caller's contract is `System`'s.
+            // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
             unsafe { self.0.realloc(pointer, layout, new_size) }
         };
         match new_size.checked_sub(layout.size()) {

@@ -1,10 +1,11 @@
 //! The instrument: it counts the heap, keeps the program's counts, and tells what each request did.
 //!
-//! [`heap`] is the allocator that counts. The [`ledger`] opens and closes an entry for each request; a closed entry is
+//! [`heap`] is the allocator that counts, also the [`buffer`]s of the file. The [`ledger`] opens and closes an entry for each request; a closed entry is
 //! a [`record`], which whoever answers hands to the [`trace`] and to the [`feed`] of the live pages. [`units`] and
 //! [`fixed_text`] write figures without the heap. This room knows [`platform`](crate::platform), and of
 //! [`http`](crate::http) what a range is; it knows nothing of how a request is answered.
 
+pub mod buffer;
 pub mod feed;
 pub mod fixed_text;
 pub mod heap;

@@ -1,0 +1,58 @@
+//! Buffers for bytes of the file, which are counted apart from the rest of the heap as well.
+
+use std::mem;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use super::heap;
+
+/// The capacity of all buffers that are alive.
+static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// A vector whose capacity counts in [`live_bytes`].
+pub struct Buffer(Vec<u8>);
+
+impl Buffer {
+    /// Creates an empty buffer with a capacity of exactly `bytes`, by one allocation.
+    ///
+    /// Returns `None` if the system has no memory for it, or if it would take the live heap above `limit_bytes`. The
+    /// limit is exact when several threads allocate at the same time.
+    pub fn try_with_capacity(bytes: u64, limit_bytes: Option<u64>) -> Option<Self> {
+        let bytes = usize::try_from(bytes).ok()?;
+        let limit_bytes = limit_bytes.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
+        let mut vector = Vec::new();
+        heap::with_limit(limit_bytes, || vector.try_reserve_exact(bytes)).ok()?;
+        LIVE_BYTES.fetch_add(vector.capacity(), Relaxed);
+        Some(Self(vector))
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let bytes = self.0.capacity();
+        // The memory is freed before the count falls: otherwise the heap without its buffers would look too large for
+        // a moment.
+        drop(mem::take(&mut self.0));
+        LIVE_BYTES.fetch_sub(bytes, Relaxed);
+    }
+}
+
+impl Deref for Buffer {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+/// For filling the buffer. It must not grow beyond its capacity, because the growth would not be counted.
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+/// The part of the live heap that buffers take now, in bytes.
+pub fn live_bytes() -> u64 {
+    LIVE_BYTES.load(Relaxed) as u64
+}
