@@ -152,7 +152,7 @@ fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
 /// A head with what every answer says.
 fn head(exchange: &Exchange, status: u16) -> Head {
     let mut head = Head::new(status, exchange.persistence);
-    origin::let_read(&mut head, &exchange.fields);
+    origin::allow_loopback_pages(&mut head, &exchange.fields);
     head
 }
 

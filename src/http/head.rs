@@ -1,7 +1,8 @@
 //! The head of an answer (RFC 9112 4 and 5).
 //!
-//! Written here and not by `tiny_http::Response`: that cannot announce a close, gives a 304 a length that
-//! is not the 200's, and may turn to chunks when the client says `TE`.
+//! `tiny_http::Response` is not used, for three reasons. It cannot send `Connection: close`. It gives a 304 a
+//! `Content-Length` that differs from that of the 200. And it may choose the chunked coding when the client sends
+//! `TE`.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -12,25 +13,26 @@ use tiny_http::StatusCode;
 
 use super::target::percent_encoded;
 
-/// Bytes of the first write of an answer: its head, which is shorter, and as much of its body as there is room for.
+/// The maximum size of the first write of an answer. It has the head, which is always shorter, and as much of the body
+/// as fits.
 pub const OPENING_BYTES: usize = 2048;
 
-/// What becomes of the connection after this answer (RFC 9112 9.3), as its `Connection` field says it.
+/// What happens to the connection after the answer (RFC 9112 9.3), and how the `Connection` field says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persistence {
-    /// HTTP/1.1's default: it stays, and nothing is said.
+    /// The connection stays open. This is the default of HTTP/1.1, which needs no field.
     Stays,
-    /// An HTTP/1.0 client asked for it and is told so.
+    /// The connection stays open because an HTTP/1.0 client requested it. The field says `keep-alive`.
     KeepAlive,
-    /// It is closed after this answer.
+    /// The connection is closed after the answer. The field says `close`.
     Closes,
 }
 
-/// A head under construction.
+/// The head of an answer, under construction.
 pub struct Head(Vec<u8>);
 
 impl Head {
-    /// Status line, Date, Server and Connection.
+    /// Starts a head with the status line and the fields `Date`, `Server` and, where needed, `Connection`.
     pub fn new(status: u16, persistence: Persistence) -> Self {
         let mut head = Self(Vec::with_capacity(OPENING_BYTES));
         let reason = StatusCode(status).default_reason_phrase();
@@ -45,25 +47,28 @@ impl Head {
         head
     }
 
-    /// One field. Values come from this program and from the file's name, never from a request.
+    /// Appends a field. The value must not contain line breaks, which would let it add further fields. This matters
+    /// for values that the program does not make itself: the file name, and the `Origin` of a request, both of which
+    /// are checked before.
     pub fn field(&mut self, name: &str, value: impl Display) {
         self.line(format_args!("{name}: {value}"));
     }
 
-    /// The finished head, with the empty line that ends it.
+    /// Appends the empty line that ends the head, and returns the bytes.
     pub fn finish(mut self) -> Vec<u8> {
         self.line("");
         self.0
     }
 
     fn line(&mut self, line: impl Display) {
-        write!(self.0, "{line}\r\n").expect("a vector takes whatever is written");
+        write!(self.0, "{line}\r\n").expect("writing to a vector does not fail");
     }
 }
 
-/// `Content-Disposition: inline` with the file's name (RFC 6266), as plain text for `curl -OJ`, which
-/// reads no other form, and percent-encoded for everybody else. What would end the quoted text, or
-/// the line, is a `_` in the plain form.
+/// The value of `Content-Disposition` (RFC 6266): `inline`, with the file's name in two forms.
+///
+/// The plain form is for `curl -OJ`, which reads no other. In it, `_` replaces each character that would end the
+/// quoted string or the line. The percent-encoded form is for all other clients.
 pub fn disposition(file_name: &str) -> String {
     let plain = file_name.replace(|c: char| c == '"' || c == '\\' || c.is_control(), "_");
     let encoded = percent_encoded(file_name.as_bytes());

@@ -1,9 +1,10 @@
-//! Which server a request is meant for (RFC 9112 3.2), and whether that is this one.
+//! Which host a request is for (RFC 9112 3.2), and whether this server answers for it.
 //!
-//! The danger is DNS rebinding: a web page from `evil.example` makes its name mean 127.0.0.1. The browser then
-//! takes a server on this machine for the page's own origin, and lets the page read its answers. Such a
-//! request still has the page's name as its Host. So a server that only this machine can connect to answers to
-//! names and addresses that no DNS can change, and to no other name.
+//! The check prevents DNS rebinding. In such an attack, a web page from `evil.example` makes the DNS resolve that
+//! name to 127.0.0.1. The browser then treats a server on this machine as the page's own origin, and lets the page
+//! read its answers. But the request still has `evil.example` as its Host. So a server that only this machine can
+//! connect to answers only for hosts that no DNS server can redirect: IP addresses, `localhost`, and names under
+//! `.localhost`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,29 +12,32 @@ use tiny_http::HTTPVersion;
 
 use super::{Fields, target};
 
-/// Why a request is not for this server, or nobody can tell whom it is for.
+/// The answer to a request that is for another host, or whose host is not clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its status code.
+    /// The status code.
     pub status: u16,
-    /// One line of text.
+    /// The reason, as one line of text.
     pub why: &'static str,
 }
 
-const NOT_ONE: Refusal = Refusal { status: 400, why: "the request needs one Host field" };
+const NOT_ONE: Refusal = Refusal { status: 400, why: "the request needs exactly one Host field" };
 const MALFORMED: Refusal = Refusal {
     status: 400,
-    why: "the request's Host is malformed: it is a name or an address, and maybe :PORT",
+    why: "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT",
 };
 const MISDIRECTED: Refusal = Refusal {
     status: 421,
-    why: "this server is for its own machine only: to keep web pages out (DNS rebinding) it answers to localhost, \
-          names under .localhost and IP addresses, and to no other Host; let a proxy in front send \
-          \"Host: localhost\", or choose another address with --bind, where every name is answered",
+    why: "this server is for its own machine only, and answers only to localhost, names under .localhost and IP \
+          addresses, because a web page could use any other Host to read it (DNS rebinding); let a proxy in front \
+          of it send \"Host: localhost\", or give an address that other machines can reach with --bind, where every \
+          Host is answered",
 };
 
-/// Whether a request for `target` is answered here. Its Host field counts, or the authority of an absolute target
-/// in its place (RFC 9112 3.2.2). `is_loopback`: only this machine can connect.
+/// Checks whether this server answers for the host of a request.
+///
+/// The host is that of the `Host` field, or of an absolute `target` if there is one (RFC 9112 3.2.2). `is_loopback`
+/// says that only this machine can connect.
 pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: bool) -> Result<(), Refusal> {
     let mut lines = fields.all("Host");
     let field = match (lines.next(), lines.next()) {
@@ -44,7 +48,7 @@ pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: 
     let authority = target::absolute(target).map(|(authority, _)| authority);
     let field = field.filter(|field| !(field.is_empty() && authority.is_some()));
     let mut host = None;
-    // The field must be well-formed even where the authority, which comes last, replaces it.
+    // The authority of the target comes last and so replaces the field, but the field must be well-formed as well.
     for text in [field, authority].into_iter().flatten() {
         host = Some(Host::parse(text).ok_or(MALFORMED)?);
     }
@@ -54,15 +58,17 @@ pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: 
     }
 }
 
-/// The host of an authority.
+/// The host part of an authority.
 enum Host<'a> {
     Name(&'a str),
     Address,
 }
 
 impl<'a> Host<'a> {
-    /// Reads `uri-host [":" port]` (RFC 9110 7.2, RFC 3986 3.2.2), whose host may not be empty. Only what std
-    /// reads as an address is one: `127.1` is a name. `None` for anything else, and so for userinfo.
+    /// Parses `uri-host [":" port]` (RFC 9110 7.2, RFC 3986 3.2.2). The host must not be empty.
+    ///
+    /// An address is what std parses as one: `127.1` is a name. Returns `None` for anything else, which includes an
+    /// authority with userinfo.
     fn parse(text: &'a str) -> Option<Self> {
         let (host, port) = if let Some(bracketed) = text.strip_prefix('[') {
             let (address, port) = bracketed.split_once(']')?;
@@ -81,7 +87,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Whether this is a `reg-name` (RFC 3986 3.2.2) of at least one character.
+/// Whether `name` is a `reg-name` (RFC 3986 3.2.2) of at least one character.
 fn is_reg_name(name: &str) -> bool {
     let plain =
         |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b));
@@ -92,7 +98,7 @@ fn is_reg_name(name: &str) -> bool {
     !name.is_empty() && pieces.next().is_some_and(plain) && pieces.all(encoded)
 }
 
-/// Whether the name is `localhost` or under `.localhost`, which are this machine everywhere (RFC 6761 6.3).
+/// Whether `name` is `localhost` or a name under `.localhost`. These always mean this machine (RFC 6761 6.3).
 fn is_local(name: &str) -> bool {
     let labels = name.strip_suffix('.').unwrap_or(name);
     labels.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
@@ -102,7 +108,7 @@ fn is_local(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// 200 for what is answered.
+    /// The status that [`check`] leads to. 200 stands for a host that is answered.
     fn status(target: &str, lines: &[&str], minor: u8, is_loopback: bool) -> u16 {
         let fields = Fields::from_lines(lines);
         check(target, &fields, &HTTPVersion(1, minor), is_loopback).map_or_else(|r| r.status, |()| 200)

@@ -1,6 +1,6 @@
-//! `Content-Type` by a file's extension, for what browsers play or show.
+//! The `Content-Type` of a file, by its extension. The table has the types that browsers can play or show.
 
-/// The media type of a file name; bytes of an unknown kind where the extension says nothing.
+/// The media type of a file with this name, or `application/octet-stream` if the extension is not known.
 pub fn of(file_name: &str) -> &'static str {
     let extension = file_name.rsplit_once('.').map_or("", |(_, extension)| extension);
     match extension.to_ascii_lowercase().as_str() {

@@ -1,8 +1,10 @@
-//! HTTP semantics as pure functions, apart from sockets and files: whether a head is well-formed ([`syntax`]),
-//! which server a request is for ([`host`]), what it asks for ([`target`], [`range`], [`precondition`]) and how an
-//! answer's head is written ([`head`]).
+//! The rules of HTTP as pure functions, without sockets and files.
 //!
-//! Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 6266 (Content-Disposition).
+//! For a request: whether its head is well-formed ([`syntax`]), which server it is for ([`host`]), and what it asks
+//! for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the type of its content
+//! ([`media_type`]), and which web pages may read it ([`origin`]).
+//!
+//! Sources: RFC 9110 (HTTP semantics), RFC 9112 (HTTP/1.1), RFC 6266 (`Content-Disposition`).
 
 pub mod head;
 pub mod host;
@@ -15,12 +17,12 @@ pub mod target;
 
 use tiny_http::Header;
 
-/// The header lines of a request that this server reads, in the order in which they came.
+/// The header fields of a request that this server uses, in the order of the request.
 #[derive(Debug, Default)]
 pub struct Fields(Vec<Header>);
 
 impl Fields {
-    const READ: [&str; 8] = [
+    const USED: [&str; 8] = [
         "Host",
         "Range",
         "If-Range",
@@ -31,25 +33,25 @@ impl Fields {
         "Origin",
     ];
 
-    /// Keeps what the server reads of a request's header lines.
+    /// Copies the fields that this server uses.
     pub fn of(headers: &[Header]) -> Self {
-        let read = |header: &&Header| Self::READ.iter().any(|name| header.field.equiv(name));
-        Self(headers.iter().filter(read).cloned().collect())
+        let is_used = |header: &&Header| Self::USED.iter().any(|name| header.field.equiv(name));
+        Self(headers.iter().filter(is_used).cloned().collect())
     }
 
-    /// What they take of the heap, roughly.
+    /// Roughly what the fields take of the heap, in bytes.
     pub fn bytes(&self) -> usize {
         self.0.iter().map(|line| size_of::<Header>() + line.value.len()).sum()
     }
 
-    /// The values of all lines of this name.
+    /// The values of all fields with this name.
     pub fn all<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a str> {
         let lines = self.0.iter().filter(move |line| line.field.equiv(name));
         lines.map(|line| line.value.as_str())
     }
 
-    /// The value of the only line of this name. A field that is no list and came more than once means
-    /// nothing, so it counts as absent (RFC 9110 5.3).
+    /// The value of the only field with this name. A field whose value is not a list must not be repeated (RFC 9110
+    /// 5.3): a repeated one counts as absent.
     pub fn single<'a>(&'a self, name: &'static str) -> Option<&'a str> {
         let mut lines = self.all(name);
         lines.next().filter(|_| lines.next().is_none())
@@ -58,7 +60,7 @@ impl Fields {
 
 #[cfg(test)]
 impl Fields {
-    /// Fields from lines such as `Range: bytes=0-1`, for tables of tests.
+    /// Creates fields from lines such as `Range: bytes=0-1`.
     pub fn from_lines(lines: &[&str]) -> Self {
         let headers: Vec<Header> = lines.iter().map(|line| line.parse().unwrap()).collect();
         Self::of(&headers)

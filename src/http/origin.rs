@@ -1,18 +1,20 @@
-//! Which pages of other origins may read the answers (the Fetch standard's CORS protocol): those that this machine
-//! served to itself, so that the live page can show two servers side by side, and no page of the web.
+//! Which web pages of another origin may read the answers, by the CORS protocol of the Fetch standard.
+//!
+//! The live page of one server reads the figures of a second one, at another port. So pages from a loopback host may
+//! read the answers. Pages from any other host may not.
 
 use super::Fields;
 use super::head::Head;
 
-/// Lets a loopback page read the answer.
-pub fn let_read(head: &mut Head, fields: &Fields) {
+/// Appends the fields that allow a page from a loopback host to read the answer.
+pub fn allow_loopback_pages(head: &mut Head, fields: &Fields) {
     head.field("Vary", "Origin");
     if let Some(origin) = fields.single("Origin").filter(|origin| is_loopback(origin)) {
         head.field("Access-Control-Allow-Origin", origin);
     }
 }
 
-/// Whether a page of this origin (RFC 6454 7) was served by this machine, to this machine.
+/// Whether the host of this origin (RFC 6454 7) is `localhost`, `127.0.0.1` or `[::1]`.
 fn is_loopback(origin: &str) -> bool {
     let Some(rest) = origin.strip_prefix("http://").or(origin.strip_prefix("https://")) else {
         return false;

@@ -1,4 +1,4 @@
-//! Validators and preconditions (RFC 9110 8.8 and 13): which answer a GET or HEAD of a file gets.
+//! Validators and preconditions (RFC 9110 8.8 and 13): how a GET or HEAD request for the file is answered.
 
 use std::time::SystemTime;
 
@@ -7,21 +7,23 @@ use httpdate::HttpDate;
 use super::Fields;
 use super::range::{self, ByteRange, OWS, Selected};
 
-/// What tells one version of a file from another, and its size.
+/// What distinguishes the versions of a file, and the size of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validators {
-    /// Strong entity tag, with its quotes.
+    /// A strong entity tag, with its quotes.
     pub etag: String,
-    /// Whole seconds, as in the `Last-Modified` field; `None` for a file of before 1970.
+    /// The value of `Last-Modified`, which has whole seconds. `None` for a file from before 1970.
     pub last_modified: Option<HttpDate>,
-    /// The file's length in bytes.
+    /// The size of the file in bytes.
     pub size_bytes: u64,
 }
 
 impl Validators {
-    /// A tag of modification time (nanoseconds) and size, and a date that is never later than `now`
-    /// (RFC 9110 8.8.2.1). A file that is changed in place within the clock's grain, at the same size,
-    /// keeps its tag.
+    /// Creates the validators of a file.
+    ///
+    /// The entity tag consists of the modification time in nanoseconds and the size. So a file keeps its tag if it is
+    /// changed in place within the resolution of the file system's clock and keeps its size. The date is never later
+    /// than `now` (RFC 9110 8.8.2.1).
     pub fn new(modified: SystemTime, size_bytes: u64, now: SystemTime) -> Self {
         let nanoseconds = match modified.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(since) => format!("{:x}", since.as_nanos()),
@@ -40,25 +42,26 @@ impl Validators {
 pub enum Verdict {
     /// 200 with the whole file.
     Whole,
-    /// 206 with a part of it.
+    /// 206 with a part of the file.
     Part(ByteRange),
-    /// 304: the client's copy is good.
+    /// 304: the client's copy is current.
     NotModified,
-    /// 412: the file is not the one that the client means.
+    /// 412: the file is not the version that the request requires.
     PreconditionFailed,
-    /// 416: the file has none of the bytes asked for.
+    /// 416: the file has none of the requested bytes.
     RangeNotSatisfiable,
 }
 
-/// Evaluates a request's conditions in the order of RFC 9110 13.2.2. `is_get`: a HEAD ignores Range.
+/// Evaluates the preconditions of a request in the order of RFC 9110 13.2.2. `is_get` tells GET from HEAD, which
+/// ignores `Range`.
 pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
-    if !still_the_one_meant(fields, file) {
+    if !is_required_version(fields, file) {
         return Verdict::PreconditionFailed;
     }
-    if client_has_it(fields, file) {
+    if is_copy_current(fields, file) {
         return Verdict::NotModified;
     }
-    let Some(range) = fields.single("Range").filter(|_| is_get && range_holds(fields, file)) else {
+    let Some(range) = fields.single("Range").filter(|_| is_get && range_applies(fields, file)) else {
         return Verdict::Whole;
     };
     match range::parse(range, file.size_bytes) {
@@ -68,8 +71,8 @@ pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
     }
 }
 
-/// If-Match (strong comparison), else If-Unmodified-Since.
-fn still_the_one_meant(fields: &Fields, file: &Validators) -> bool {
+/// Evaluates `If-Match` by the strong comparison, or `If-Unmodified-Since` if there is no `If-Match`.
+fn is_required_version(fields: &Fields, file: &Validators) -> bool {
     let mut lists = fields.all("If-Match").peekable();
     if lists.peek().is_some() {
         return lists.any(|list| is_star(list) || tags(list).any(|tag| tag == file.etag));
@@ -80,8 +83,8 @@ fn still_the_one_meant(fields: &Fields, file: &Validators) -> bool {
     }
 }
 
-/// If-None-Match (weak comparison), else If-Modified-Since.
-fn client_has_it(fields: &Fields, file: &Validators) -> bool {
+/// Evaluates `If-None-Match` by the weak comparison, or `If-Modified-Since` if there is no `If-None-Match`.
+fn is_copy_current(fields: &Fields, file: &Validators) -> bool {
     let mut lists = fields.all("If-None-Match").peekable();
     if lists.peek().is_some() {
         let same = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag) == file.etag;
@@ -93,8 +96,8 @@ fn client_has_it(fields: &Fields, file: &Validators) -> bool {
     }
 }
 
-/// If-Range: a strong tag that is equal, or a date that is exactly Last-Modified.
-fn range_holds(fields: &Fields, file: &Validators) -> bool {
+/// Evaluates `If-Range`. Its value must be the entity tag, or exactly the date of `Last-Modified`.
+fn range_applies(fields: &Fields, file: &Validators) -> bool {
     if fields.all("If-Range").next().is_none() {
         return true;
     }
@@ -111,13 +114,13 @@ fn is_star(list: &str) -> bool {
     list.trim_matches(OWS) == "*"
 }
 
-/// All three forms of a date are read; a malformed one, or one that came twice, counts as absent.
+/// The date in a field, in any of its three forms. A malformed date counts as absent, and so does a repeated field.
 fn date(fields: &Fields, name: &'static str) -> Option<SystemTime> {
     httpdate::parse_http_date(fields.single(name)?).ok()
 }
 
-/// The entity tags of a list, `W/` included, up to the first thing that is none. Commas may stand
-/// inside the quotes.
+/// The entity tags of a list, each with its `W/` if it has one. The list ends at the first element that is not a tag.
+/// The quotes of a tag may contain commas.
 fn tags(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     std::iter::from_fn(move || {

@@ -1,9 +1,9 @@
-//! The table of preconditions: request headers in, answer out.
+//! Tables of request fields and the answers that they lead to.
 
 use super::*;
 use std::time::Duration;
 
-/// Sat, 29 Oct 1994 19:43:31 GMT, and 0.5 s, which the date does not show but the tag does.
+/// Sat, 29 Oct 1994 19:43:31 GMT. The file has 0.5 s more, which its tag shows and its date does not.
 const MODIFIED_S: u64 = 783_459_811;
 
 fn file() -> Validators {

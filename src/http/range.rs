@@ -1,29 +1,31 @@
-//! Range requests (RFC 9110 14): which bytes of a file one `Range` value asks for.
+//! Range requests (RFC 9110 14): which bytes of a file the value of a `Range` field selects.
 
 use std::cmp::Ordering;
 
-/// Bytes `first` to `last` of a file, both included, as in `Content-Range`.
+/// The bytes from `first` to `last` of a file, both included, as in `Content-Range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
-    /// Position of the first byte, from 0.
+    /// The position of the first byte, counted from 0.
     pub first: u64,
-    /// Position of the last byte.
+    /// The position of the last byte.
     pub last: u64,
 }
 
-/// What a `Range` value means for a file of a given size.
+/// The part of a file that a `Range` value selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selected {
-    /// Nothing usable, which RFC 9110 14.2 lets a server ignore: the whole file.
+    /// The whole file, because the value cannot be used. RFC 9110 14.2 allows a server to ignore it.
     Whole,
-    /// One range, cut to the end of the file.
+    /// One range. It ends at the end of the file at the latest.
     Part(ByteRange),
-    /// One range of which the file has no byte: 416.
+    /// One range that contains no byte of the file, which leads to a 416.
     Nothing,
 }
 
-/// Reads the value of a `Range` field. Another unit, a syntax error and several ranges (which would be
-/// answered in multipart form, which no media client asks for) all mean the whole file.
+/// Parses the value of a `Range` field, for a file of `size_bytes`.
+///
+/// Another unit than bytes, a syntax error, and several ranges all select the whole file. Several ranges would need a
+/// multipart answer, which no media client requests.
 pub fn parse(value: &str, size_bytes: u64) -> Selected {
     let Some((unit, set)) = value.split_once('=') else {
         return Selected::Whole;
@@ -31,7 +33,7 @@ pub fn parse(value: &str, size_bytes: u64) -> Selected {
     if !unit.trim_matches(OWS).eq_ignore_ascii_case("bytes") {
         return Selected::Whole;
     }
-    // Empty elements of a list are legal and mean nothing (RFC 9110 5.6.1).
+    // A list may have empty elements, which are ignored (RFC 9110 5.6.1).
     let elements = set.split(',').map(|element| element.trim_matches(OWS));
     let mut ranges = elements.filter(|element| !element.is_empty());
     let (Some(range), None) = (ranges.next(), ranges.next()) else {
@@ -40,10 +42,10 @@ pub fn parse(value: &str, size_bytes: u64) -> Selected {
     one(range, size_bytes).unwrap_or(Selected::Whole)
 }
 
-/// Optional white space (RFC 9110 5.6.3).
+/// Optional whitespace (RFC 9110 5.6.3).
 pub const OWS: [char; 2] = [' ', '\t'];
 
-/// `a-b`, `a-` or `-n`; `None`: a syntax error.
+/// Parses one range: `a-b`, `a-` or `-n`. Returns `None` for a syntax error.
 fn one(range: &str, size_bytes: u64) -> Option<Selected> {
     let (first, last) = range.split_once('-')?;
     if !(is_digits(first) && is_digits(last)) || (first.is_empty() && last.is_empty()) {
@@ -64,7 +66,8 @@ fn one(range: &str, size_bytes: u64) -> Option<Selected> {
     Some(Selected::Part(ByteRange { first, last }))
 }
 
-/// The last `bytes`. Of an empty file they are all of it, which only a 200 can say.
+/// The last `bytes` of a file. For an empty file this is the whole file, because `Content-Range` cannot describe an
+/// empty range.
 fn suffix(bytes: u64, size_bytes: u64) -> Selected {
     match (bytes, size_bytes) {
         (0, _) => Selected::Nothing,
@@ -77,11 +80,13 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Positions may have any number of digits; beyond `u64` they are all beyond every file.
+/// Parses a position, which may have any number of digits. One that does not fit becomes `u64::MAX`, which is beyond
+/// the end of every file.
 fn saturating(digits: &str) -> u64 {
     digits.parse().unwrap_or(u64::MAX)
 }
 
+/// Compares two positions of any number of digits.
 fn compare(a: &str, b: &str) -> Ordering {
     let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
@@ -113,13 +118,13 @@ mod tests {
             (&format!("bytes=0-{digits_30}"), 100, part(0, 99)),
             (&format!("bytes=-{digits_30}"), 100, part(0, 99)),
             (&format!("bytes=000{}5-7", "0".repeat(40)), 100, part(5, 7)),
-            // Nothing satisfiable.
+            // The file has none of the bytes.
             ("bytes=100-", 100, Nothing),
             ("bytes=100-200", 100, Nothing),
             ("bytes=-0", 100, Nothing),
             (&format!("bytes={digits_30}-"), 100, Nothing),
             (&format!("bytes={digits_30}-{digits_30}"), 100, Nothing),
-            // Ignored: another unit, syntax, several.
+            // Ignored: another unit, a syntax error, several ranges.
             ("seconds=0-1", 100, Whole),
             ("bytes", 100, Whole),
             ("bytes=", 100, Whole),
@@ -136,7 +141,7 @@ mod tests {
             ("bytes=0-1,5-6", 100, Whole),
             ("bytes=0-1, abc", 100, Whole),
             ("", 100, Whole),
-            // An empty file, a one-byte file.
+            // An empty file, and a file of one byte.
             ("bytes=0-", 0, Nothing),
             ("bytes=0-0", 0, Nothing),
             ("bytes=-1", 0, Whole),

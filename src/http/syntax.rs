@@ -1,27 +1,31 @@
-//! What the parts of a request's head may consist of (RFC 9110 5.5, 5.6.2, 8.6). tiny_http takes nearly any
-//! ASCII for a method, a field's name or its value, and no length for a length of 0.
+//! The syntax of a request's head (RFC 9110 5.5, 5.6.2, 8.6).
+//!
+//! These checks are needed because tiny_http accepts nearly any ASCII text as a method, a field name or a field
+//! value, and treats an invalid `Content-Length` as 0.
 
-/// A Content-Length of which nobody can tell how long the body is.
+/// The error for a `Content-Length` that does not tell the length of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Whether `text` is a token (RFC 9110 5.6.2), as methods and field names are.
+/// Whether `text` is a token (RFC 9110 5.6.2). Methods and field names are tokens.
 pub fn is_token(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(fits)
 }
 
-/// Whether `text` may be the value of a field (RFC 9110 5.5): no control characters but the tab. A CR, LF
-/// or NUL inside of one may be the end of a line to another program on the way.
+/// Whether `text` is a valid field value (RFC 9110 5.5). The tab is the only control character that is allowed.
+/// Another program could treat a CR, LF or NUL as the end of the line.
 pub fn is_field_value(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
-/// The length of a body in bytes, from the values of all Content-Length lines (RFC 9110 8.6). `None`: there is
-/// no such line. The RFC allows to take a length that is said twice for one; here it is an error.
+/// The length of a body in bytes, from the values of all `Content-Length` fields (RFC 9110 8.6).
+///
+/// Returns `None` if there are no such fields. Repeated fields are an error even if they have the same value, which
+/// the RFC would allow a server to accept.
 pub fn content_length<'a>(mut values: impl Iterator<Item = &'a str>) -> Result<Option<u64>, Malformed> {
     let Some(value) = values.next() else { return Ok(None) };
-    // `parse` alone would take a sign.
+    // `parse` alone would accept a sign.
     let is_number = values.next().is_none() && value.bytes().all(|byte| byte.is_ascii_digit());
     let length = is_number.then(|| value.parse().ok()).flatten();
     length.map(Some).ok_or(Malformed)

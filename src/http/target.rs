@@ -1,7 +1,7 @@
-//! What a request's target is made of (RFC 9112 3.2).
+//! The parts of a request's target (RFC 9112 3.2).
 
-/// The path of a target in origin or absolute form, percent-decoded and without its query; an asterisk form stays
-/// as it is.
+/// The path of a target in origin or absolute form, percent-decoded and without the query. A target in asterisk form
+/// is returned unchanged.
 pub fn path(target: &str) -> Vec<u8> {
     let path = match absolute(target) {
         Some((_, path)) if path.starts_with('/') => path,
@@ -11,7 +11,8 @@ pub fn path(target: &str) -> Vec<u8> {
     percent_decoded(path.split('?').next().unwrap_or_default())
 }
 
-/// Authority and rest of an absolute form of HTTP (RFC 9112 3.2.2). The rest is empty, or starts with `/` or `?`.
+/// Splits a target in absolute form, with the scheme `http` or `https` (RFC 9112 3.2.2), into its authority and the
+/// rest. The rest is empty, or starts with `/` or `?`.
 pub fn absolute(target: &str) -> Option<(&str, &str)> {
     let after = ["http://", "https://"].into_iter().find_map(|scheme| {
         let (start, after) = target.split_at_checked(scheme.len())?;
@@ -20,7 +21,7 @@ pub fn absolute(target: &str) -> Option<(&str, &str)> {
     Some(after.split_at(after.find(['/', '?']).unwrap_or(after.len())))
 }
 
-/// A `%` that no two hexadecimal digits follow stands for itself.
+/// Percent-decodes `path`. A `%` without two hexadecimal digits after it is kept.
 fn percent_decoded(path: &str) -> Vec<u8> {
     let bytes = path.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -41,7 +42,7 @@ fn percent_decoded(path: &str) -> Vec<u8> {
     decoded
 }
 
-/// Percent-encodes all but letters, digits and `-._~` (the unreserved characters of RFC 3986 2.3).
+/// Percent-encodes all bytes except letters, digits and `-._~` (the unreserved characters of RFC 3986 2.3).
 pub fn percent_encoded(name: &[u8]) -> String {
     let mut encoded = String::with_capacity(name.len());
     for &byte in name {

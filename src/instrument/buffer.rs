@@ -17,7 +17,7 @@ impl Buffer {
     ///
     /// Returns `None` if the system has no memory for it, or if it would take the live heap above `limit_bytes`. The
     /// limit is exact when several threads allocate at the same time.
-    pub fn try_with_capacity(bytes: u64, limit_bytes: Option<u64>) -> Option<Self> {
+    pub fn try_new(bytes: u64, limit_bytes: Option<u64>) -> Option<Self> {
         let bytes = usize::try_from(bytes).ok()?;
         let limit_bytes = limit_bytes.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
         let mut vector = Vec::new();

@@ -1,9 +1,8 @@
-//! Text of a bounded length on the stack: what is written while the heap is being measured, or in one
-//! piece, or both.
+//! Text of a bounded length on the stack, for what is written without the heap, or by a single call.
 
 use std::fmt;
 
-/// At most `N` bytes of text, written with `write!`. What does not fit is an error and changes nothing.
+/// At most `N` bytes of text. `write!` fails when a piece does not fit, and then leaves out the whole piece.
 #[derive(Clone, Copy)]
 pub struct FixedText<const N: usize> {
     bytes: [u8; N],
@@ -11,12 +10,12 @@ pub struct FixedText<const N: usize> {
 }
 
 impl<const N: usize> FixedText<N> {
-    /// Empty text.
+    /// Creates an empty text.
     pub const fn new() -> Self {
         Self { bytes: [0; N], length: 0 }
     }
 
-    /// The first `N` bytes of `text`, which ends in `…` if it was longer.
+    /// Creates a text from `text`. A longer text is cut, and then ends in `…`.
     pub fn cut(text: &str) -> Self {
         const MARK: &str = "…";
         let mut cut = Self::new();
@@ -28,7 +27,7 @@ impl<const N: usize> FixedText<N> {
         cut
     }
 
-    /// Appends as much of `bytes` as there is room for; says how many that were.
+    /// Appends as many of `bytes` as fit, and returns their number.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.len().min(N - self.length);
         self.bytes[self.length..self.length + taken].copy_from_slice(&bytes[..taken]);
@@ -36,17 +35,17 @@ impl<const N: usize> FixedText<N> {
         taken
     }
 
-    /// Takes back what was written after the first `length` bytes, which end a character.
+    /// Shortens the text to `length` bytes, which must end at a character boundary.
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
     }
 
-    /// What was written.
+    /// The text as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 
-    /// What was written, as text; for content that only came in as text.
+    /// The text. It is empty if the bytes are not valid UTF-8, which only [`FixedText::push`] can cause.
     pub fn as_str(&self) -> &str {
         str::from_utf8(self.as_bytes()).unwrap_or_default()
     }

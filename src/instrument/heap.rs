@@ -1,19 +1,19 @@
 //! The instrument: an allocator that counts the heap.
 //!
-//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc. stats_alloc gives
-//! totals: how many allocations were made, and of how many bytes. It has no peak, it counts allocations that the system
-//! refused, and the difference of two of its totals is wrong while other threads allocate. So the wrapper counts for
-//! itself:
+//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc. stats_alloc
+//! gives totals: how many allocations were made, and of how many bytes. It has no peak, it counts allocations that
+//! the system refused, and the difference of two of its totals is wrong while other threads allocate. So the wrapper
+//! counts for itself:
 //!
 //! * [`live_bytes`]: the bytes that the process has allocated and not yet freed. It is one atomic counter, which is
 //!   exact at any time.
 //! * [`peak_bytes`]: the maximum of `live_bytes` since the process started.
 //! * [`ThreadHeap`]: what the calling thread allocated and freed. It gives the peak of one request while others run.
 //!
-//! Sizes are the sizes that the program requested. The allocator's headers and rounding are not included. Nor is memory
-//! that does not come from the Rust allocator (thread stacks, the program's code, the kernel's socket buffers), or
-//! memory that the C library keeps after it was freed. The resident set, which the trace shows next to the heap, includes
-//! all of these except the kernel's buffers.
+//! Sizes are the sizes that the program requested. The allocator's headers and rounding are not included. Nor is
+//! memory that does not come from the Rust allocator (thread stacks, the program's code, the kernel's socket
+//! buffers), or memory that the C library keeps after it was freed. The resident set, which the trace shows next to
+//! the heap, includes all of these except the kernel's buffers.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -216,9 +216,9 @@ impl CountingAllocator {
     }
 }
 
-// SAFETY: every method passes the caller's arguments unchanged to stats_alloc, which passes them to `System`, and returns
-// the result. An allocation above a limit returns null instead, which the contract allows. Counting uses only atomics and
-// cells: it does not allocate and does not unwind.
+// SAFETY: every method passes the caller's arguments unchanged to stats_alloc, which passes them to `System`, and
+// returns the result. An allocation above a limit returns null instead, which the contract allows. Counting uses only
+// atomics and cells: it does not allocate and does not unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.counted(layout.size(), || {
@@ -235,8 +235,8 @@ unsafe impl GlobalAlloc for CountingAllocator {
         })
     }
 
-    // The count falls before the memory is freed: otherwise another thread could reuse the memory, and be counted, before
-    // this one is subtracted. The peak would then be too high.
+    // The count falls before the memory is freed: otherwise another thread could reuse the memory, and be counted,
+    // before this one is subtracted. The peak would then be too high.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         Self::freed(layout.size());
         // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.

@@ -32,8 +32,8 @@ fn a_growing_and_shrinking_buffer_is_counted_once() {
 fn a_refused_allocation_moves_nothing() {
     let start = ThreadHeap::start();
     let (peak, live) = (peak_bytes(), live_bytes());
-    assert!(Buffer::try_with_capacity(1 << 46, None).is_none());
-    assert!(Buffer::try_with_capacity(1 << 30, Some(1 << 20)).is_none());
+    assert!(Buffer::try_new(1 << 46, None).is_none());
+    assert!(Buffer::try_new(1 << 30, Some(1 << 20)).is_none());
     assert_eq!(start.since(), ThreadUse::default());
     // Other tests run beside this one, so only what the refused ones would have added is excluded.
     assert!(peak_bytes() < peak + (1 << 30) && live_bytes() < live + (1 << 30));
@@ -43,9 +43,8 @@ fn a_refused_allocation_moves_nothing() {
 fn of_many_at_once_only_those_that_fit_get_a_buffer() {
     const BUFFER_BYTES: u64 = 64 << 20;
     let limit = live_bytes() + 5 * BUFFER_BYTES + BUFFER_BYTES / 2;
-    let takers: Vec<_> = (0..100)
-        .map(|_| thread::spawn(move || Buffer::try_with_capacity(BUFFER_BYTES, Some(limit))))
-        .collect();
+    let takers: Vec<_> =
+        (0..100).map(|_| thread::spawn(move || Buffer::try_new(BUFFER_BYTES, Some(limit)))).collect();
     let kept: Vec<_> = takers.into_iter().map(|t| t.join().unwrap()).collect();
     assert_eq!(kept.iter().flatten().count(), 5);
 }

@@ -1,6 +1,7 @@
 //! The instrument: it counts the heap, keeps the program's counts, and tells what each request did.
 //!
-//! [`heap`] is the allocator that counts, also the [`buffer`]s of the file. The [`ledger`] opens and closes an entry for each request; a closed entry is
+//! A [`buffer`] holds bytes of the file, and is counted apart from the rest of the heap as well.
+//! [`heap`] is the allocator that counts. The [`ledger`] opens and closes an entry for each request; a closed entry is
 //! a [`record`], which whoever answers hands to the [`trace`] and to the [`feed`] of the live pages. [`units`] and
 //! [`fixed_text`] write figures without the heap. This room knows [`platform`](crate::platform), and of
 //! [`http`](crate::http) what a range is; it knows nothing of how a request is answered.

@@ -1,4 +1,4 @@
-//! Sizes for people: MiB are 1,048,576 bytes, everywhere.
+//! Sizes and times as people read and write them. One MiB is 1,048,576 bytes.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// A part of a whole in the unit that suits the whole: `40.0 of 40.0 MiB`, `100 of 100 bytes`.
+/// A part of a whole, both in the unit that suits the whole: `10.0 of 40.0 MiB`, `100 of 100 bytes`.
 #[derive(Clone, Copy, Debug)]
 pub struct PartOf(pub u64, pub u64);
 
@@ -25,7 +25,7 @@ impl fmt::Display for PartOf {
     }
 }
 
-/// Bytes in the unit that suits them: `40.0 MiB`.
+/// A number of bytes in the unit that suits it: `40.0 MiB`.
 #[derive(Clone, Copy, Debug)]
 pub struct Size(pub u64);
 
@@ -40,7 +40,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// Bytes in at most five characters, as the options take them: `40.2M`, `805M`, `64.0K`, `816B`.
+/// A number of bytes in at most five characters, with the units of the options: `40.2M`, `805M`, `64.0K`, `816B`.
 #[derive(Clone, Copy, Debug)]
 pub struct Short(pub u64);
 
@@ -52,14 +52,14 @@ impl fmt::Display for Short {
             MIB..GIB => (MIB, 'M'),
             _ => (GIB, 'G'),
         };
-        // From 99.95 on, one decimal would be the fifth digit.
+        // From 99.95 on, a decimal would be the sixth character, as in `100.0M`.
         let is_long = self.0 >= 100 * unit_bytes - unit_bytes / 20;
         decimal(f, self.0, unit_bytes, if is_long { 0 } else { 1 })?;
         write!(f, "{unit}")
     }
 }
 
-/// A span in milliseconds: two decimals below 1 ms, one below 10 ms, else none.
+/// A duration in milliseconds, with two decimals below 1 ms, one below 10 ms, and none above.
 #[derive(Clone, Copy, Debug)]
 pub struct ShortMillis(pub Duration);
 
@@ -75,8 +75,8 @@ impl fmt::Display for ShortMillis {
     }
 }
 
-/// `number / unit`, rounded. Whole numbers do it in a tenth of the time that floats take, and a trace line has
-/// ten of these.
+/// Writes `number / unit`, rounded. Integer arithmetic takes a tenth of the time of floating point, and a trace line
+/// has ten of these numbers.
 fn decimal(f: &mut fmt::Formatter<'_>, number: u64, unit: u64, decimals: u32) -> fmt::Result {
     let scale = 10_u128.pow(decimals);
     let scaled = (u128::from(number) * scale + u128::from(unit) / 2) / u128::from(unit);

@@ -18,8 +18,7 @@ pub fn buffer_bytes(order: &Order) -> u64 {
 
 /// Answers `order` through one `Vec` of exactly the file's size. The error is how the answer ends.
 pub fn send(order: &mut Order, heap_limit_bytes: Option<u64>, reply: &mut Reply) -> Result<(), Outcome> {
-    let mut whole =
-        Buffer::try_with_capacity(buffer_bytes(order), heap_limit_bytes).ok_or(Outcome::Refused)?;
+    let mut whole = Buffer::try_new(buffer_bytes(order), heap_limit_bytes).ok_or(Outcome::Refused)?;
 
     // `take`: a file that grows meanwhile must not make the buffer grow.
     let file = &mut order.file;

@@ -25,7 +25,7 @@ pub fn send(
     reply: &mut Reply,
 ) -> Result<(), Outcome> {
     let chunk_bytes = buffer_bytes(order, chunk_bytes);
-    let mut chunk = Buffer::try_with_capacity(chunk_bytes, heap_limit_bytes).ok_or(Outcome::Refused)?;
+    let mut chunk = Buffer::try_new(chunk_bytes, heap_limit_bytes).ok_or(Outcome::Refused)?;
     chunk.resize(whole_segments(chunk_bytes as usize), 0);
 
     let file = &mut order.file;

@@ -1,7 +1,7 @@
 //! The command line: the options, their help, and the values that they take.
 //!
-//! clap wraps help to the width of the terminal only with one more crate. So the help texts are broken by hand: no line
-//! of `-h` or `--help` has more than 100 columns, including what clap adds to it.
+//! clap wraps help to the width of the terminal only with one more crate. So the help texts are broken by hand: no
+//! line of `-h` or `--help` has more than 100 columns, including what clap adds to it.
 
 mod usage_error;
 mod values;

@@ -1,7 +1,7 @@
 //! The sentence that explains a wrong command line.
 //!
-//! It is built from the context that clap attaches to an error. clap's own text has several lines, and for a file named
-//! `-dash.txt` gives advice that does not work.
+//! It is built from the context that clap attaches to an error. clap's own text has several lines, and for a file
+//! named `-dash.txt` gives advice that does not work.
 
 use std::error::Error as _;
 use std::ffi::OsString;

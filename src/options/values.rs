@@ -1,4 +1,5 @@
-//! The values of the options, and their parsers. A parser's error completes the sentence "--option wants …, not 'value'".
+//! The values of the options, and their parsers. A parser's error completes the sentence "--option wants …, not
+//! 'value'".
 
 use std::net::IpAddr;
 use std::time::Duration;
