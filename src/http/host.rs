@@ -29,9 +29,9 @@ const MALFORMED: Refusal = Refusal {
 const MISDIRECTED: Refusal = Refusal {
     status: 421,
     why: "this server is for its own machine only, and answers only to localhost, names under .localhost and IP \
-          addresses, because a web page could use any other Host to read it (DNS rebinding); let a proxy in front \
-          of it send \"Host: localhost\", or give an address that other machines can reach with --bind, where every \
-          Host is answered",
+          addresses, because a web page could use any other Host to read it (DNS rebinding); a proxy in front \
+          of it must send \"Host: localhost\", and a server at an address that other machines can reach (--bind) \
+          answers to every Host",
 };
 
 /// Checks whether this server answers for the host of a request.

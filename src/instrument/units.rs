@@ -76,7 +76,7 @@ impl fmt::Display for ShortMillis {
 }
 
 /// Writes `number / unit`, rounded. Integer arithmetic takes a tenth of the time of floating point, and a trace line
-/// has ten of these numbers.
+/// has several of these numbers.
 fn decimal(f: &mut fmt::Formatter<'_>, number: u64, unit: u64, decimals: u32) -> fmt::Result {
     let scale = 10_u128.pow(decimals);
     let scaled = (u128::from(number) * scale + u128::from(unit) / 2) / u128::from(unit);

@@ -57,7 +57,7 @@ pub struct Options {
 
     /// The address to listen on
     ///
-    /// `localhost` stands for 127.0.0.1 and [::1], which only this machine can reach. If other
+    /// `localhost` stands for 127.0.0.1 and ::1, which only this machine can reach. If other
     /// machines can reach the address, they can see the file and the figures of the heap.
     #[arg(
         short,
