@@ -24,7 +24,7 @@ fn the_page_comes_whole_and_asks_for_nothing_from_elsewhere() {
     let page = server.get("/heap?with=http://localhost:3001");
     assert_eq!((page.status, page.field("Content-Type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.field("Content-Security-Policy").unwrap().starts_with("default-src 'none'"));
-    assert!(page.text().starts_with("<!doctype html>") && page.text().contains("EventSource"));
+    assert!(page.text().starts_with("<!doctype html>") && page.text().contains("/heap/page.js"));
     let outside = |attribute: &str| page.text().contains(&format!("{attribute}=\"http"));
     assert!(!outside("src") && !outside("href"), "an external resource");
     let head = server.ask("HEAD /heap HTTP/1.1");

@@ -45,6 +45,7 @@ mod tests {
 
     #[test]
     fn a_target_names_one_of_few_things() {
+        let part = |path: &str| Route::Page(page::Part::at(path.as_bytes()).unwrap());
         let table = [
             ("/", Route::Media),
             ("/?t=1", Route::Media),
@@ -53,8 +54,10 @@ mod tests {
             ("/%70owder%2Dday%2emp4", Route::Media),
             ("http://localhost:3000/powder-day.mp4", Route::Media),
             ("http://localhost:3000", Route::Media),
-            ("/heap", Route::Page(page::Part::Page)),
-            ("/heap?with=http://localhost:3001", Route::Page(page::Part::Page)),
+            ("/heap", part("/heap")),
+            ("/heap?with=http://localhost:3001", part("/heap")),
+            ("/heap/page.css", part("/heap/page.css")),
+            ("/heap/nothing.js", Route::Unknown),
             ("/heap.json", Route::Page(page::Part::Sample)),
             ("/heap/events", Route::Page(page::Part::Events)),
             ("*", Route::Server),

@@ -1,5 +1,7 @@
-//! The live page: `/heap`, the figures behind it as `/heap.json`, and as they come as `/heap/events`
-//! (server-sent events, WHATWG HTML 9.2). None of these counts as a request, or is traced.
+//! The live page: `/heap` and the [`files`] that it is made of, the figures behind it as `/heap.json`, and as they come
+//! as `/heap/events` (server-sent events, WHATWG HTML 9.2). None of these counts as a request, or is traced.
+
+mod files;
 
 use std::fmt::{self, Display, Write as _};
 use std::iter;
@@ -20,11 +22,13 @@ use crate::modes::reply::Reply;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 use crate::site::Site;
 
-const PAGE: &str = include_str!("page.html");
-/// The page needs nothing but itself, the file, and the figures of servers that let themselves be read.
-const PAGE_MAY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
-                        img-src data:; media-src 'self'; connect-src http: https:; base-uri 'none'; \
-                        form-action 'none'; frame-ancestors 'none'";
+use files::File;
+
+/// The page needs nothing but its own files, the media file of a server of this machine, pictures that it has drawn
+/// itself, and the figures of servers that let themselves be read. (A policy cannot name the host `[::1]`.)
+const PAGE_MAY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data: blob:; \
+                        media-src 'self' http://localhost:* http://*.localhost:* http://127.0.0.1:*; \
+                        connect-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A sample this often while anything moves.
 const MOVING_EVERY: Duration = Duration::from_millis(100);
@@ -34,8 +38,8 @@ const IDLE_EVERY: Duration = Duration::from_secs(1);
 /// What the page is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// `/heap`: the page.
-    Page,
+    /// `/heap`, and what belongs to it.
+    File(&'static File),
     /// `/heap.json`: one sample.
     Sample,
     /// `/heap/events`: samples and requests as they come.
@@ -46,10 +50,9 @@ impl Part {
     /// The part with this path.
     pub fn at(path: &[u8]) -> Option<Self> {
         match path {
-            b"/heap" => Some(Self::Page),
             b"/heap.json" => Some(Self::Sample),
             b"/heap/events" => Some(Self::Events),
-            _ => None,
+            _ => File::at(path).map(Self::File),
         }
     }
 }
@@ -59,7 +62,7 @@ impl Part {
 pub fn answer(site: &Site, mut exchange: Exchange, part: Part) -> End {
     let sent = match part {
         Part::Events => events(site, &mut exchange),
-        Part::Page => whole(&mut exchange, "text/html; charset=utf-8", PAGE.as_bytes()),
+        Part::File(file) => whole(&mut exchange, file.media_type, file.text.as_bytes()),
         Part::Sample => {
             let mut figures = Line::new();
             let _ = writeln!(figures, "{}", JsonSample { site, sample: &site.ledger.sample() });
