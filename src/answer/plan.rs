@@ -112,7 +112,10 @@ fn not_modified(exchange: &Exchange, validators: &Validators) -> Plan {
     Plan { status: 304, head: head.finish(), content: Content::None, outcome: Outcome::Sent }
 }
 
+/// What a cache may do with the file: keep it, and ask each time (RFC 9111 5.2.2.4). A browser that plays it again
+/// without a request would leave no line in the trace.
 fn validate(head: &mut Head, validators: &Validators) {
+    head.field("Cache-Control", "no-cache");
     head.field("ETag", &validators.etag);
     if let Some(date) = validators.last_modified {
         head.field("Last-Modified", date);
