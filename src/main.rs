@@ -95,6 +95,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
 fn start_trace(site: &Site) -> Result<Writer, String> {
     let serving = Serving {
         url: &site.url,
+        page: &page::url(&site.url),
         file: &site.media.shown,
         file_bytes: site.media.size_bytes(),
         chunk_bytes: site.options.chunk_size as u64,

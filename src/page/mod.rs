@@ -57,6 +57,13 @@ impl Part {
     }
 }
 
+/// Where a browser on this machine finds the page of the server with this URL, `http://HOST:PORT/`. An address that
+/// stands for all of the machine's is none that can be typed.
+pub fn url(of_server: &str) -> String {
+    let typed = of_server.replacen("//0.0.0.0:", "//localhost:", 1).replacen("//[::]:", "//localhost:", 1);
+    format!("{typed}heap")
+}
+
 /// Answers a GET or HEAD of one of them. Not inlined: its stack would be part of every viewer's.
 #[inline(never)]
 pub fn answer(site: &Site, mut exchange: Exchange, part: Part) -> End {

@@ -63,6 +63,8 @@ peak: the most memory that the request held; heap: what the program has allocate
 pub struct Serving<'a> {
     /// Where.
     pub url: &'a str,
+    /// Where the live page is.
+    pub page: &'a str,
     /// The file's path.
     pub file: &'a str,
     /// Its size at the start.
@@ -95,15 +97,19 @@ impl Trace {
         let first = fmt::from_fn(|f| match self.format {
             TraceFormat::Json => write!(
                 f,
-                r#"{{"event":"listening","pid":{},"url":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{}}}"#,
+                r#"{{"event":"listening","pid":{},"url":{},"page":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{}}}"#,
                 self.pid,
                 Quoted(serving.url),
+                Quoted(serving.page),
                 self.mode,
                 Quoted(serving.file),
                 serving.file_bytes,
                 serving.chunk_bytes,
             ),
-            _ => write!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB"),
+            _ => {
+                writeln!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB")?;
+                write!(f, "live page: {}", serving.page)
+            }
         });
         Writer::start(self, self.tells_requests().then_some(first))
     }
