@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use engine::Engine;
 use instrument::ledger::Ledger;
+use instrument::recorder;
 use instrument::trace::{self, Serving, Trace, Writer};
 use instrument::units::Size;
 use options::Options;
@@ -73,7 +74,9 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     });
     // The engine's own hook passes on what is not contained. Only the trace's thread writes to stderr.
     panic::set_hook(Box::new(move |info| trace.warning(info)));
-    let answering = Arc::clone(&site);
+    let (sampled, answering) = (Arc::clone(&site), Arc::clone(&site));
+    recorder::start(move || sampled.ledger.sample())
+        .map_err(|error| format!("cannot start a thread for the page's figures: {error}"))?;
     let timeout = site.options.timeout.0;
     let engine =
         Engine::start(listening.sockets, timeout, move |exchange| answer::answer(&answering, exchange))

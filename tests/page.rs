@@ -143,6 +143,7 @@ fn events_come_once_and_in_order_or_are_counted_as_missed_beside_a_load() {
             let message = events.next().unwrap();
             turn += 1;
             match text(&message, "event").as_str() {
+                "now" => turn = 0,
                 "sample" => turn = 0,
                 "missed" => {
                     missed += number(&message, "events");

@@ -1,21 +1,31 @@
-//! What the live pages are told: the last events, for readers that come for them ten times a second.
+//! What the live pages are told: the program's last minute, for readers that come late and for those that follow.
+//!
+//! Starts and ends of requests, and samples of the figures, have one order. Each kind is kept in a ring of its own, so
+//! that no burst of the one displaces the others. All of it has a fixed place outside the heap: opening the page does
+//! not move the figure that it shows. A reader copies one thing at a time under the lock, and tells its client after.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::record::Record;
+use super::record::{Record, Sample};
+use super::ring::Ring;
 
-/// Events that a reader may be behind; it is told how many it missed beyond that.
-pub const KEPT_EVENTS: usize = 256;
+/// Starts that are kept: of the requests that still run, when there are not more.
+const KEPT_STARTS: usize = 1024;
+/// Ends that are kept, with all that is known of these requests.
+const KEPT_ENDS: usize = 256;
+/// Samples that are kept: a minute of ten a second, and one for the curve's start.
+const KEPT_SAMPLES: usize = 601;
+/// Events between two samples that a reader is told of; it is told how many it missed beyond that. Requests can
+/// be answered faster than a page is told of them.
+const TURN_MOST: u64 = 255;
 
-/// What a reader learns next, once. The tag of the first kind is 0, so that an empty ring is all zeroes, and
-/// takes no room in the program's file.
+/// What a reader learns next, once.
 #[derive(Clone, Copy)]
-#[repr(u8)]
-#[allow(clippy::large_enum_variant, reason = "kept in one block with a fixed place, not moved about")]
+#[allow(clippy::large_enum_variant, reason = "it is moved once for each message to a page")]
 pub enum Event {
-    /// So many events before the next one are gone.
+    /// So many starts and ends are gone, of which it was not told; at most once a turn.
     Missed(u64),
     /// Answering it began.
     Started {
@@ -26,35 +36,63 @@ pub enum Event {
     },
     /// It ended.
     Ended(Record),
+    /// The figures at one moment.
+    Sampled(Sample),
 }
 
-/// The program's feed: outside the heap, so that opening the page does not move the figure that it shows.
-pub static FEED: Feed<KEPT_EVENTS> = Feed::new();
+/// The program's feed.
+pub static FEED: Feed<KEPT_STARTS, KEPT_ENDS, KEPT_SAMPLES> = Feed::new();
 
-/// A ring of the last `KEPT` events.
-pub struct Feed<const KEPT: usize> {
+/// The last events and samples.
+pub struct Feed<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
     readers: AtomicUsize,
-    ring: Mutex<Ring<KEPT>>,
+    kept: Mutex<Kept<STARTS, ENDS, SAMPLES>>,
+    /// There is another sample.
+    sampled: Condvar,
+    /// Something happens, after a pause.
+    woken: Condvar,
 }
 
-struct Ring<const KEPT: usize> {
-    events: [Event; KEPT],
-    /// Events since the program's start that some reader was told of, or missed.
+struct Kept<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
+    starts: Ring<Duration, STARTS>,
+    ends: Ring<Record, ENDS>,
+    samples: Ring<Sample, SAMPLES>,
+    /// The number of the last thing that was put into any of them.
     told: u64,
+    /// The recorder waits to be woken.
+    recorder_sleeps: bool,
 }
 
-/// One reader; its place ends with it.
-pub struct Reader<'a, const KEPT: usize> {
-    feed: &'a Feed<KEPT>,
-    /// Events that it was told of, or missed; as `Ring::told` counts.
-    read: u64,
+/// One reader; its place ends with it. For each ring: how many things it has read, or cannot read any more.
+pub struct Reader<'a, const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
+    feed: &'a Feed<STARTS, ENDS, SAMPLES>,
+    starts: u64,
+    ends: u64,
+    samples: u64,
+    /// Events that are gone, and of which it was not told yet.
+    missed: u64,
+    /// It was told of missed ones in this turn.
+    knows_of_missed: bool,
+    /// The number of the last thing that it is to read in this turn.
+    turn_ends: u64,
 }
 
-impl<const KEPT: usize> Feed<KEPT> {
-    /// Nobody reads yet.
+impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, ENDS, SAMPLES> {
+    /// Nothing has happened.
     pub const fn new() -> Self {
-        let events = [Event::Missed(0); KEPT];
-        Self { readers: AtomicUsize::new(0), ring: Mutex::new(Ring { events, told: 0 }) }
+        let kept = Kept {
+            starts: Ring::new(),
+            ends: Ring::new(),
+            samples: Ring::new(),
+            told: 0,
+            recorder_sleeps: false,
+        };
+        Self {
+            readers: AtomicUsize::new(0),
+            kept: Mutex::new(kept),
+            sampled: Condvar::new(),
+            woken: Condvar::new(),
+        }
     }
 
     /// Whether anybody reads.
@@ -62,147 +100,137 @@ impl<const KEPT: usize> Feed<KEPT> {
         self.readers.load(Relaxed) > 0
     }
 
-    /// Takes a request's number, the next after `last`, and tells every reader that it began: in one step, so that
-    /// they learn of the numbers in order.
-    pub fn start(&self, last: &AtomicU64, at: Duration) -> u64 {
-        let number = || last.fetch_add(1, Relaxed) + 1;
-        if !self.has_readers() {
-            return number();
-        }
-        let mut ring = self.lock();
-        let request = number();
-        ring.tell(Event::Started { request, at });
+    /// A request begins, after so much time; its number. In one step, so that readers learn of the numbers in order.
+    pub fn start(&self, at: Duration) -> u64 {
+        let mut kept = self.lock();
+        kept.told += 1;
+        let number = kept.told;
+        kept.starts.put(number, at);
+        let request = kept.starts.put_so_far();
+        self.wake_recorder(kept);
         request
     }
 
-    /// Tells every reader that a request ended.
+    /// A request ended.
     pub fn end(&self, record: &Record) {
-        if self.has_readers() {
-            self.lock().tell(Event::Ended(*record));
+        let mut kept = self.lock();
+        kept.told += 1;
+        let number = kept.told;
+        kept.ends.put(number, *record);
+    }
+
+    /// Keeps a sample, if `take` gives one. It is taken under the lock: it counts every request whose end was told
+    /// before it.
+    pub fn sample(&self, take: impl FnOnce() -> Option<Sample>) {
+        let mut kept = self.lock();
+        if let Some(sample) = take() {
+            kept.told += 1;
+            let number = kept.told;
+            kept.samples.put(number, sample);
+            drop(kept);
+            self.sampled.notify_all();
         }
     }
 
-    /// Reads from the next event on.
-    pub fn reader(&self) -> Reader<'_, KEPT> {
-        let ring = self.lock();
+    /// For the recorder: waits until a request begins or a reader comes, if neither has since the last sample.
+    pub fn sleep(&self) {
+        let mut kept = self.lock();
+        if kept.told == kept.samples.number(kept.samples.put_so_far().saturating_sub(1))
+            && !self.has_readers()
+        {
+            kept.recorder_sleeps = true;
+            drop(self.woken.wait_while(kept, |kept| kept.recorder_sleeps));
+        }
+    }
+
+    /// Reads the past, with the samples from `since` on and the one before, and then what happens.
+    pub fn reader(&self, since: Duration) -> Reader<'_, STARTS, ENDS, SAMPLES> {
+        let kept = self.lock();
         self.readers.fetch_add(1, Relaxed);
-        Reader { feed: self, read: ring.told }
+        let is_before = |&nth: &u64| kept.samples.get(nth).is_some_and(|sample| sample.at < since);
+        let before = kept.samples.kept().take_while(is_before).last();
+        let reader = Reader {
+            feed: self,
+            starts: 0,
+            ends: 0,
+            samples: before.unwrap_or(kept.samples.kept().start),
+            missed: 0,
+            knows_of_missed: false,
+            turn_ends: kept.told,
+        };
+        self.wake_recorder(kept);
+        reader
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ring<KEPT>> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<const KEPT: usize> Ring<KEPT> {
-    fn tell(&mut self, event: Event) {
-        self.events[place::<KEPT>(self.told)] = event;
-        self.told += 1;
-    }
-}
-
-fn place<const KEPT: usize>(number: u64) -> usize {
-    (number % KEPT as u64) as usize
-}
-
-impl<const KEPT: usize> Reader<'_, KEPT> {
-    /// What comes next, if anything has. What was missed and what was not are told apart under the same lock that
-    /// takes the event, so none is told under another's number.
-    pub fn next(&mut self) -> Option<Event> {
-        let ring = self.feed.lock();
-        let missed = (ring.told - self.read).saturating_sub(KEPT as u64);
-        if missed > 0 {
-            self.read += missed;
-            return Some(Event::Missed(missed));
+    fn wake_recorder(&self, mut kept: MutexGuard<'_, Kept<STARTS, ENDS, SAMPLES>>) {
+        if std::mem::take(&mut kept.recorder_sleeps) {
+            drop(kept);
+            self.woken.notify_one();
         }
-        if self.read == ring.told {
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept<STARTS, ENDS, SAMPLES>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Reader<'_, STARTS, ENDS, SAMPLES> {
+    /// What comes next in this turn, if anything does. The first turn is the past. What was missed and what was not
+    /// are told apart under the same lock that takes the event, so none is told under another's number.
+    pub fn next(&mut self) -> Option<Event> {
+        let kept = self.feed.lock();
+        self.missed += kept.starts.skip_gone(&mut self.starts) + kept.ends.skip_gone(&mut self.ends);
+        kept.samples.skip_gone(&mut self.samples);
+        if self.missed > 0 && !self.knows_of_missed {
+            self.knows_of_missed = true;
+            return Some(Event::Missed(std::mem::take(&mut self.missed)));
+        }
+        let start = kept.starts.number(self.starts);
+        let end = kept.ends.number(self.ends);
+        let sample = kept.samples.number(self.samples);
+        let next = start.min(end).min(sample);
+        if next > self.turn_ends {
             return None;
         }
-        let event = ring.events[place::<KEPT>(self.read)];
-        self.read += 1;
-        Some(event)
+        let take = |nth: &mut u64| {
+            *nth += 1;
+            *nth - 1
+        };
+        match next {
+            _ if next == start => {
+                let nth = take(&mut self.starts);
+                kept.starts.get(nth).map(|&at| Event::Started { request: nth + 1, at })
+            }
+            _ if next == end => kept.ends.get(take(&mut self.ends)).copied().map(Event::Ended),
+            _ => kept.samples.get(take(&mut self.samples)).copied().map(Event::Sampled),
+        }
+    }
+
+    /// Waits for the next sample, for so long at most; whether there is one. The next turn ends with it.
+    pub fn wait(&mut self, most: Duration) -> bool {
+        let is_unchanged = |kept: &mut Kept<STARTS, ENDS, SAMPLES>| kept.samples.put_so_far() == self.samples;
+        let waited = self.feed.sampled.wait_timeout_while(self.feed.lock(), most, is_unchanged);
+        let (kept, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            return false;
+        }
+        self.knows_of_missed = false;
+        self.turn_ends = kept.samples.number(kept.samples.put_so_far() - 1);
+        let told_from = self.turn_ends.saturating_sub(TURN_MOST);
+        self.missed += kept.starts.skip_to(&mut self.starts, told_from);
+        self.missed += kept.ends.skip_to(&mut self.ends, told_from);
+        true
     }
 }
 
-impl<const KEPT: usize> Drop for Reader<'_, KEPT> {
+impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Drop
+    for Reader<'_, STARTS, ENDS, SAMPLES>
+{
     fn drop(&mut self) {
         self.feed.readers.fetch_sub(1, Relaxed);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::thread;
-
-    /// What a reader learns, at most so much: an event's number, or minus the number of missed ones.
-    fn learns<const KEPT: usize>(reader: &mut Reader<'_, KEPT>, most: usize) -> Vec<i64> {
-        let figure = |event| match event {
-            Event::Started { request, .. } => request as i64,
-            Event::Ended(record) => record.request as i64,
-            Event::Missed(events) => -(events as i64),
-        };
-        std::iter::from_fn(|| reader.next()).take(most).map(figure).collect()
-    }
-
-    fn start<const KEPT: usize>(feed: &Feed<KEPT>, last: &AtomicU64, requests: u64) {
-        for _ in 0..requests {
-            feed.start(last, Duration::ZERO);
-        }
-    }
-
-    #[test]
-    fn a_reader_gets_what_happens_after_it_came_and_learns_what_it_missed() {
-        let (feed, last) = (Feed::<4>::new(), AtomicU64::new(0));
-        let starts = |requests| start(&feed, &last, requests);
-        starts(1);
-        let mut reader = feed.reader();
-        starts(1);
-        let mut late = feed.reader();
-        starts(1);
-        assert_eq!(learns(&mut reader, 9), [2, 3]);
-        assert_eq!(learns(&mut late, 9), [3]);
-        starts(6);
-        assert_eq!(learns(&mut reader, 2), [-2, 6]);
-        // Places that it has not read are taken again in the middle of its turn.
-        starts(3);
-        assert_eq!(learns(&mut reader, 9), [-2, 9, 10, 11, 12]);
-        assert_eq!(learns(&mut late, 9), [-5, 9, 10, 11, 12]);
-    }
-
-    #[test]
-    fn beside_many_that_tell_each_event_comes_once_and_in_order_or_is_counted_as_missed() {
-        const TELLERS: u64 = 4;
-        const EACH: u64 = 20_000;
-        let (feed, last) = (Feed::<16>::new(), AtomicU64::new(0));
-        let mut reader = feed.reader();
-        let mut at = 0;
-        let mut read_all = |reader: &mut Reader<'_, 16>| {
-            for figure in learns(reader, usize::MAX) {
-                match u64::try_from(figure) {
-                    Ok(number) => {
-                        assert_eq!(number, at + 1);
-                        at = number;
-                    }
-                    Err(_) => at += figure.unsigned_abs(),
-                }
-            }
-            at
-        };
-        thread::scope(|scope| {
-            let tellers: Vec<_> = (0..TELLERS).map(|_| scope.spawn(|| start(&feed, &last, EACH))).collect();
-            while !tellers.iter().all(|teller| teller.is_finished()) {
-                read_all(&mut reader);
-            }
-        });
-        assert_eq!(read_all(&mut reader), TELLERS * EACH);
-    }
-
-    #[test]
-    fn without_readers_nothing_is_kept() {
-        let (feed, last) = (Feed::<4>::new(), AtomicU64::new(0));
-        drop(feed.reader());
-        assert_eq!(feed.start(&last, Duration::ZERO), 1);
-        assert_eq!(feed.lock().told, 0);
-    }
-}
+#[path = "feed_tests.rs"]
+mod tests;

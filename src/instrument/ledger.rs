@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::platform::{self, ResidentSet};
 
@@ -18,7 +18,7 @@ const RESIDENT_SET_LASTS: Duration = Duration::from_millis(1);
 /// The counts of the program.
 pub struct Ledger {
     start: Instant,
-    begun: AtomicU64,
+    start_by_clock: SystemTime,
     in_flight: AtomicU64,
     /// Bytes of bodies that were handed to the system.
     pub sent_bytes: AtomicU64,
@@ -43,7 +43,7 @@ impl Ledger {
     pub fn new(is_traced: bool) -> Self {
         Self {
             start: Instant::now(),
-            begun: AtomicU64::new(0),
+            start_by_clock: SystemTime::now(),
             in_flight: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -58,7 +58,7 @@ impl Ledger {
         self.in_flight.fetch_add(1, Relaxed);
         let started = Instant::now();
         Entry {
-            request: FEED.start(&self.begun, started - self.start),
+            request: FEED.start(started - self.start),
             started,
             resident_before: self.resident_if_told(),
             live_before: heap::live_bytes(),
@@ -87,6 +87,13 @@ impl Ledger {
             resident_before: entry.resident_before,
             resident_after,
         }
+    }
+
+    /// When the program started, in milliseconds of Unix time: another number for each run, where its pid may be the
+    /// same.
+    pub fn started_ms(&self) -> u64 {
+        let since_1970 = self.start_by_clock.duration_since(SystemTime::UNIX_EPOCH);
+        since_1970.unwrap_or_default().as_millis() as u64
     }
 
     /// The figures now.

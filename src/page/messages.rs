@@ -1,0 +1,60 @@
+//! What the page is told, as JSON.
+
+use std::fmt::{self, Display};
+
+use crate::instrument::feed::Event;
+use crate::instrument::record::Sample;
+use crate::instrument::trace::{JsonRecord, OrNull, Quoted};
+use crate::platform::RESIDENT_SET_MEANING;
+use crate::site::Site;
+
+/// The process's figures, and what they are of.
+pub struct JsonSample<'a> {
+    /// Of which server.
+    pub site: &'a Site,
+    /// Its figures.
+    pub sample: &'a Sample,
+}
+
+impl Display for JsonSample<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { site, sample: s } = self;
+        write!(f, r#"{{"event":"sample","at_us":{},"pid":{},"#, s.at.as_micros(), std::process::id())?;
+        write!(
+            f,
+            r#""started_ms":{},"heap_limit":{},"#,
+            site.ledger.started_ms(),
+            OrNull(site.options.heap_limit)
+        )?;
+        write!(f, r#""url":{},"mode":"{}","#, Quoted(&site.url), site.options.mode.name())?;
+        write!(f, r#""file":{},"#, Quoted(&site.media.shown))?;
+        write!(f, r#""file_bytes":{},"chunk_bytes":{},"#, site.media.size_bytes(), site.options.chunk_size)?;
+        write!(f, r#""in_flight":{},"requests":{},"sent_bytes":{},"#, s.in_flight, s.requests, s.sent_bytes)?;
+        write!(f, r#""live":{},"live_peak":{},"#, s.live, s.live_peak)?;
+        write!(f, r#""largest_request_peak":{},"allocations":{},"#, s.largest_request_peak, s.allocations)?;
+        let (now, peak) = (s.resident.now_bytes, s.resident.peak_bytes);
+        write!(f, r#""rss":{},"rss_peak":{},"#, OrNull(now), OrNull(peak))?;
+        write!(f, r#""rss_meaning":{}}}"#, Quoted(RESIDENT_SET_MEANING))
+    }
+}
+
+/// What happened, or how many things that did were missed.
+pub struct JsonEvent<'a> {
+    /// Of which server.
+    pub site: &'a Site,
+    /// What happened.
+    pub event: &'a Event,
+}
+
+impl Display for JsonEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.event {
+            Event::Missed(events) => write!(f, r#"{{"event":"missed","events":{events}}}"#),
+            Event::Started { request, at } => {
+                write!(f, r#"{{"event":"started","request":{request},"at_us":{}}}"#, at.as_micros())
+            }
+            Event::Sampled(sample) => JsonSample { site: self.site, sample }.fmt(f),
+            Event::Ended(record) => JsonRecord { record, mode: self.site.options.mode.name() }.fmt(f),
+        }
+    }
+}
