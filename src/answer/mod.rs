@@ -90,10 +90,13 @@ fn send(site: &Site, exchange: &mut Exchange, plan: Plan, started: Instant) -> R
     let (sent, body_bytes, range) = match &mut content {
         Content::None => (reply.send(&[]), 0, None),
         Content::Text(text) => (reply.send(text.as_bytes()), text.len() as u64, None),
-        Content::Media(order, range) => match send_media(site, order, &mut reply) {
-            Err(Outcome::Refused) => return Err(buffer_bytes(site, order)),
-            sent => (sent, order.length, *range),
-        },
+        Content::Media { order, range, bytes_a_second } => {
+            bytes_a_second.inspect(|&rate| reply.keep_pace(rate));
+            match send_media(site, order, &mut reply) {
+                Err(Outcome::Refused) => return Err(buffer_bytes(site, order)),
+                sent => (sent, order.length, *range),
+            }
+        }
     };
     Ok(Answered {
         status: plan.status,

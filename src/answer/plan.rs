@@ -10,7 +10,9 @@ use crate::http::head::Head;
 use crate::http::origin;
 use crate::http::precondition::{self, Validators, Verdict};
 use crate::http::range::ByteRange;
+use crate::http::target;
 use crate::instrument::record::Outcome;
+use crate::instrument::units::parse_size;
 use crate::modes::Order;
 use crate::site::media::{Media, OpenMedia, Unavailable};
 
@@ -39,8 +41,15 @@ pub enum Content {
     None,
     /// A line for people.
     Text(String),
-    /// Bytes of the file, for a 206 with the range that they are.
-    Media(Order, Option<ByteRange>),
+    /// Bytes of the file.
+    Media {
+        /// Which.
+        order: Order,
+        /// The same, for a 206.
+        range: Option<ByteRange>,
+        /// How fast, if the client says so.
+        bytes_a_second: Option<u64>,
+    },
 }
 
 /// Plans the answer to one request.
@@ -54,9 +63,10 @@ pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
         (Route::Server, Method::Options) => options(exchange),
         (Route::Unknown | Route::Server, _) => unknown(media, exchange),
         (_, Method::Options) => options(exchange),
-        (Route::Media, Method::Get | Method::Head) => match media.open() {
-            Ok(open) => serve(media, exchange, open),
-            Err(why) => unavailable(exchange, why),
+        (Route::Media, Method::Get | Method::Head) => match (rate(&exchange.target), media.open()) {
+            (Err(why), _) => text(exchange, 400, why, Outcome::Sent, |_| {}),
+            (Ok(bytes_a_second), Ok(open)) => serve(media, exchange, open, bytes_a_second),
+            (_, Err(why)) => unavailable(exchange, why),
         },
         _ => text(exchange, 405, "this server only reads: GET, HEAD, OPTIONS", Outcome::Sent, |head| {
             head.field("Allow", ALLOWED);
@@ -69,7 +79,21 @@ pub fn refused(exchange: &Exchange, why: &str) -> Plan {
     text(exchange, 503, why, Outcome::Refused, |head| head.field("Retry-After", RETRY_AFTER_SECONDS))
 }
 
-fn serve(media: &Media, exchange: &Exchange, open: OpenMedia) -> Plan {
+/// How many bytes a second a target asks for, as `/?rate=8M` does. The error says what is wanted.
+fn rate(target: &str) -> Result<Option<u64>, String> {
+    let mut given = target::query(target, "rate");
+    match (given.next(), given.next()) {
+        (None, _) => Ok(None),
+        (Some(size), None) => {
+            parse_size(size).map(Some).map_err(|error| format!("rate, in bytes per second: {error}"))
+        }
+        (Some(_), Some(_)) => {
+            Err("rate, in bytes per second: given more than once; give it once, such as /?rate=8M".to_owned())
+        }
+    }
+}
+
+fn serve(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_a_second: Option<u64>) -> Plan {
     let OpenMedia { file, validators } = open;
     let is_get = exchange.method == Method::Get;
     let verdict = precondition::decide(&exchange.fields, &validators, is_get);
@@ -101,7 +125,7 @@ fn serve(media: &Media, exchange: &Exchange, open: OpenMedia) -> Plan {
     }
     head.field("Content-Length", length);
     let order = Order { file, file_bytes: size_bytes, first, length };
-    let content = if is_get { Content::Media(order, range) } else { Content::None };
+    let content = if is_get { Content::Media { order, range, bytes_a_second } } else { Content::None };
     Plan { status, head: head.finish(), content, outcome: Outcome::Sent }
 }
 

@@ -84,7 +84,7 @@ impl Exchange {
     pub fn finish(mut self, outcome: Outcome) -> End {
         match outcome {
             Outcome::ClientClosed => self.end = End::BrokenOff,
-            Outcome::TimedOut | Outcome::Short | Outcome::Failed => {
+            Outcome::TimedOut | Outcome::Short | Outcome::Stopped | Outcome::Failed => {
                 self.end = End::BrokenOff;
                 // The client may still be there, so the connection must be known, to be shut down.
                 self.id.inspect(|&id| {

@@ -11,6 +11,16 @@ pub fn path(target: &str) -> Vec<u8> {
     percent_decoded(path.split('?').next().unwrap_or_default())
 }
 
+/// The values that the query of a target gives to `name`, as they came (`name=value&name=value`); empty where there
+/// is no `=`.
+pub fn query<'a>(target: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').filter_map(move |pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == name).then_some(value)
+    })
+}
+
 /// Splits a target in absolute form, with the scheme `http` or `https` (RFC 9112 3.2.2), into its authority and the
 /// rest. The rest is empty, or starts with `/` or `?`.
 pub fn absolute(target: &str) -> Option<(&str, &str)> {
@@ -82,6 +92,23 @@ mod tests {
         ];
         for (target, wanted) in table {
             assert_eq!(path(target), wanted.as_bytes(), "{target:?}");
+        }
+    }
+
+    #[test]
+    fn a_query_gives_values_to_names() {
+        let table: [(&str, &[&str]); 8] = [
+            ("/", &[]),
+            ("/rate=1", &[]),
+            ("/?rate=8M", &["8M"]),
+            ("http://localhost?t=1&rate=8M", &["8M"]),
+            ("/a.mp4?rate=1&viewer=2&rate=3", &["1", "3"]),
+            ("/?rate", &[""]),
+            ("/?rate=&Rate=2&xrate=3&ratex=4", &[""]),
+            ("/?rate=a=b?c", &["a=b?c"]),
+        ];
+        for (target, values) in table {
+            assert_eq!(query(target, "rate").collect::<Vec<_>>(), values, "{target:?}");
         }
     }
 

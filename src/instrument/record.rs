@@ -21,6 +21,8 @@ pub enum Outcome {
     TimedOut,
     /// The file became shorter while it was sent.
     Short,
+    /// The server was told to stop before the end of an answer that keeps a pace.
+    Stopped,
     /// There was no memory, or no descriptor, or the heap limit did not allow it; answered with 503.
     Refused,
     /// The file is not there.
@@ -39,6 +41,7 @@ impl Outcome {
             Self::ClientClosed => "client_closed",
             Self::TimedOut => "timed_out",
             Self::Short => "short",
+            Self::Stopped => "stopped",
             Self::Refused => "refused",
             Self::Missing => "missing",
             Self::Forbidden => "forbidden",

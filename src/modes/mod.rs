@@ -1,8 +1,9 @@
 //! The lesson: two ways to bring a file's bytes into an answer. `diff -y src/modes/buffer.rs
 //! src/modes/stream.rs` shows all that tells them apart; everything else in the program serves both. Both send
-//! through a [`reply`].
+//! through a [`reply`], which may keep a [`pace`].
 
 pub mod buffer;
+mod pace;
 pub mod reply;
 pub mod stream;
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use crate::http::head::OPENING_BYTES;
 use crate::instrument::record::Outcome;
 
+use super::pace::Pace;
+
 /// The engine keeps writes of fewer bytes than this back (tiny_http's `BufWriter`), so they are flushed.
 const ENGINE_KEEPS_BACK_BYTES: usize = 1024;
 
@@ -38,6 +40,7 @@ pub struct Reply<'a> {
     pub sent_bytes: u64,
     /// The same of all answers.
     total_sent_bytes: &'a AtomicU64,
+    pace: Option<Pace>,
     /// From the start to the return of the first write.
     pub first_byte: Option<Duration>,
 }
@@ -51,14 +54,20 @@ impl<'a> Reply<'a> {
         total_sent_bytes: &'a AtomicU64,
         started: Instant,
     ) -> Self {
-        Self { to, started, head: Some(head), sent_bytes: 0, total_sent_bytes, first_byte: None }
+        Self { to, started, head: Some(head), sent_bytes: 0, total_sent_bytes, pace: None, first_byte: None }
+    }
+
+    /// Sends no more than so many bytes a second of the body, the first ones at once.
+    pub fn keep_pace(&mut self, bytes_a_second: u64) {
+        self.pace = Some(Pace::new(bytes_a_second));
     }
 
     /// Sends bytes of the body; none where there is only a head. The error is how the answer ends.
     pub fn send(&mut self, mut body: &[u8]) -> Result<(), Outcome> {
         if let Some(mut opening) = self.head.take() {
             let head_bytes = opening.len();
-            let (with_it, after) = body.split_at(body.len().min(OPENING_BYTES.saturating_sub(head_bytes)));
+            let room = OPENING_BYTES.saturating_sub(head_bytes).min(self.step_bytes());
+            let (with_it, after) = body.split_at(body.len().min(room));
             opening.extend_from_slice(with_it);
             body = after;
             self.write(&opening, head_bytes)?;
@@ -70,8 +79,12 @@ impl<'a> Reply<'a> {
     fn write(&mut self, bytes: &[u8], not_body_bytes: usize) -> Result<(), Outcome> {
         let mut written = 0;
         while written < bytes.len() {
-            let slice = &bytes[written..bytes.len().min(written + WRITE_MOST_BYTES)];
             let before = written.max(not_body_bytes);
+            let end = bytes.len().min(before + self.step_bytes());
+            let slice = &bytes[written..end];
+            if let Some(pace) = &mut self.pace {
+                pace.wait_for(end - before)?;
+            }
             written += hand_over(self.to, slice).map_err(|error| outcome_of(&error))?;
             let body_bytes = written.saturating_sub(before) as u64;
             self.sent_bytes += body_bytes;
@@ -79,6 +92,11 @@ impl<'a> Reply<'a> {
             self.first_byte.get_or_insert_with(|| self.started.elapsed());
         }
         Ok(())
+    }
+
+    /// The most of a body that one write takes.
+    fn step_bytes(&self) -> usize {
+        self.pace.as_ref().map_or(WRITE_MOST_BYTES, |pace| pace.step_bytes().min(WRITE_MOST_BYTES))
     }
 }
 

@@ -1,0 +1,140 @@
+//! `/?rate=SIZE`: an answer that is sent no faster.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Folder, Server, content, eventually, number, raw, text};
+
+const MODES: [&str; 2] = ["buffer", "stream"];
+
+#[test]
+fn an_answer_at_a_rate_comes_whole_and_no_faster() {
+    const BYTES: usize = 3 << 20;
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", BYTES);
+    for mode in MODES {
+        let server = Server::start(&["--mode", mode], &file);
+        let start = Instant::now();
+        let answer = server.get("/a.mp4?viewer=1&rate=1M");
+        assert!(start.elapsed() >= Duration::from_secs(2), "{mode}: {:?}", start.elapsed());
+        assert_eq!((answer.status, answer.body == content(BYTES)), (200, true), "{mode}");
+        let line = server.request(1);
+        assert_eq!(text(&line, "target"), "/a.mp4?viewer=1&rate=1M");
+        assert_eq!((text(&line, "outcome").as_str(), number(&line, "sent_bytes")), ("sent", BYTES as u64));
+        // The first bytes do not wait.
+        assert!(number(&line, "first_byte_us") < number(&line, "duration_us") / 2, "{line}");
+    }
+}
+
+#[test]
+fn the_first_bytes_come_at_once_and_the_others_in_their_time() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", 10_000);
+    for mode in MODES {
+        let server = Server::start(&["--mode", mode], &file);
+        let mut client = server.client();
+        client.send("GET /?rate=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(client.head().field("Content-Length"), Some("10000"));
+        assert_eq!(client.read(2), content(2));
+        // The rest takes two hours and three quarters, in which the server sees to others.
+        assert_eq!(server.get("/").body, content(10_000));
+        assert_eq!(server.figure("in_flight"), 1);
+        assert!(server.figure("sent_bytes") < 10_000 + 5_000);
+    }
+}
+
+#[test]
+fn what_is_no_rate_is_refused_in_one_line() {
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.mp4", 1_000));
+    for query in ["rate", "rate=", "rate=0", "rate=fast", "rate=-1", "rate=1.5M", "t=1&rate=8M&rate=8M"] {
+        let answer = server.get(&format!("/?{query}"));
+        assert_eq!((answer.status, answer.text().lines().count()), (400, 1), "{query}");
+        let wanted = ["bytes per second", "8M", "64K"].map(|word| answer.text().contains(word));
+        assert!(wanted[0] && (wanted[1] || wanted[2]), "{}", answer.text());
+        assert_eq!(server.ask(&format!("HEAD /a.mp4?{query} HTTP/1.1")).status, 400, "{query}");
+    }
+    for query in ["rate=8M", "rate=1g", "rates=fast", "Rate=0", "t=1", ""] {
+        let answer = server.get(&format!("/?{query}"));
+        assert_eq!((answer.status, answer.body == content(1_000)), (200, true), "{query}");
+    }
+    // Only the file has one.
+    for (target, status) in
+        [("/heap?rate=fast", 200), ("/heap.json?rate=fast", 200), ("/none?rate=fast", 404)]
+    {
+        assert_eq!(server.get(target).status, status, "{target}");
+    }
+    assert_eq!(server.ask("POST /?rate=fast HTTP/1.1").status, 405);
+}
+
+#[test]
+fn ranges_conditions_and_head_are_as_without_a_rate() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", 100_000);
+    for mode in MODES {
+        let server = Server::start(&["--mode", mode], &file);
+        let mut client = server.client();
+        let head = client.ask("HEAD /?rate=1 HTTP/1.1");
+        assert_eq!((head.status, head.field("Content-Length")), (200, Some("100000")));
+        let tag = head.field("ETag").unwrap();
+        assert_eq!(client.ask(&format!("GET /?rate=1 HTTP/1.1\nIf-None-Match: {tag}")).status, 304);
+        assert_eq!(client.ask("GET /?rate=1 HTTP/1.1\nIf-Match: \"other\"").status, 412);
+        assert_eq!(client.ask("GET /?rate=1 HTTP/1.1\nRange: bytes=100000-").status, 416);
+        let part = client.ask("GET /?rate=100K HTTP/1.1\nRange: bytes=50000-89999");
+        assert_eq!((part.status, part.field("Content-Range")), (206, Some("bytes 50000-89999/100000")));
+        assert_eq!(part.body, content(100_000)[50_000..90_000]);
+        // The connection goes on.
+        assert_eq!(client.ask("GET / HTTP/1.1").body.len(), 100_000);
+    }
+}
+
+#[test]
+fn a_pause_between_two_steps_is_no_stalled_client() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", 4);
+    for mode in MODES {
+        let server = Server::start(&["--mode", mode, "--timeout", "0.4"], &file);
+        assert_eq!(server.get("/?rate=1").body, content(4));
+        assert_eq!(text(&server.request(1), "outcome"), "sent");
+    }
+}
+
+#[test]
+fn an_answer_at_a_rate_ends_when_its_client_leaves() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", 10 << 20);
+    for mode in MODES {
+        let server = Server::start(&["--mode", mode], &file);
+        let mut client = server.client();
+        client.send("GET /?rate=1K HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        client.head();
+        client.leave();
+        let line = server.request(1);
+        assert_eq!(text(&line, "outcome"), "client_closed", "{mode}");
+        assert!(number(&line, "sent_bytes") < 10 << 20, "{line}");
+        assert_eq!(raw(&line, "in_flight"), "1");
+        eventually("its end", || (server.figure("in_flight") == 0).then_some(()));
+    }
+}
+
+/// The engine waits some seconds for running answers. One that keeps a pace would take hours, and leave no line.
+#[cfg(unix)]
+#[test]
+fn an_answer_at_a_rate_ends_when_the_server_stops() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", 10_000);
+    for mode in MODES {
+        let server = Server::start(&["--mode", mode], &file);
+        let mut client = server.client();
+        client.send("GET /?rate=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        client.head();
+        server.signal("TERM");
+        let line = server.request(1);
+        assert_eq!(text(&line, "outcome"), "stopped", "{mode}");
+        assert!(client.is_closed());
+        let (code, last) = server.stop("TERM");
+        assert_eq!((code, number(&last, "requests")), (0, 1), "{last}");
+    }
+}
