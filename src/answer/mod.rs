@@ -45,8 +45,8 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
     let answered = answered.unwrap_or(FAILED);
     let end = exchange.finish(answered.outcome);
     let record = site.ledger.close(&entry, asked, answered, duration);
-    site.trace.request(&record);
     FEED.end(&record);
+    site.trace.request(&record);
     end
 }
 

@@ -1,0 +1,122 @@
+//! `/heap/events` begins with the past.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+
+use support::{Folder, Server, load, number, raw, text};
+
+/// Follows `/heap/events`; the messages, as they come.
+fn events(server: &Server) -> impl Iterator<Item = String> + use<> {
+    let mut client = server.client();
+    client.send("GET /heap/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let lines = BufReader::new(client.stream).lines();
+    lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
+}
+
+/// What a page that opens now is told before `now`.
+fn past(server: &Server) -> Vec<String> {
+    events(server).take_while(|message| text(message, "event") != "now").collect()
+}
+
+fn of<'a>(messages: &'a [String], event: &str) -> Vec<&'a String> {
+    messages.iter().filter(|message| text(message, "event") == event).collect()
+}
+
+#[test]
+fn a_page_that_comes_late_gets_what_happened_in_order_and_then_what_happens() {
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.mp4", 1_000));
+    server.get("/");
+    server.get("/?viewer=2");
+    let traced = server.requests(2);
+    for _ in ["opened", "loaded again"] {
+        let past = past(&server);
+        assert_eq!(of(&past, "request"), traced.iter().collect::<Vec<_>>());
+        let order = past.iter().filter(|message| text(message, "event") != "sample");
+        let order: Vec<_> =
+            order.map(|message| (text(message, "event"), number(message, "request"))).collect();
+        let both = |request| [("started".to_owned(), request), ("request".to_owned(), request)];
+        assert_eq!(order, [both(1), both(2)].concat());
+        let samples = of(&past, "sample");
+        assert!(samples.iter().map(|sample| number(sample, "at_us")).is_sorted());
+        assert_eq!((&past[0], number(samples[0], "requests")), (samples[0], 0));
+    }
+    let mut after = events(&server).skip_while(|message| text(message, "event") != "now");
+    after.next().unwrap();
+    server.get("/?viewer=3");
+    let next = after.find(|message| text(message, "event") != "sample").unwrap();
+    assert_eq!((text(&next, "event").as_str(), number(&next, "request")), ("started", 3));
+    let request = after.find(|message| text(message, "event") == "request").unwrap();
+    assert_eq!(request, server.request(3));
+}
+
+#[test]
+fn a_request_that_runs_for_long_has_samples_and_its_start() {
+    let folder = Folder::new();
+    let server = Server::start(&["--mode", "buffer"], &folder.file("a.mp4", 1_000_000));
+    let mut viewer = server.client();
+    viewer.send("GET /?rate=400K HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(viewer.answer(false).body.len(), 1_000_000);
+    let past = past(&server);
+    let samples = of(&past, "sample");
+    let seen: Vec<_> = samples.iter().filter(|sample| number(sample, "live") > 1_000_000).collect();
+    // Two seconds and a half, ten times a second; a machine that is busy takes fewer.
+    assert!(seen.len() >= 3, "{past:#?}");
+    assert!(seen.iter().all(|sample| number(sample, "in_flight") == 1), "{past:#?}");
+    assert_eq!(of(&past, "started").len(), 1);
+}
+
+#[test]
+fn the_last_requests_are_kept_and_the_others_are_counted() {
+    const REQUESTS: usize = 4 * 400;
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.mp4", 1_000));
+    load(server.address(), 4, REQUESTS / 4);
+    server.requests(REQUESTS);
+    let past = past(&server);
+    let (ends, starts) = (of(&past, "request"), of(&past, "started"));
+    assert!(ends.len() >= 256, "{}", ends.len());
+    let missed: u64 = of(&past, "missed").iter().map(|message| number(message, "events")).sum();
+    assert_eq!(missed as usize + ends.len() + starts.len(), 2 * REQUESTS);
+    assert_eq!(number(starts[starts.len() - 1], "request"), REQUESTS as u64);
+}
+
+#[test]
+fn a_long_past_is_not_on_the_heap() {
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.mp4", 1_000));
+    load(server.address(), 4, 400);
+    let mut client = server.client();
+    let mut live = || number(client.ask("GET /heap.json HTTP/1.1").text(), "live");
+    live();
+    let before = live();
+    let mut pages: Vec<_> = (0..4).map(|_| events(&server)).collect();
+    for page in &mut pages {
+        page.find(|message| text(message, "event") == "now").unwrap();
+    }
+    // tiny_http's part of a connection is some 6 KiB; 256 requests are 150.
+    let grown = live().saturating_sub(before) / 4;
+    assert!(grown < 10_000, "{grown} bytes for each page");
+}
+
+#[test]
+fn a_sample_tells_one_run_of_the_program_from_another() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", 1_000);
+    let started = |args: &[&str], heap_limit: &str| {
+        let server = Server::start(args, &file);
+        let sample = server.get("/heap.json").text().to_owned();
+        assert_eq!(raw(&sample, "heap_limit"), heap_limit);
+        let told = past(&server);
+        assert_eq!(raw(&told[0], "started_ms"), raw(&sample, "started_ms"));
+        assert_eq!(raw(&told[0], "heap_limit"), heap_limit);
+        number(&sample, "started_ms")
+    };
+    let now_ms = || std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+    let before = now_ms();
+    let first = started(&[], "null");
+    let second = started(&["--heap-limit", "64M"], "67108864");
+    assert!(before <= first && first < second && second <= now_ms(), "{before} {first} {second}");
+}
