@@ -20,23 +20,23 @@ use super::address::Address;
 use super::connection::{Connection, State, now};
 use super::panics;
 use super::queue::Origin;
-use super::sweep::{LOST_FOR, Listener};
+use super::response_writer::send_slice;
+use super::sweep::{Listener, PARKED_AFTER};
 use super::table::{self, Table};
-use super::way_back::send_slice;
 use super::workers::Workers;
 
 /// Connections that may wait to be accepted; std asks for 128, and 500 at once then wait a second (15).
 const BACKLOG: i32 = 4096;
 /// While more clients come than there are descriptors or threads for, new loops end soon; each leaves threads that
 /// end after five seconds.
-const REVIVE_EVERY: Duration = Duration::from_millis(50);
+const RESTART_EVERY: Duration = Duration::from_millis(50);
 
 /// How long a thread of tiny_http's pool stays idle, and a second.
-const POOL_LASTS: Duration = Duration::from_secs(6);
+const POOL_EXIT_AFTER: Duration = Duration::from_secs(6);
 
 /// Sets what accepted connections inherit: no Nagle (1), and a send timeout (9); and the backlog (15).
 fn prepare(listener: &TcpListener, timeout: Option<Duration>) -> io::Result<()> {
-    platform::widen_backlog(listener, BACKLOG);
+    platform::set_backlog(listener, BACKLOG);
     let options = platform::listener_options(listener)?;
     options.set_nodelay(true)?;
     options.set_write_timeout(timeout.map(send_slice))
@@ -45,25 +45,25 @@ fn prepare(listener: &TcpListener, timeout: Option<Duration>) -> io::Result<()> 
 /// One listening socket with the accept loop that works on it, and those that did.
 pub struct Acceptor {
     listener: TcpListener,
-    nth: u8,
+    index: u8,
     bound: SocketAddr,
     current: Generation,
     old: Vec<Generation>,
-    next_revival: Instant,
+    next_restart: Instant,
 }
 
 impl Acceptor {
     /// Prepares the `nth` socket and starts to accept.
     pub fn start(
-        nth: u8,
+        index: u8,
         listener: TcpListener,
         timeout: Option<Duration>,
         workers: &Arc<Workers>,
     ) -> io::Result<Self> {
         prepare(&listener, timeout)?;
         let bound = listener.local_addr()?;
-        let current = Generation::start(&listener, origin(nth, 1, bound), workers)?;
-        Ok(Self { listener, nth, bound, current, old: Vec::new(), next_revival: Instant::now() })
+        let current = Generation::start(&listener, origin(index, 1, bound), workers)?;
+        Ok(Self { listener, index, bound, current, old: Vec::new(), next_restart: Instant::now() })
     }
 
     /// What the sweep has to know of the socket.
@@ -73,15 +73,15 @@ impl Acceptor {
 
     /// Builds a new accept loop where the current one has ended, as soon as there are descriptors for it. Whether
     /// there is one.
-    pub fn revive(&mut self, has_descriptors: bool, workers: &Arc<Workers>) -> bool {
-        if self.current.accepts(self.bound) {
+    pub fn ensure_accepting(&mut self, has_descriptors: bool, workers: &Arc<Workers>) -> bool {
+        if self.current.is_accepting(self.bound) {
             return true;
         }
         let now = Instant::now();
-        self.current.ended.get_or_insert(now);
-        if has_descriptors && now >= self.next_revival {
-            self.next_revival = now + REVIVE_EVERY;
-            let next = origin(self.nth, self.current.origin.generation + 1, self.bound);
+        self.current.ended_at.get_or_insert(now);
+        if has_descriptors && now >= self.next_restart {
+            self.next_restart = now + RESTART_EVERY;
+            let next = origin(self.index, self.current.origin.generation + 1, self.bound);
             if let Ok(next) = Generation::start(&self.listener, next, workers) {
                 self.old.push(std::mem::replace(&mut self.current, next));
             }
@@ -91,19 +91,24 @@ impl Acceptor {
 
     /// After a sweep: lets go of the servers whose connections have all ended; and of what is left of those whose
     /// accept loop has ended, if descriptors are short.
-    pub fn retire(&mut self, is_short: bool) {
+    pub fn retire(&mut self, are_descriptors_short: bool) {
         let mut table = table::lock();
-        for generation in self.old.iter_mut().chain([&mut self.current]).filter(|one| one.ended.is_some()) {
-            generation.last_born.get_or_insert(table.last_born());
-            if is_short && generation.has_left() {
-                abandon(&mut table, |connection| generation.may_have(connection));
+        for generation in self.old.iter_mut().chain([&mut self.current]).filter(|one| one.ended_at.is_some())
+        {
+            generation.last_serial.get_or_insert(table.last_serial());
+            if are_descriptors_short && generation.idle_threads_have_exited() {
+                close_all_parked(&mut table, |connection| generation.may_own(connection));
             }
         }
         // Where nobody accepts, all that is left of this socket was accepted by loops that have ended.
-        if is_short && self.old.iter().chain([&self.current]).all(Generation::has_left) {
-            abandon(&mut table, |connection| connection.born > 0 && connection.listener == self.nth);
+        if are_descriptors_short
+            && self.old.iter().chain([&self.current]).all(Generation::idle_threads_have_exited)
+        {
+            close_all_parked(&mut table, |connection| {
+                connection.serial > 0 && connection.listener == self.index
+            });
         }
-        self.old.retain(|old| table.all().any(|at| old.may_have(table.at(at))));
+        self.old.retain(|old| table.slots().any(|slot| old.may_own(table.at(slot))));
     }
 
     /// When all requests that its servers had read were last known to have been taken from them.
@@ -126,26 +131,26 @@ struct Generation {
     /// The clone of the listening socket that the accept loop has.
     handle: Handle,
     /// When its accept loop was seen to have ended.
-    ended: Option<Instant>,
+    ended_at: Option<Instant>,
     /// The last connection that the sweep after that knew.
-    last_born: Option<u64>,
+    last_serial: Option<u64>,
 }
 
 #[derive(Default)]
 struct Shared {
     is_retired: AtomicBool,
     /// The thread waits for a request.
-    waits: AtomicBool,
+    is_waiting: AtomicBool,
     /// When it last found none, in microseconds.
-    found_none_at_us: AtomicU64,
+    empty_at_us: AtomicU64,
 }
 
 impl Shared {
     fn queue_empty_at(&self) -> Duration {
-        if self.waits.load(SeqCst) {
+        if self.is_waiting.load(SeqCst) {
             return now();
         }
-        Duration::from_micros(self.found_none_at_us.load(SeqCst))
+        Duration::from_micros(self.empty_at_us.load(SeqCst))
     }
 }
 
@@ -155,12 +160,12 @@ impl Generation {
         let handle = Handle::of(&listener);
         let shared = Arc::new(Shared::default());
         let (state, workers) = (Arc::clone(&shared), Arc::clone(workers));
-        let (give, given) = mpsc::channel::<Arc<Server>>();
+        let (sender, receiver) = mpsc::channel::<Arc<Server>>();
         let take_requests = move || {
-            let Ok(taken) = given.recv() else { return };
-            take_requests(&taken, &state, origin, &workers);
+            let Ok(server) = receiver.recv() else { return };
+            take_requests(&server, &state, origin, &workers);
             // Dropping a server connects to it, without a timeout: so it is dropped here, where nobody waits.
-            while Arc::strong_count(&taken) > 1 {
+            while Arc::strong_count(&server) > 1 {
                 thread::yield_now();
             }
         };
@@ -170,42 +175,42 @@ impl Generation {
             .map_err(|_| io::Error::other("no thread for another accept loop"))?
             .map_err(io::Error::other)?;
         let server = Arc::new(server);
-        let _ = give.send(Arc::clone(&server));
-        Ok(Self { server, shared, origin, handle, ended: None, last_born: None })
+        let _ = sender.send(Arc::clone(&server));
+        Ok(Self { server, shared, origin, handle, ended_at: None, last_serial: None })
     }
 
     /// Whether it may have accepted this connection, when its accept loop has ended.
-    fn may_have(&self, connection: &Connection) -> bool {
+    fn may_own(&self, connection: &Connection) -> bool {
         let Origin { listener, generation, .. } = self.origin;
-        let was_known = self.last_born.is_some_and(|last_born| connection.born <= last_born);
+        let was_known = self.last_serial.is_some_and(|last_serial| connection.serial <= last_serial);
         let may_be_its = connection.generation == 0 && was_known;
-        connection.born > 0
+        connection.serial > 0
             && connection.listener == listener
             && (connection.generation == generation || may_be_its)
     }
 
     /// Whether its accept loop has ended, and its idle threads have left after five seconds.
-    fn has_left(&self) -> bool {
-        self.ended.is_some_and(|at| at.elapsed() > POOL_LASTS)
+    fn idle_threads_have_exited(&self) -> bool {
+        self.ended_at.is_some_and(|at| at.elapsed() > POOL_EXIT_AFTER)
     }
 
     /// Whether its accept loop has not ended.
-    fn accepts(&self, bound: SocketAddr) -> bool {
+    fn is_accepting(&self, bound: SocketAddr) -> bool {
         self.handle.is_listening(bound)
     }
 }
 
 /// Closes what nobody can take from the pool of a server any more: its accept loop has ended, its idle threads have
 /// left, and those that are left are parked with connections that were lost (weakness 12).
-fn abandon(table: &mut Table, is_its: impl Fn(&Connection) -> bool) {
-    if table.all().any(|at| is_its(table.at(at)) && table.at(at).state != State::Lost) {
+fn close_all_parked(table: &mut Table, belongs: impl Fn(&Connection) -> bool) {
+    if table.slots().any(|slot| belongs(table.at(slot)) && table.at(slot).state != State::ShutDown) {
         return;
     }
-    for at in table.all() {
-        let connection = table.at(at);
-        let is_settled = now() > connection.since + LOST_FOR && !connection.has_requests();
-        if is_settled && is_its(connection) {
-            connection.close();
+    for slot in table.slots() {
+        let connection = table.at(slot);
+        let is_parked = now() > connection.since + PARKED_AFTER && !connection.has_requests();
+        if is_parked && belongs(connection) {
+            connection.close_handles();
         }
     }
 }
@@ -223,13 +228,13 @@ fn take_requests(server: &Server, shared: &Shared, origin: Origin, workers: &Arc
     while !shared.is_retired.load(SeqCst) {
         let request = match server.try_recv() {
             Ok(None) => {
-                shared.found_none_at_us.store(now().as_micros() as u64, SeqCst);
+                shared.empty_at_us.store(now().as_micros() as u64, SeqCst);
                 if shared.is_retired.load(SeqCst) {
                     return;
                 }
-                shared.waits.store(true, SeqCst);
+                shared.is_waiting.store(true, SeqCst);
                 let request = server.recv();
-                shared.waits.store(false, SeqCst);
+                shared.is_waiting.store(false, SeqCst);
                 request
             }
             Ok(Some(request)) => Ok(request),

@@ -40,7 +40,7 @@ impl Address {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id {
     /// Its place, which it keeps as long as a thread works for it.
-    pub at: u32,
+    pub slot: u32,
     /// When it was entered, in the order of all.
-    pub born: u64,
+    pub serial: u64,
 }

@@ -19,21 +19,21 @@ const ANNOUNCING: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Expect", 
 
 /// What is left of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum Unread {
     /// Nothing: the connection's next bytes are the next request.
     Nothing,
     /// Nothing that tiny_http keeps, but where the body ends is not known.
     Unknown,
     /// A part of it, whose reader may be dropped.
-    Some,
+    Droppable,
     /// So much of it that its reader must not be dropped.
-    TooMuch,
+    Undroppable,
 }
 
 /// What has become of a body.
-pub struct Drained {
+pub struct DrainedBody {
     /// What is left of it.
-    pub left: Left,
+    pub unread: Unread,
     /// Why the request is refused.
     pub fault: Option<Fault>,
 }
@@ -50,7 +50,7 @@ pub fn is_undroppable(request: &Request) -> bool {
 }
 
 /// Reads the body away, for as long as `patience` says. The caller sees to it that a read ends by then.
-pub fn drain(request: &mut Request, patience: Option<Duration>) -> Drained {
+pub fn drain(request: &mut Request, timeout: Option<Duration>) -> DrainedBody {
     let lines = |name| request.headers().iter().filter(move |line| line.field.equiv(name));
     let is_chunked = lines("Transfer-Encoding").next().is_some();
     let is_sized = lines("Content-Length").next().is_some();
@@ -60,13 +60,13 @@ pub fn drain(request: &mut Request, patience: Option<Duration>) -> Drained {
     let waits_in_1_0 = *request.http_version() == HTTPVersion(1, 0) && lines("Expect").next().is_some();
     let lengths = lines("Content-Length").map(|line| line.value.as_str());
     let is_malformed = syntax::content_length(lengths).is_err();
-    let unread = unread_bytes(request);
-    let refused = |fault: Fault| Drained {
-        left: match unread {
-            0 if is_chunked && !is_upgrade => Left::Some,
-            0 => Left::Unknown,
-            1..=DRAIN_MOST_BYTES => Left::Some,
-            _ => Left::TooMuch,
+    let unread_bytes = unread_bytes(request);
+    let refused = |fault: Fault| DrainedBody {
+        unread: match unread_bytes {
+            0 if is_chunked && !is_upgrade => Unread::Droppable,
+            0 => Unread::Unknown,
+            1..=DRAIN_MOST_BYTES => Unread::Droppable,
+            _ => Unread::Undroppable,
         },
         fault: Some(fault),
     };
@@ -74,16 +74,16 @@ pub fn drain(request: &mut Request, patience: Option<Duration>) -> Drained {
         () if is_malformed => refused(MALFORMED_LENGTH),
         () if is_sized && is_chunked => refused(TWO_LENGTHS),
         () if is_other_coding => refused(OTHER_CODING),
-        () if is_upgrade => Drained { left: Left::Unknown, fault: None },
-        () if unread > DRAIN_MOST_BYTES => refused(TOO_LONG),
+        () if is_upgrade => DrainedBody { unread: Unread::Unknown, fault: None },
+        () if unread_bytes > DRAIN_MOST_BYTES => refused(TOO_LONG),
         // Reading it would send the 100 that HTTP/1.0 does not know (RFC 9110 10.1.1).
-        () if (unread > 0 || is_chunked) && waits_in_1_0 => refused(EXPECTS_IN_1_0),
-        () if unread > 0 || is_chunked => match drain_within(request, unread, patience) {
-            Err(fault) => Drained { left: Left::Some, fault: Some(fault) },
-            Ok(()) if is_chunked => Drained { left: Left::Unknown, fault: None },
-            Ok(()) => Drained { left: Left::Nothing, fault: None },
+        () if (unread_bytes > 0 || is_chunked) && waits_in_1_0 => refused(EXPECTS_IN_1_0),
+        () if unread_bytes > 0 || is_chunked => match drain_within(request, unread_bytes, timeout) {
+            Err(fault) => DrainedBody { unread: Unread::Droppable, fault: Some(fault) },
+            Ok(()) if is_chunked => DrainedBody { unread: Unread::Unknown, fault: None },
+            Ok(()) => DrainedBody { unread: Unread::Nothing, fault: None },
         },
-        () => Drained { left: Left::Nothing, fault: None },
+        () => DrainedBody { unread: Unread::Nothing, fault: None },
     }
 }
 
@@ -110,9 +110,9 @@ pub fn mentions(line: &Header, token: &str) -> bool {
 /// Reads a body of `bytes`, or a chunked one. A client that waits for `100 Continue` gets it from this reader. Not
 /// inlined: its stack would be part of every viewer's.
 #[inline(never)]
-fn drain_within(request: &mut Request, bytes: u64, patience: Option<Duration>) -> Result<(), Fault> {
+fn drain_within(request: &mut Request, bytes: u64, timeout: Option<Duration>) -> Result<(), Fault> {
     let start = Instant::now();
-    let is_late = || patience.is_some_and(|most| start.elapsed() >= most);
+    let is_late = || timeout.is_some_and(|most| start.elapsed() >= most);
     let most_bytes = if bytes > 0 { bytes } else { DRAIN_MOST_BYTES };
     let body = request.as_reader();
     let mut discarded = [0; 8 * 1024];

@@ -9,9 +9,9 @@ use crate::http::Fields;
 use crate::http::head::Persistence;
 
 use super::address::Id;
-use super::body::{self, Drained, Left, mentions};
+use super::body::{self, DrainedBody, Unread, mentions};
 use super::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
-use super::way_back::WayBack;
+use super::response_writer::ResponseWriter;
 
 /// What a header line takes of the heap beside its text.
 const LINE_BYTES: usize = 96;
@@ -36,7 +36,7 @@ pub struct Exchange {
     /// What its answer has to say about the connection.
     pub persistence: Persistence,
     pub(super) id: Option<Id>,
-    pub(super) way_back: WayBack,
+    pub(super) response_writer: ResponseWriter,
     pub(super) end: End,
 }
 
@@ -68,7 +68,7 @@ impl Incoming {
         if body::is_announced(&request) {
             Self::WithBody(request, peer)
         } else {
-            Self::Ready(Exchange::take(request, peer, &Drained { left: Left::Nothing, fault: None }))
+            Self::Ready(Exchange::new(request, peer, &DrainedBody { unread: Unread::Nothing, fault: None }))
         }
     }
 
@@ -88,14 +88,14 @@ impl Incoming {
 }
 
 impl Exchange {
-    pub(super) fn take(request: Request, peer: SocketAddr, body: &Drained) -> Self {
+    pub(super) fn new(request: Request, peer: SocketAddr, body: &DrainedBody) -> Self {
         let head_bytes = head_bytes(&request);
         let mut fault = Fault::of(&request).or(body.fault);
         let closes_by_engine = engine_closes_after(&request);
         let closes = closes_by_engine
             || connection_asks(&request, "close")
             || fault.is_some()
-            || body.left != Left::Nothing;
+            || body.unread != Unread::Nothing;
         let persistence = match request.http_version() {
             _ if closes => Persistence::Closes,
             HTTPVersion(1, 0) => Persistence::KeepAlive,
@@ -112,7 +112,7 @@ impl Exchange {
             fault: None,
             persistence,
             id: None,
-            way_back: WayBack::of(request, body.left, &mut fault),
+            response_writer: ResponseWriter::new(request, body.unread, &mut fault),
             end: match (closes, closes_by_engine) {
                 (_, true) => End::Gone,
                 (true, false) => End::Closed,
@@ -125,7 +125,7 @@ impl Exchange {
 
     /// The connection, behind tiny_http's small buffer: must be flushed.
     pub fn writer(&mut self) -> &mut dyn Write {
-        &mut self.way_back
+        &mut self.response_writer
     }
 }
 

@@ -10,16 +10,16 @@ use crate::http::head::Persistence;
 use crate::instrument::record::Outcome;
 
 use super::address::Id;
-use super::body::{self, Left};
+use super::body::{self, Unread};
 use super::connection::{HangUp, State};
 use super::exchange::{End, Exchange, Incoming};
+use super::response_writer::Stream;
 use super::table;
-use super::way_back::Stream;
 
 /// How long, and how much, a refused client that still sends is read for a last time: a socket that is closed with
 /// unread bytes resets the connection, and takes the answer with it.
-pub const LAST_READ: Duration = Duration::from_secs(1);
-const LAST_READ_MOST_BYTES: usize = 64 << 20;
+pub const LINGER_FOR: Duration = Duration::from_secs(1);
+const LINGER_MOST_BYTES: usize = 64 << 20;
 
 impl Incoming {
     /// The request, to be answered on this connection. `timeout`: for a body to be read away, and for a client
@@ -32,9 +32,9 @@ impl Incoming {
                 if drained.fault.is_some() {
                     // Before the client has an answer and leaves. Where too much is left, its streams cannot be
                     // dropped, only closed.
-                    table::wait_until_met(id, drained.left == Left::TooMuch);
+                    table::wait_for_handles(id, drained.unread == Unread::Undroppable);
                 }
-                Exchange::take(request, peer, &drained)
+                Exchange::new(request, peer, &drained)
             }
         };
         if let Some(connection) = table::lock().get(id)
@@ -44,17 +44,17 @@ impl Incoming {
         }
         exchange.id = Some(id);
         exchange.connection = connection;
-        exchange.way_back.timeout = timeout;
-        exchange.makes_sure_to_close();
+        exchange.response_writer.timeout = timeout;
+        exchange.prepare_close();
         exchange
     }
 
     /// Lets go of a request that is not to be answered. Its connection has been shut down, so nothing waits for
     /// its client.
-    pub fn forget(self, id: Option<Id>) {
+    pub fn discard(self, id: Option<Id>) {
         match self {
             Self::WithBody(request, _) if body::is_undroppable(&request) => {
-                abandon_request(request, id);
+                leak_request(request, id);
             }
             other => drop(other),
         }
@@ -67,16 +67,16 @@ impl Exchange {
         self.persistence = Persistence::Closes;
         if self.end == End::Open {
             self.end = End::Closed;
-            self.makes_sure_to_close();
+            self.prepare_close();
         }
     }
 
     /// Before the answer: a client that has got it may leave, and use its port again at once.
-    fn makes_sure_to_close(&self) {
+    fn prepare_close(&self) {
         if self.end == End::Closed
             && let Some(id) = self.id
         {
-            table::wait_until_met(id, false);
+            table::wait_for_handles(id, false);
         }
     }
 
@@ -88,12 +88,12 @@ impl Exchange {
                 self.end = End::BrokenOff;
                 // The client may still be there, so the connection must be known, to be shut down.
                 self.id.inspect(|&id| {
-                    table::wait_until_met(id, false);
+                    table::wait_for_handles(id, false);
                 });
             }
             Outcome::Sent | Outcome::Refused | Outcome::Missing | Outcome::Forbidden => {}
         }
-        if self.end != End::BrokenOff && self.way_back.flush().is_err() {
+        if self.end != End::BrokenOff && self.response_writer.flush().is_err() {
             self.end = End::BrokenOff;
         }
         match self.end {
@@ -101,11 +101,11 @@ impl Exchange {
             End::BrokenOff => self.hang_up(HangUp::Both),
             End::Closed => self.hang_up(HangUp::Sending),
             // tiny_http would close it only after the last read.
-            End::Open | End::Gone if self.way_back.has_last_read() => self.hang_up(HangUp::Sending),
+            End::Open | End::Gone if self.response_writer.will_linger() => self.hang_up(HangUp::Sending),
             End::Open | End::Gone => {}
         }
-        if let Some((stream, may_drop)) = self.way_back.into_stream() {
-            last_read(stream, may_drop, self.id);
+        if let Some((stream, may_drop)) = self.response_writer.into_stream() {
+            linger(stream, may_drop, self.id);
         }
         self.end
     }
@@ -120,30 +120,30 @@ impl Exchange {
 /// Throws away what a refused client still sends, so that it gets to read its answer; the sweep ends a read that
 /// takes too long. Not inlined: its stack would be part of every viewer's.
 #[inline(never)]
-fn last_read(mut stream: Stream, may_drop: bool, id: Option<Id>) {
+fn linger(mut stream: Stream, may_drop: bool, id: Option<Id>) {
     let start = Instant::now();
     let Some(id) = id else { return };
     if let Some(connection) = table::lock().get(id) {
-        connection.enter(State::LastRead);
+        connection.enter(State::Lingering);
     }
     if may_drop {
-        discard(&mut *stream, start);
+        discard_input(&mut *stream, start);
         table::lock().hang_up(id, HangUp::Both);
         // What is left of the body is read by this, until the hang-up.
         drop(ManuallyDrop::into_inner(stream));
     } else {
         // Not through the stream, whose end would drop the reader.
-        if table::wait_until_met(id, true) {
-            discard(&mut Own(id), start);
+        if table::wait_for_handles(id, true) {
+            discard_input(&mut SocketReader(id), start);
         }
         close_leaked(id);
     }
 }
 
-fn discard(from: &mut impl Read, start: Instant) {
+fn discard_input(from: &mut impl Read, start: Instant) {
     let mut discarded = [0; 8 * 1024];
     let mut read_bytes = 0;
-    while start.elapsed() < LAST_READ && read_bytes < LAST_READ_MOST_BYTES {
+    while start.elapsed() < LINGER_FOR && read_bytes < LINGER_MOST_BYTES {
         match from.read(&mut discarded) {
             Ok(some) if some > 0 => read_bytes += some,
             _ => break,
@@ -152,11 +152,11 @@ fn discard(from: &mut impl Read, start: Instant) {
 }
 
 /// The socket of a connection whose streams are ours alone, so that its handles stay what they are.
-struct Own(Id);
+struct SocketReader(Id);
 
-impl Read for Own {
+impl Read for SocketReader {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let handle = table::lock().get(self.0).and_then(|connection| connection.own_handle());
+        let handle = table::lock().get(self.0).and_then(|connection| connection.valid_handle());
         handle.map_or(Ok(0), |handle| handle.receive(bytes))
     }
 }
@@ -165,14 +165,14 @@ impl Read for Own {
 fn close_leaked(id: Id) {
     let mut table = table::lock();
     table.hang_up(id, HangUp::Both);
-    table.close(id);
+    table.close_handles(id);
 }
 
 /// Lets go of a request that nobody answers and whose body's reader must not be dropped.
-pub fn abandon_request(request: Request, id: Option<Id>) {
+pub fn leak_request(request: Request, id: Option<Id>) {
     mem::forget(request.upgrade("HTTP/1.1", Response::empty(400)));
     if let Some(id) = id {
-        table::wait_until_met(id, true);
+        table::wait_for_handles(id, true);
         close_leaked(id);
     }
 }

@@ -33,10 +33,10 @@ mod lifecycle;
 mod nudge;
 mod panics;
 mod queue;
+mod response_writer;
 mod supervisor;
 mod sweep;
 mod table;
-mod way_back;
 mod workers;
 
 use std::io;
@@ -81,7 +81,7 @@ impl Engine {
         let workers = Workers::new(timeout, Box::new(answer));
         let acceptors = (0..)
             .zip(listeners)
-            .map(|(nth, listener)| Acceptor::start(nth, listener, timeout, &workers))
+            .map(|(index, listener)| Acceptor::start(index, listener, timeout, &workers))
             .collect::<io::Result<Vec<_>>>()?;
         Ok(Self { supervisor: Supervisor::new(acceptors, workers, nudger, timeout) })
     }

@@ -19,7 +19,7 @@ use super::table::{self, Table};
 /// Nudges given at one time, so that threads have time to start.
 const AT_ONCE: u32 = 8;
 /// A connection whose bytes nobody has received after so many nudges is not stuck: its thread does not read.
-const LOOKS_MOST: u8 = 32;
+const UNREAD_CHECKS_MOST: u8 = 32;
 /// A backlog that is full must not hold a nudge up.
 const CONNECT_PATIENCE: Duration = Duration::from_millis(50);
 /// Sockets that are asked about in one system call.
@@ -52,24 +52,24 @@ impl Nudger {
     }
 
     /// Looks for connections that are stuck, and nudges their sockets. Whether there are any that may be.
-    pub fn look(&self) -> bool {
+    pub fn nudge_stuck(&self) -> bool {
         let mut may_be_stuck = false;
-        let mut places = {
+        let mut slots = {
             let table = table::lock();
-            if table.unasked > 0 { table.all() } else { 0..0 }
+            if table.awaiting_first > 0 { table.slots() } else { 0..0 }
         };
-        while !places.is_empty() {
-            let batch = next_batch(&mut table::lock(), &mut places);
+        while !slots.is_empty() {
+            let batch = next_batch(&mut table::lock(), &mut slots);
             let unread = platform::have_unread(batch.map(|(_, handle)| handle));
             let mut table = table::lock();
-            let looked_at = batch.into_iter().zip(unread).filter(|((_, handle), _)| *handle != Handle::NONE);
-            for ((at, _), is_unread) in looked_at {
-                let connection = table.at(at);
-                let looks = if is_unread { connection.unread_looks.saturating_add(1) } else { 0 };
-                connection.unread_looks = looks;
-                may_be_stuck |= (1..LOOKS_MOST).contains(&looks);
+            let checked = batch.into_iter().zip(unread).filter(|((_, handle), _)| *handle != Handle::NONE);
+            for ((slot, _), is_unread) in checked {
+                let connection = table.at(slot);
+                let checks = if is_unread { connection.unread_checks.saturating_add(1) } else { 0 };
+                connection.unread_checks = checks;
+                may_be_stuck |= (1..UNREAD_CHECKS_MOST).contains(&checks);
                 // The first look may have come just before a thread received.
-                if (2..LOOKS_MOST).contains(&looks) {
+                if (2..UNREAD_CHECKS_MOST).contains(&checks) {
                     self.nudge(connection.listener);
                 }
             }
@@ -86,13 +86,13 @@ impl Nudger {
 }
 
 /// The next connections that had no request yet: each one that had is read by a thread of its own.
-fn next_batch(table: &mut Table, places: &mut Range<u32>) -> [(u32, Handle); BATCH] {
+fn next_batch(table: &mut Table, slots: &mut Range<u32>) -> [(u32, Handle); BATCH] {
     let mut batch = [(0, Handle::NONE); BATCH];
     let mut count = 0;
-    for at in places {
-        let connection = table.at(at);
+    for slot in slots {
+        let connection = table.at(slot);
         if connection.state == State::InHead && connection.number == 0 {
-            batch[count] = (at, connection.handles[0]);
+            batch[count] = (slot, connection.handles[0]);
             count += 1;
             if count == BATCH {
                 break;

@@ -11,7 +11,7 @@ use super::accept::Acceptor;
 use super::alarm::{Alarm, Level};
 use super::connection::now;
 use super::nudge::Nudger;
-use super::sweep::{self, Listener, Orders, Seen};
+use super::sweep::{self, Listener, SweepInput, SweepResult};
 use super::table;
 use super::workers::Workers;
 
@@ -42,9 +42,9 @@ pub struct Supervisor {
     /// How often the heap had moved when the last sweep began.
     heap_moves: usize,
     /// What that sweep saw.
-    seen: Seen,
+    last_sweep: SweepResult,
     /// When it ended.
-    swept: Instant,
+    swept_at: Instant,
 }
 
 impl Supervisor {
@@ -64,8 +64,8 @@ impl Supervisor {
             timeout,
             alarm: Alarm::new(),
             heap_moves: 0,
-            seen: Seen::default(),
-            swept: Instant::now(),
+            last_sweep: SweepResult::default(),
+            swept_at: Instant::now(),
         }
     }
 
@@ -79,26 +79,28 @@ impl Supervisor {
     /// two system calls for each listening socket.
     pub fn tick(&mut self) -> Duration {
         let heap_moves = heap::moves();
-        let is_short = self.descriptors_are_short();
+        let are_descriptors_short = self.descriptors_are_short();
         let mut is_accepting = true;
         for acceptor in &mut self.acceptors {
-            is_accepting &= acceptor.revive(!is_short, &self.workers);
+            is_accepting &= acceptor.ensure_accepting(!are_descriptors_short, &self.workers);
         }
-        let level = self.alarm.look();
+        let level = self.alarm.check();
         let has_moved = heap_moves != self.heap_moves;
-        let due_in = self.seen.next_due.map(|due| due.saturating_sub(now()));
+        let due_in = self.last_sweep.next_due.map(|due| due.saturating_sub(now()));
         let is_due = due_in == Some(Duration::ZERO);
-        let is_urgent = self.alarm.is_alert() || table::lock().is_urgent;
-        if (has_moved || is_due || is_urgent || !is_accepting) && self.may_sweep(is_urgent || is_short) {
+        let is_urgent = self.alarm.was_raised_recently() || table::lock().is_urgent;
+        if (has_moved || is_due || is_urgent || !is_accepting)
+            && self.may_sweep(is_urgent || are_descriptors_short)
+        {
             self.heap_moves = heap_moves;
-            self.sweep(level == Level::Raised, is_short);
-            self.alarm.learn(level, self.seen.has_hung_up);
+            self.sweep(level == Level::Raised, are_descriptors_short);
+            self.alarm.update_baseline(level, self.last_sweep.found_flood);
         }
         self.alarm.trim_when_due();
-        self.workers.see_to_ready();
-        let may_be_stuck = self.nudger.look();
+        self.workers.start_ready();
+        let may_be_stuck = self.nudger.nudge_stuck();
         match () {
-            () if may_be_stuck || is_urgent || level != Level::Quiet => URGENT_TICK,
+            () if may_be_stuck || is_urgent || level != Level::Normal => URGENT_TICK,
             () if has_moved || is_due || !is_accepting => TICK,
             () => due_in.unwrap_or(IDLE_TICK).clamp(TICK, IDLE_TICK),
         }
@@ -107,18 +109,18 @@ impl Supervisor {
     /// Whether the last sweep is so long ago that another one takes no more than its share.
     fn may_sweep(&self, is_urgent: bool) -> bool {
         let share = if is_urgent { URGENT_SHARE } else { SHARE };
-        self.swept.elapsed() >= HANDLE_COST * self.seen.open_handles as u32 * share
+        self.swept_at.elapsed() >= HANDLE_COST * self.last_sweep.open_handles as u32 * share
     }
 
-    fn sweep(&mut self, is_alarm: bool, is_short: bool) {
+    fn sweep(&mut self, is_alarm: bool, are_descriptors_short: bool) {
         let queues_empty_at = self.acceptors.iter().map(Acceptor::queues_empty_at).min().unwrap_or_else(now);
-        let orders = Orders { timeout: self.timeout, is_alarm, is_short, queues_empty_at };
-        self.seen = sweep::sweep(&self.listeners, orders);
-        self.acceptors.iter_mut().for_each(|acceptor| acceptor.retire(is_short));
-        self.swept = Instant::now();
+        let input = SweepInput { timeout: self.timeout, is_alarm, are_descriptors_short, queues_empty_at };
+        self.last_sweep = sweep::sweep(&self.listeners, input);
+        self.acceptors.iter_mut().for_each(|acceptor| acceptor.retire(are_descriptors_short));
+        self.swept_at = Instant::now();
     }
 
     fn descriptors_are_short(&self) -> bool {
-        self.seen.open_handles + SPARE_DESCRIPTORS > platform::descriptor_limit()
+        self.last_sweep.open_handles + SPARE_DESCRIPTORS > platform::descriptor_limit()
     }
 }

@@ -8,11 +8,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::platform::{Handle, Look, TELLS_BYTES};
+use crate::platform::{Handle, HandleStatus, REPORTS_RECEIVED_BYTES};
 
 use super::address::Address;
 use super::connection::{Connection, HangUp, State, now};
-use super::lifecycle::LAST_READ;
+use super::lifecycle::LINGER_FOR;
 use super::table::{self, Table};
 
 /// In alarm, a head may take this long where the system does not tell who sends how much. Closing an idle connection
@@ -21,39 +21,39 @@ const HEAD_IN_ALARM: Duration = Duration::from_millis(100);
 /// And this long when descriptors are short.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// Between the two sides of a connection in its head, so that a head which was complete is still answered.
-const CUT_LASTS: Duration = Duration::from_millis(4);
+const READ_CLOSED_FOR: Duration = Duration::from_millis(4);
 /// A connection that tiny_http has not closed this long after it was shut down, and in so many sweeps, is held
 /// by a thread that can never run on.
-pub const LOST_FOR: Duration = Duration::from_secs(1);
-const LOST_FOR_SWEEPS: u64 = 20;
+pub const PARKED_AFTER: Duration = Duration::from_secs(1);
+const PARKED_AFTER_SWEEPS: u64 = 20;
 
 /// What the sweep is to do, beside looking.
 #[derive(Clone, Copy, Debug)]
-pub struct Orders {
+pub struct SweepInput {
     /// How long a head or a body may take.
     pub timeout: Option<Duration>,
     /// tiny_http holds more memory than it may.
     pub is_alarm: bool,
     /// Few descriptors are left.
-    pub is_short: bool,
+    pub are_descriptors_short: bool,
     /// When all requests that tiny_http had read were last known to have been taken from it.
     pub queues_empty_at: Duration,
 }
 
 /// What the sweep saw.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Seen {
+pub struct SweepResult {
     /// How many handles are open.
     pub open_handles: u64,
     /// Whether it found somebody who floods, in alarm.
-    pub has_hung_up: bool,
+    pub found_flood: bool,
     /// When the next deadline is over.
     pub next_due: Option<Duration>,
     /// As in [`Table`].
     dead_locals: [Option<Address>; 2],
 }
 
-impl Seen {
+impl SweepResult {
     /// Notes a socket that may be one of ours whose client is gone. It does not tell by which client it came, but
     /// the address of this host that it came to. A socket that listens at every address tells none.
     fn note_dead(&mut self, handle: Handle, listeners: &[Listener]) {
@@ -69,41 +69,41 @@ impl Seen {
 }
 
 /// Looks at every handle and every connection. `listeners`: what each listening socket is bound to.
-pub fn sweep(listeners: &[Listener], orders: Orders) -> Seen {
+pub fn sweep(listeners: &[Listener], input: SweepInput) -> SweepResult {
     {
         let mut table = table::lock();
         table.sweep += 1;
         table.is_urgent = false;
     }
-    let mut seen = Seen::default();
-    let hides_locals = listeners.iter().any(|listener| listener.bound.ip().is_unspecified());
+    let mut result = SweepResult::default();
+    let has_unspecified = listeners.iter().any(|listener| listener.bound.ip().is_unspecified());
     for handle in Handle::all() {
-        let look = handle.look();
-        seen.open_handles += u64::from(look != Look::Closed);
-        match look {
-            Look::Connected(peer) => meet(handle, peer.into(), listeners),
-            Look::Open => {
-                if hides_locals {
-                    seen.note_dead(handle, listeners);
+        let status = handle.status();
+        result.open_handles += u64::from(status != HandleStatus::Closed);
+        match status {
+            HandleStatus::Connected(peer) => record_connected(handle, peer.into(), listeners),
+            HandleStatus::Open => {
+                if has_unspecified {
+                    result.note_dead(handle, listeners);
                 }
-                if orders.is_short {
-                    meet_dead(handle, listeners);
+                if input.are_descriptors_short {
+                    record_dead(handle, listeners);
                 }
             }
-            Look::Closed => {}
+            HandleStatus::Closed => {}
         }
     }
-    let places = table::lock().all();
-    for at in places {
-        let due = tend(&mut table::lock(), at, &orders);
-        seen.has_hung_up |= orders.is_alarm && due == Some(Duration::ZERO);
-        seen.next_due = [seen.next_due, due].into_iter().flatten().min();
+    let slots = table::lock().slots();
+    for slot in slots {
+        let due = check_connection(&mut table::lock(), slot, &input);
+        result.found_flood |= input.is_alarm && due == Some(Duration::ZERO);
+        result.next_due = [result.next_due, due].into_iter().flatten().min();
     }
     let mut table = table::lock();
-    table.bound_waiting();
-    table.dead_locals = seen.dead_locals;
-    table.swept = table.sweep;
-    seen
+    table.limit_waiting();
+    table.dead_locals = result.dead_locals;
+    table.sweep_ended = table.sweep;
+    result
 }
 
 /// A listening socket, as the sweep has to know it.
@@ -131,28 +131,29 @@ fn listener_of(local: SocketAddr, listeners: &[Listener]) -> Option<u8> {
 }
 
 /// A connected socket: one that is known, the other handle of such a one, or a new one.
-fn meet(handle: Handle, client: Address, listeners: &[Listener]) {
+fn record_connected(handle: Handle, client: Address, listeners: &[Listener]) {
     // The same client may have got the same handle anew, for another connection.
     let identity = handle.identity();
     let mut table = table::lock();
     let sweep = table.sweep;
-    if let Some(at) = table.find(client, |c| c.handles.contains(&handle) && c.identity == identity) {
-        table.at(at).seen_in_sweep = sweep;
+    if let Some(slot) = table.find(client, |c| c.handles.contains(&handle) && c.identity == identity) {
+        table.at(slot).seen_in_sweep = sweep;
         return;
     }
     let Some(local) = handle.local() else { return };
     let Some(listener) = listener_of(local, listeners) else { return };
     let local = local.into();
     let fits = |c: &Connection| {
-        let is_other_half = c.was_met() && c.identity == identity && c.handles[1] == Handle::NONE;
-        let is_unmet = !c.was_met() && !c.has_ended() && (c.local == local || c.local == Address::NONE);
-        c.listener == listener && (is_other_half || is_unmet)
+        let is_second_handle = c.has_handle() && c.identity == identity && c.handles[1] == Handle::NONE;
+        let has_no_handle =
+            !c.has_handle() && !c.has_ended() && (c.local == local || c.local == Address::NONE);
+        c.listener == listener && (is_second_handle || has_no_handle)
     };
-    let is_told_by_both = !listeners[usize::from(listener)].bound.ip().is_unspecified();
+    let has_fixed_local = !listeners[usize::from(listener)].bound.ip().is_unspecified();
     match table.find(client, fits).or_else(|| table.add(listener, client, local)) {
-        Some(at) => {
-            table.at(at).is_told_by_both = is_told_by_both;
-            table.meet(at, handle, local, identity);
+        Some(slot) => {
+            table.at(slot).has_fixed_local = has_fixed_local;
+            table.record_handle(slot, handle, local, identity);
         }
         // No room: nobody could ever hang up on it later.
         None => {
@@ -169,7 +170,7 @@ fn meet(handle: Handle, client: Address, listeners: &[Listener]) {
 
 /// A socket of ours whose connection is gone. It is told by its identity alone, so it is entered under an address
 /// that is made of that.
-fn meet_dead(handle: Handle, listeners: &[Listener]) {
+fn record_dead(handle: Handle, listeners: &[Listener]) {
     let identity = handle.identity();
     let is_dead = |local: &SocketAddr| {
         identity > 0 && listeners.iter().all(|l| l.identity != identity) && {
@@ -181,64 +182,69 @@ fn meet_dead(handle: Handle, listeners: &[Listener]) {
     let name = Address::of_identity(identity);
     let sweep = table.sweep;
     match table.find(name, |_| true) {
-        Some(at) if table.at(at).handles.contains(&handle) => table.at(at).seen_in_sweep = sweep,
-        Some(at) if table.at(at).handles[1] == Handle::NONE => table.meet(at, handle, local.into(), identity),
+        Some(slot) if table.at(slot).handles.contains(&handle) => table.at(slot).seen_in_sweep = sweep,
+        Some(slot) if table.at(slot).handles[1] == Handle::NONE => {
+            table.record_handle(slot, handle, local.into(), identity)
+        }
         Some(_) => {}
         None => {
             let listener = listener_of(local, listeners).unwrap_or(u8::MAX);
-            if let Some(at) = table.add(listener, name, local.into()) {
-                table.at(at).enter(State::Lost);
-                table.at(at).lost_in_sweep = sweep;
-                table.meet(at, handle, local.into(), identity);
+            if let Some(slot) = table.add(listener, name, local.into()) {
+                table.at(slot).enter(State::ShutDown);
+                table.at(slot).shut_down_in_sweep = sweep;
+                table.record_handle(slot, handle, local.into(), identity);
             }
         }
     }
 }
 
 /// Sees to one connection: its end, and its deadline. When that is over, if there is one.
-fn tend(table: &mut Table, at: u32, orders: &Orders) -> Option<Duration> {
+fn check_connection(table: &mut Table, slot: u32, input: &SweepInput) -> Option<Duration> {
     let sweep = table.sweep;
-    table.pass_on_waiting(at);
-    if table.at(at).seen_in_sweep < sweep && table.remove_if_unused(at) {
+    table.resolve_late(slot);
+    if table.at(slot).seen_in_sweep < sweep && table.remove_if_unused(slot) {
         return None;
     }
-    let connection = table.at(at);
-    let floods = orders.is_alarm && connection.state != State::Free && connection.floods();
-    let most = match connection.state {
-        _ if floods => None,
-        State::InHead | State::InBody if orders.is_alarm && !TELLS_BYTES => Some(HEAD_IN_ALARM),
-        State::InHead if orders.is_short => {
-            Some(orders.timeout.unwrap_or(HEAD_WHEN_SHORT).min(HEAD_WHEN_SHORT))
+    let connection = table.at(slot);
+    let is_flooding = input.is_alarm && connection.state != State::Free && connection.is_flooding();
+    let limit = match connection.state {
+        _ if is_flooding => None,
+        State::InHead | State::InBody if input.is_alarm && !REPORTS_RECEIVED_BYTES => Some(HEAD_IN_ALARM),
+        State::InHead if input.are_descriptors_short => {
+            Some(input.timeout.unwrap_or(HEAD_WHEN_SHORT).min(HEAD_WHEN_SHORT))
         }
-        State::InHead | State::InBody => orders.timeout,
-        State::Cut => Some(CUT_LASTS),
-        State::LastRead | State::Ending if orders.is_short => Some(Duration::ZERO),
-        State::LastRead | State::Ending => Some(LAST_READ),
-        State::Lost if orders.is_short => Some(LOST_FOR),
-        State::Free | State::Ready | State::Answering | State::Lost => None,
+        State::InHead | State::InBody => input.timeout,
+        State::ReadClosed => Some(READ_CLOSED_FOR),
+        State::Lingering | State::Closing if input.are_descriptors_short => Some(Duration::ZERO),
+        State::Lingering | State::Closing => Some(LINGER_FOR),
+        State::ShutDown if input.are_descriptors_short => Some(PARKED_AFTER),
+        State::Free | State::Ready | State::Answering | State::ShutDown => None,
     };
-    let due = if floods { Duration::ZERO } else { connection.since + most? };
+    let due = if is_flooding { Duration::ZERO } else { connection.since + limit? };
     if now() < due {
         return Some(due);
     }
     // Elsewhere than on Linux, bytes that were received are lost with the side that receives.
-    let may_cut = cfg!(any(target_os = "linux", target_os = "android")) || orders.queues_empty_at >= due;
+    let may_close_read =
+        cfg!(any(target_os = "linux", target_os = "android")) || input.queues_empty_at >= due;
     match connection.state {
-        State::InHead if floods || may_cut => {
+        State::InHead if is_flooding || may_close_read => {
             connection.hang_up(HangUp::Receiving);
-            connection.enter(State::Cut);
+            connection.enter(State::ReadClosed);
         }
-        State::InBody if floods => connection.hang_up(HangUp::Both),
+        State::InBody if is_flooding => connection.hang_up(HangUp::Both),
         State::InBody => connection.hang_up(HangUp::Receiving),
-        State::LastRead | State::Ready | State::Answering => connection.hang_up(HangUp::Both),
-        State::Lost if floods => connection.hang_up(HangUp::Both),
-        State::Cut if orders.queues_empty_at < due => {}
-        State::Cut | State::Ending => {
+        State::Lingering | State::Ready | State::Answering => connection.hang_up(HangUp::Both),
+        State::ShutDown if is_flooding => connection.hang_up(HangUp::Both),
+        State::ReadClosed if input.queues_empty_at < due => {}
+        State::ReadClosed | State::Closing => {
             connection.hang_up(HangUp::Both);
-            connection.enter(State::Lost);
-            connection.lost_in_sweep = sweep;
+            connection.enter(State::ShutDown);
+            connection.shut_down_in_sweep = sweep;
         }
-        State::Lost if sweep - connection.lost_in_sweep > LOST_FOR_SWEEPS => table.give_back(at),
+        State::ShutDown if sweep - connection.shut_down_in_sweep > PARKED_AFTER_SWEEPS => {
+            table.close_parked(slot)
+        }
         _ => {}
     }
     Some(due)

@@ -17,10 +17,10 @@ use super::address::{Address, Id};
 use super::connection::{Connection, HangUp, State, Waiting, now};
 
 /// Connections that the table has room for. Linux has 32,768 threads by default, and each takes at least one.
-const MOST: usize = 1 << 15;
+const CONNECTIONS_MOST: usize = 1 << 15;
 
 /// How long a thread waits for the sweep to see a connection.
-const MEETING_TAKES_MOST: Duration = Duration::from_secs(1);
+const HANDLE_WAIT_MOST: Duration = Duration::from_secs(1);
 
 static TABLE: Mutex<Table> = Mutex::new(Table::new());
 
@@ -39,30 +39,31 @@ pub fn wake_supervisor() {
 
 /// Waits until the sweep has seen both handles of a connection, or at least one, so that it can be acted on; for
 /// a while at most, since it never sees a client that has gone before. Whether it has.
-pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
-    let begun = lock().sweep;
+pub fn wait_for_handles(id: Id, needs_both: bool) -> bool {
+    let sweep_at_start = lock().sweep;
     let start = Instant::now();
     loop {
         {
             let mut table = lock();
-            let swept = table.swept;
+            let sweep_ended = table.sweep_ended;
             let Some(connection) = table.get(id) else { return false };
             // A request does not tell which address of this host it came to: there may be a second connection.
-            let is_certain = connection.is_told_by_both || swept > begun;
-            let is_met = if needs_both { connection.was_met_twice() } else { connection.was_met() };
-            let is_met = is_met && !connection.is_stale();
-            if is_met && is_certain {
-                let is_certain = !table.is_in_doubt(id);
-                table.at(id.at).is_certain |= needs_both && is_certain;
-                return is_certain || !needs_both;
+            let others_are_known = connection.has_fixed_local || sweep_ended > sweep_at_start;
+            let is_recorded =
+                if needs_both { connection.has_both_handles() } else { connection.has_handle() };
+            let is_recorded = is_recorded && !connection.is_stale();
+            if is_recorded && others_are_known {
+                let is_unambiguous = !table.is_ambiguous(id);
+                table.at(id.slot).may_close_handles |= needs_both && is_unambiguous;
+                return is_unambiguous || !needs_both;
             }
             // A whole sweep did not see it.
-            if swept > begun {
+            if sweep_ended > sweep_at_start {
                 return false;
             }
             table.is_urgent = true;
         }
-        if start.elapsed() >= MEETING_TAKES_MOST {
+        if start.elapsed() >= HANDLE_WAIT_MOST {
             return false;
         }
         wake_supervisor();
@@ -72,9 +73,9 @@ pub fn wait_until_met(id: Id, needs_both: bool) -> bool {
 
 /// All connections.
 pub struct Table {
-    places: [Connection; MOST],
+    connections: [Connection; CONNECTIONS_MOST],
     /// The first connection of each hash, as its place plus 1.
-    buckets: [u32; MOST],
+    buckets: [u32; CONNECTIONS_MOST],
     /// The places from here on were never used.
     used: u32,
     /// The first free place among those that were used, plus 1.
@@ -86,7 +87,7 @@ pub struct Table {
     /// Living connections.
     pub living: usize,
     /// Those that had no request yet.
-    pub unasked: usize,
+    pub awaiting_first: usize,
     /// Those for which a thread works.
     pub busy: usize,
     /// Bytes of all requests that wait.
@@ -96,127 +97,127 @@ pub struct Table {
     /// The number of the sweep that began last.
     pub sweep: u64,
     /// And of the one that ended last.
-    pub swept: u64,
+    pub sweep_ended: u64,
     /// A thread waits for a sweep.
     pub is_urgent: bool,
     /// Addresses of this host with dead sockets, in the sweep that ended last: two stand for any number.
     pub dead_locals: [Option<Address>; 2],
-    last_born: u64,
+    last_serial: u64,
     /// The number that was given last.
     pub last_number: u64,
     /// Requests that came when the table was full.
-    pub unplaced: Waiting,
+    pub rejected: Waiting,
 }
 
 impl Table {
     const fn new() -> Self {
         Self {
-            places: [const { Connection::FREE }; MOST],
-            buckets: [0; MOST],
+            connections: [const { Connection::FREE }; CONNECTIONS_MOST],
+            buckets: [0; CONNECTIONS_MOST],
             used: 0,
             free: 0,
             ready: (0, 0),
             ready_count: 0,
             living: 0,
-            unasked: 0,
+            awaiting_first: 0,
             busy: 0,
             waiting_bytes: 0,
             idle_threads: 0,
             sweep: 0,
-            swept: 0,
-            last_born: 0,
+            sweep_ended: 0,
+            last_serial: 0,
             last_number: 0,
-            unplaced: None,
+            rejected: None,
             is_urgent: false,
             dead_locals: [None; 2],
         }
     }
 
     /// The number of the last connection that was entered.
-    pub fn last_born(&self) -> u64 {
-        self.last_born
+    pub fn last_serial(&self) -> u64 {
+        self.last_serial
     }
 
     /// All places that may have a connection.
-    pub fn all(&self) -> std::ops::Range<u32> {
+    pub fn slots(&self) -> std::ops::Range<u32> {
         0..self.used
     }
 
     /// What is in a place.
-    pub fn at(&mut self, at: u32) -> &mut Connection {
-        &mut self.places[at as usize]
+    pub fn at(&mut self, slot: u32) -> &mut Connection {
+        &mut self.connections[slot as usize]
     }
 
     /// The name of what is in a place.
-    pub fn id(&self, at: u32) -> Id {
-        Id { at, born: self.places[at as usize].born }
+    pub fn id(&self, slot: u32) -> Id {
+        Id { slot, serial: self.connections[slot as usize].serial }
     }
 
     /// The connection, as long as it lives.
     pub fn get(&mut self, id: Id) -> Option<&mut Connection> {
-        Some(self.at(id.at)).filter(|connection| connection.born == id.born)
+        Some(self.at(id.slot)).filter(|connection| connection.serial == id.serial)
     }
 
     /// Enters a connection; `None`: there is no room.
     pub fn add(&mut self, listener: u8, client: Address, local: Address) -> Option<u32> {
-        let at = match self.free.checked_sub(1) {
-            Some(at) => {
-                self.free = self.at(at).next_in_bucket;
-                at
+        let slot = match self.free.checked_sub(1) {
+            Some(slot) => {
+                self.free = self.at(slot).next_in_bucket;
+                slot
             }
-            None if (self.used as usize) < MOST => {
+            None if (self.used as usize) < CONNECTIONS_MOST => {
                 self.used += 1;
                 self.used - 1
             }
             None => return None,
         };
         let bucket = bucket_of(client);
-        self.last_born += 1;
+        self.last_serial += 1;
         self.living += 1;
-        self.unasked += 1;
-        self.places[at as usize] = Connection {
-            born: self.last_born,
+        self.awaiting_first += 1;
+        self.connections[slot as usize] = Connection {
+            serial: self.last_serial,
             listener,
             client,
             local,
-            is_told_by_both: local != Address::NONE,
+            has_fixed_local: local != Address::NONE,
             seen_in_sweep: self.sweep,
             state: State::InHead,
             since: now(),
             next_in_bucket: self.buckets[bucket],
             ..Connection::FREE
         };
-        self.buckets[bucket] = at + 1;
-        Some(at)
+        self.buckets[bucket] = slot + 1;
+        Some(slot)
     }
 
     /// Takes a connection out, for which no thread works and which has no request.
-    pub fn remove(&mut self, at: u32) {
-        let bucket = bucket_of(self.at(at).client);
-        let &mut Connection { next_in_bucket: next, number, .. } = self.at(at);
+    pub fn remove(&mut self, slot: u32) {
+        let bucket = bucket_of(self.at(slot).client);
+        let &mut Connection { next_in_bucket: next, number, .. } = self.at(slot);
         let mut link = self.buckets[bucket];
-        if link == at + 1 {
+        if link == slot + 1 {
             self.buckets[bucket] = next;
         }
         while let Some(before) = link.checked_sub(1) {
             link = self.at(before).next_in_bucket;
-            if link == at + 1 {
+            if link == slot + 1 {
                 self.at(before).next_in_bucket = next;
             }
         }
-        self.places[at as usize] = Connection { next_in_bucket: self.free, ..Connection::FREE };
-        self.free = at + 1;
+        self.connections[slot as usize] = Connection { next_in_bucket: self.free, ..Connection::FREE };
+        self.free = slot + 1;
         self.living -= 1;
-        self.unasked -= usize::from(number == 0);
+        self.awaiting_first -= usize::from(number == 0);
     }
 
     /// The first connection with this client's address that fits.
     pub fn find(&mut self, client: Address, fits: impl Fn(&Connection) -> bool) -> Option<u32> {
         let mut link = self.buckets[bucket_of(client)];
-        while let Some(at) = link.checked_sub(1) {
-            let connection = self.at(at);
+        while let Some(slot) = link.checked_sub(1) {
+            let connection = self.at(slot);
             if connection.client == client && fits(connection) {
-                return Some(at);
+                return Some(slot);
             }
             link = connection.next_in_bucket;
         }
@@ -224,53 +225,53 @@ impl Table {
     }
 
     /// The sweep saw a handle that is of this connection.
-    pub fn meet(&mut self, at: u32, handle: Handle, local: Address, identity: u64) {
+    pub fn record_handle(&mut self, slot: u32, handle: Handle, local: Address, identity: u64) {
         let sweep = self.sweep;
-        let connection = self.at(at);
+        let connection = self.at(slot);
         connection.seen_in_sweep = sweep;
         connection.local = local;
         connection.identity = identity;
-        let place = usize::from(connection.handles[0] != Handle::NONE);
-        connection.handles[place] = handle;
+        let index = usize::from(connection.handles[0] != Handle::NONE);
+        connection.handles[index] = handle;
     }
 
     /// Takes a connection out that has no request and for which no thread works; whether it was one.
-    pub fn remove_if_unused(&mut self, at: u32) -> bool {
-        let connection = self.at(at);
+    pub fn remove_if_unused(&mut self, slot: u32) -> bool {
+        let connection = self.at(slot);
         let removes = !connection.has_requests() && connection.state != State::Free;
         if removes {
-            self.remove(at);
+            self.remove(slot);
         }
         removes
     }
 
     /// Closes the handles of a connection whose streams were leaked, so that nobody else uses them; not where
     /// [`wait_until_met`] could not tell which connection of its client that is.
-    pub fn close(&mut self, id: Id) {
-        if let Some(connection) = self.get(id).filter(|connection| connection.is_certain) {
-            connection.close();
+    pub fn close_handles(&mut self, id: Id) {
+        if let Some(connection) = self.get(id).filter(|connection| connection.may_close_handles) {
+            connection.close_handles();
         }
     }
 
     /// Whether the request may have come by another connection: its client has one from the same port, or there is
     /// a dead socket at another address of this host, which does not tell its client any more.
-    fn is_in_doubt(&mut self, id: Id) -> bool {
-        let &mut Connection { client, listener, identity, local, is_told_by_both, .. } = self.at(id.at);
+    fn is_ambiguous(&mut self, id: Id) -> bool {
+        let &mut Connection { client, listener, identity, local, has_fixed_local, .. } = self.at(id.slot);
         let dead = self.dead_locals.into_iter().flatten();
         let has_other_dead = dead.filter(|dead| !dead.has_ip_of(local)).count() > 0;
-        (has_other_dead && !is_told_by_both)
+        (has_other_dead && !has_fixed_local)
             || self.find(client, |c| c.listener == listener && c.identity != identity).is_some()
     }
 
     /// Closes the handles of a connection that is held by a thread which can never run on: it was shut down both
     /// ways long ago, its bytes were read, so that it has left tiny_http's pool, and no request of it is held.
-    pub fn give_back(&mut self, at: u32) {
-        let identity = self.at(at).identity;
-        let mut all = self.places[..self.used as usize].iter();
-        if all.any(|c| c.has_requests() && (!c.was_met() || c.identity == identity)) {
+    pub fn close_parked(&mut self, slot: u32) {
+        let identity = self.at(slot).identity;
+        let mut all = self.connections[..self.used as usize].iter();
+        if all.any(|c| c.has_requests() && (!c.has_handle() || c.identity == identity)) {
             return;
         }
-        self.at(at).give_back();
+        self.at(slot).close_parked();
     }
 
     /// Shuts a connection down whose request asks for it. Where one client's address and port is connected to
@@ -278,10 +279,10 @@ impl Table {
     pub fn hang_up(&mut self, id: Id, how: HangUp) {
         let Some(&mut Connection { client, listener, .. }) = self.get(id) else { return };
         let mut link = self.buckets[bucket_of(client)];
-        while let Some(at) = link.checked_sub(1) {
-            let connection = self.at(at);
+        while let Some(slot) = link.checked_sub(1) {
+            let connection = self.at(slot);
             link = connection.next_in_bucket;
-            let may_be_it = connection.born == id.born || !connection.is_told_by_both;
+            let may_be_it = connection.serial == id.serial || !connection.has_fixed_local;
             if connection.client == client && connection.listener == listener && may_be_it {
                 connection.hang_up(how);
             }
@@ -292,7 +293,7 @@ impl Table {
 fn bucket_of(client: Address) -> usize {
     /// Random, so that no client can choose addresses that share a bucket.
     static HASH: OnceLock<RandomState> = OnceLock::new();
-    HASH.get_or_init(RandomState::new).hash_one(client) as usize % MOST
+    HASH.get_or_init(RandomState::new).hash_one(client) as usize % CONNECTIONS_MOST
 }
 
 #[cfg(test)]

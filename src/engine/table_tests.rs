@@ -2,7 +2,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use super::*;
-use crate::platform::{self, Look};
+use crate::platform::{self, HandleStatus};
 
 fn address(text: &str) -> Address {
     text.parse::<SocketAddr>().unwrap().into()
@@ -12,7 +12,7 @@ fn address(text: &str) -> Address {
 fn connected(listener: &TcpListener) -> (TcpStream, TcpStream, Handle) {
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (accepted, peer) = listener.accept().unwrap();
-    let handle = Handle::all().find(|handle| handle.look() == Look::Connected(peer)).unwrap();
+    let handle = Handle::all().find(|handle| handle.status() == HandleStatus::Connected(peer)).unwrap();
     (client, accepted, handle)
 }
 
@@ -31,7 +31,7 @@ fn wall_20_a_hang_up_acts_on_its_own_connection_only() {
     };
     // The number was given to a stranger in the meantime.
     connection.hang_up(HangUp::Both);
-    connection.close();
+    connection.close_handles();
     strangers.write_all(b"a").unwrap();
     other_accepted.read_exact(&mut [0]).unwrap();
     other_accepted.write_all(b"b").unwrap();
@@ -48,20 +48,20 @@ fn connections_are_told_apart_by_both_addresses_and_places_are_used_again() {
     let mut table = CONNECTIONS.lock().unwrap();
     let client = address("127.0.0.1:50000");
     let locals = [address("127.0.0.1:3000"), address("127.0.0.2:3000"), address("[::1]:3000")];
-    let places = locals.map(|local| table.add(0, client, local).unwrap());
-    for (&local, &at) in locals.iter().zip(&places) {
-        assert_eq!(table.find(client, |c| c.local == local), Some(at));
+    let slots = locals.map(|local| table.add(0, client, local).unwrap());
+    for (&local, &slot) in locals.iter().zip(&slots) {
+        assert_eq!(table.find(client, |c| c.local == local), Some(slot));
     }
     assert_eq!(table.find(address("127.0.0.1:50001"), |_| true), None);
-    let id = table.id(places[1]);
+    let id = table.id(slots[1]);
     assert!(table.get(id).is_some());
-    assert!(table.remove_if_unused(places[1]));
+    assert!(table.remove_if_unused(slots[1]));
     assert!(table.get(id).is_none(), "the name of what was there");
     assert_eq!(table.find(client, |c| c.local == locals[1]), None);
-    assert_eq!(table.find(client, |c| c.local == locals[0]), Some(places[0]));
-    assert_eq!(table.add(0, client, locals[1]), Some(places[1]));
+    assert_eq!(table.find(client, |c| c.local == locals[0]), Some(slots[0]));
+    assert_eq!(table.add(0, client, locals[1]), Some(slots[1]));
     assert!(table.get(id).is_none(), "and of its successor is another");
-    assert_eq!((table.living, table.unasked), (3, 3));
+    assert_eq!((table.living, table.awaiting_first), (3, 3));
 }
 
 #[test]
@@ -69,14 +69,14 @@ fn a_full_table_says_so_and_has_room_again() {
     static CONNECTIONS: Mutex<Table> = Mutex::new(Table::new());
     let mut table = CONNECTIONS.lock().unwrap();
     let client = |n: usize| Address::of_identity(n as u64 + 1);
-    for n in 0..MOST {
+    for n in 0..CONNECTIONS_MOST {
         assert!(table.add(0, client(n), Address::NONE).is_some());
     }
-    assert_eq!(table.add(0, client(MOST), Address::NONE), None);
-    for n in 0..MOST {
-        let at = table.find(client(n), |_| true).unwrap();
-        assert!(table.remove_if_unused(at));
+    assert_eq!(table.add(0, client(CONNECTIONS_MOST), Address::NONE), None);
+    for n in 0..CONNECTIONS_MOST {
+        let slot = table.find(client(n), |_| true).unwrap();
+        assert!(table.remove_if_unused(slot));
     }
-    assert_eq!((table.living, table.unasked), (0, 0));
-    assert!(table.add(0, client(MOST), Address::NONE).is_some());
+    assert_eq!((table.living, table.awaiting_first), (0, 0));
+    assert!(table.add(0, client(CONNECTIONS_MOST), Address::NONE).is_some());
 }

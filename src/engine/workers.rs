@@ -14,7 +14,7 @@ use super::queue::{Job, Origin};
 use super::table;
 
 /// How long a thread without work stays.
-const IDLE_LASTS: Duration = Duration::from_secs(5);
+const IDLE_FOR: Duration = Duration::from_secs(5);
 /// Stacks are touched only as deep as they are used; this keeps thousands of threads within any limit
 /// of address space.
 const STACK_BYTES: usize = 256 * 1024;
@@ -55,8 +55,8 @@ impl Workers {
     }
 
     /// For the supervisor: wakes or starts threads for what the sweep has made ready, or what found none before.
-    pub fn see_to_ready(self: &Arc<Self>) {
-        if table::lock().jobs() > 0 {
+    pub fn start_ready(self: &Arc<Self>) {
+        if table::lock().job_count() > 0 {
             self.work.notify_all();
             self.add_threads(1);
         }
@@ -67,7 +67,7 @@ impl Workers {
     fn add_threads(self: &Arc<Self>, most: usize) {
         for _ in 0..most {
             let mut table = table::lock();
-            if table.jobs() <= table.idle_threads {
+            if table.job_count() <= table.idle_threads {
                 return;
             }
             table.idle_threads += 1;
@@ -86,7 +86,7 @@ impl Workers {
     fn work(self: &Arc<Self>) {
         while let Some(mut job) = self.wait_for_job() {
             self.add_threads(2);
-            while let Some(next) = self.do_one(job) {
+            while let Some(next) = self.run_job(job) {
                 job = next;
             }
             table::lock().idle_threads += 1;
@@ -101,7 +101,7 @@ impl Workers {
                 table.idle_threads -= 1;
                 return job;
             }
-            let waited = self.work.wait_timeout(table, IDLE_LASTS);
+            let waited = self.work.wait_timeout(table, IDLE_FOR);
             let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             table = woken;
             if timeout.timed_out() && table.ready_count == 0 {
@@ -112,7 +112,7 @@ impl Workers {
     }
 
     /// Does one thing; the next one that the same connection has to do.
-    fn do_one(&self, job: Job) -> Option<Job> {
+    fn run_job(&self, job: Job) -> Option<Job> {
         match job {
             Job::Answer(id, number, request) => {
                 // Whatever panics in there, this thread goes on, and with it the place of its connection.
@@ -120,11 +120,11 @@ impl Workers {
                 let end = panics::contain(answering).unwrap_or(End::BrokenOff);
                 table::lock().answered(id, end)
             }
-            Job::Forget(id, waiting) => {
+            Job::Discard(id, waiting) => {
                 for request in waiting.into_iter().flat_map(|waiting| *waiting) {
-                    let _ = panics::contain(|| request.forget(id));
+                    let _ = panics::contain(|| request.discard(id));
                 }
-                table::lock().forgot(id);
+                table::lock().discarded(id);
                 None
             }
         }

@@ -47,7 +47,7 @@ impl Handle {
         let numbers = 3..limits::descriptors_end() as i32;
         #[cfg(windows)]
         let numbers = (4..limits::handles_end()).step_by(4);
-        numbers.map(Self).filter(|handle| !is_place(*handle))
+        numbers.map(Self).filter(|handle| !is_reserved(*handle))
     }
 
     /// Calls `act` with a duplicate of it, which may be of another socket than expected: verify that first.
@@ -58,13 +58,13 @@ impl Handle {
 }
 
 #[cfg(unix)]
-pub use place::reserve_duplicate;
+pub use reserved::reserve_duplicate;
 #[cfg(unix)]
-use place::{is_place, with};
+use reserved::{is_reserved, with};
 
 /// One descriptor is kept for duplicates, so that a connection can be hung up when descriptors have run out.
 #[cfg(unix)]
-mod place {
+mod reserved {
     use super::{Duplicate, Handle};
     use std::fs::File;
     use std::io;
@@ -75,38 +75,38 @@ mod place {
         fn dup2(from: i32, to: i32) -> i32;
     }
 
-    struct Place {
+    struct Reserved {
         number: i32,
         descriptor: Mutex<OwnedFd>,
         /// What is in the place while there is no duplicate.
         filler: OwnedFd,
     }
 
-    static PLACE: OnceLock<Place> = OnceLock::new();
+    static RESERVED: OnceLock<Reserved> = OnceLock::new();
 
     /// Takes the descriptor; without it no connection can be hung up.
     pub fn reserve_duplicate() -> io::Result<()> {
         let filler = OwnedFd::from(File::open("/dev/null")?);
         let descriptor = filler.try_clone()?;
         let number = descriptor.as_raw_fd();
-        let _ = PLACE.set(Place { number, descriptor: Mutex::new(descriptor), filler });
+        let _ = RESERVED.set(Reserved { number, descriptor: Mutex::new(descriptor), filler });
         Ok(())
     }
 
-    pub fn is_place(handle: Handle) -> bool {
-        PLACE.get().is_some_and(|place| place.number == handle.0)
+    pub fn is_reserved(handle: Handle) -> bool {
+        RESERVED.get().is_some_and(|reserved| reserved.number == handle.0)
     }
 
     pub fn with<T>(handle: Handle, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
-        let place = PLACE.get()?;
-        let _locked = place.descriptor.lock().unwrap_or_else(PoisonError::into_inner);
+        let reserved = RESERVED.get()?;
+        let _locked = reserved.descriptor.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the place is ours, and locked; a number that is not open makes the call fail.
-        if unsafe { dup2(handle.0, place.number) } < 0 {
+        if unsafe { dup2(handle.0, reserved.number) } < 0 {
             return None;
         }
-        let done = act(&Duplicate(Handle(place.number).borrowed()));
+        let done = act(&Duplicate(Handle(reserved.number).borrowed()));
         // SAFETY: as above.
-        unsafe { dup2(place.filler.as_raw_fd(), place.number) };
+        unsafe { dup2(reserved.filler.as_raw_fd(), reserved.number) };
         Some(done)
     }
 }
@@ -118,7 +118,7 @@ pub fn reserve_duplicate() -> io::Result<()> {
 }
 
 #[cfg(windows)]
-fn is_place(_handle: Handle) -> bool {
+fn is_reserved(_handle: Handle) -> bool {
     false
 }
 

@@ -146,7 +146,7 @@ mod system {
 
 /// Has the C library give memory that was freed back to the system, which it else keeps for later (malloc_trim(3)).
 /// Takes some milliseconds where there is much.
-pub fn give_back_freed() {
+pub fn trim_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         unsafe extern "C" {

@@ -14,6 +14,6 @@ mod sockets;
 pub use duplicate::{Duplicate, reserve_duplicate};
 pub use files::media_open_options;
 pub use limits::{descriptor_limit, raise_descriptor_limit};
-pub use memory::{RESIDENT_SET_MEANING, ResidentSet, give_back_freed, resident_set};
+pub use memory::{RESIDENT_SET_MEANING, ResidentSet, resident_set, trim_heap};
 pub use signals::{catch_stop_signals, stop_signals};
-pub use sockets::{Handle, Look, TELLS_BYTES, have_unread, listener_options, widen_backlog};
+pub use sockets::{Handle, HandleStatus, REPORTS_RECEIVED_BYTES, have_unread, listener_options, set_backlog};

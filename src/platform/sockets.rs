@@ -46,7 +46,7 @@ pub struct Handle(pub(super) RawHandle);
 
 /// What a handle is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum HandleStatus {
     /// Nothing: the number is free.
     Closed,
     /// Something else than a connected socket.
@@ -68,12 +68,12 @@ impl Handle {
     }
 
     /// What it is now.
-    pub fn look(self) -> Look {
+    pub fn status(self) -> HandleStatus {
         const EBADF: i32 = 9;
         match self.borrowed().peer_addr() {
-            Ok(peer) => Look::Connected(peer),
-            Err(error) if cfg!(unix) && error.raw_os_error() == Some(EBADF) => Look::Closed,
-            Err(_) => Look::Open,
+            Ok(peer) => HandleStatus::Connected(peer),
+            Err(error) if cfg!(unix) && error.raw_os_error() == Some(EBADF) => HandleStatus::Closed,
+            Err(_) => HandleStatus::Open,
         }
     }
 
@@ -84,7 +84,7 @@ impl Handle {
 
     /// Whether it is a socket that listens at this address.
     pub fn is_listening(self, at: SocketAddr) -> bool {
-        self.local() == Some(at) && self.look() == Look::Open
+        self.local() == Some(at) && self.status() == HandleStatus::Open
     }
 
     /// A number that no other socket of this system has or had, where the system has one; else 0.
@@ -142,7 +142,7 @@ pub fn have_unread<const N: usize>(sockets: [Handle; N]) -> [bool; N] {
 }
 
 /// Lets `connections` wait to be accepted; std's `bind` lets 128 (listen(2)).
-pub fn widen_backlog(listener: &TcpListener, connections: i32) {
+pub fn set_backlog(listener: &TcpListener, connections: i32) {
     // SAFETY: the handle is open as long as `listener` is borrowed.
     unsafe { listen(Handle::of(listener).0, connections) };
 }
@@ -168,7 +168,7 @@ pub(super) fn identity_of(_socket: &TcpStream) -> u64 {
 }
 
 /// Whether the system tells how many bytes came to a socket.
-pub const TELLS_BYTES: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub const REPORTS_RECEIVED_BYTES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// `tcpi_bytes_received` of TCP_INFO (tcp(7)).
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tiny_http::{ReadWrite, Request, Response};
 
-use super::body::Left;
+use super::body::Unread;
 use super::fault::Fault;
 
 /// The way back to the client.
-pub struct WayBack {
-    way: Way,
+pub struct ResponseWriter {
+    inner: Inner,
     /// How long a client may take nothing of its answer.
     pub timeout: Option<Duration>,
 }
@@ -20,7 +20,7 @@ pub struct WayBack {
 /// Both directions of a connection. It is never dropped by itself, also when something panics.
 pub type Stream = ManuallyDrop<Box<dyn ReadWrite + Send>>;
 
-enum Way {
+enum Inner {
     Writer(Box<dyn Write + Send>),
     /// With the reader of what is left of a body; see [`Left`].
     Stream {
@@ -29,68 +29,68 @@ enum Way {
     },
 }
 
-impl WayBack {
+impl ResponseWriter {
     /// `Request::into_writer` drops the body's reader. Only `Request::upgrade` hands out both, and insists on
     /// sending a head, so that is the answer's own.
-    pub fn of(request: Request, left: Left, fault: &mut Option<Fault>) -> Self {
-        let way = match (left, fault) {
-            (Left::Some | Left::TooMuch, Some(fault)) => {
+    pub fn new(request: Request, unread: Unread, fault: &mut Option<Fault>) -> Self {
+        let inner = match (unread, fault) {
+            (Unread::Droppable | Unread::Undroppable, Some(fault)) => {
                 fault.head_is_sent = true;
                 let stream = request.upgrade("HTTP/1.1", Response::empty(fault.status));
-                Way::Stream { stream: ManuallyDrop::new(stream), may_drop: left == Left::Some }
+                Inner::Stream { stream: ManuallyDrop::new(stream), may_drop: unread == Unread::Droppable }
             }
-            _ => Way::Writer(request.into_writer()),
+            _ => Inner::Writer(request.into_writer()),
         };
-        Self { way, timeout: None }
+        Self { inner, timeout: None }
     }
 
     /// Whether the client is read from for a last time after the answer.
-    pub fn has_last_read(&self) -> bool {
-        matches!(self.way, Way::Stream { .. })
+    pub fn will_linger(&self) -> bool {
+        matches!(self.inner, Inner::Stream { .. })
     }
 
     /// The stream, if the client is read from for a last time, and whether its reader may be dropped.
     pub fn into_stream(self) -> Option<(Stream, bool)> {
-        match self.way {
-            Way::Writer(_) => None,
-            Way::Stream { stream, may_drop } => Some((stream, may_drop)),
+        match self.inner {
+            Inner::Writer(_) => None,
+            Inner::Stream { stream, may_drop } => Some((stream, may_drop)),
         }
     }
 
-    fn to(&mut self) -> &mut dyn Write {
-        match &mut self.way {
-            Way::Writer(writer) => writer,
-            Way::Stream { stream, .. } => &mut **stream,
+    fn writer(&mut self) -> &mut dyn Write {
+        match &mut self.inner {
+            Inner::Writer(writer) => writer,
+            Inner::Stream { stream, .. } => &mut **stream,
         }
     }
 
     /// A call that has sent a part of its bytes before the socket's send timeout says how many, and one that has sent
     /// nothing is repeated until the timeout is over. So a client that stalls is noticed after the timeout and a few
     /// slices of it.
-    fn patiently<T>(&mut self, call: impl Fn(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+    fn retry_timeouts<T>(&mut self, call: impl Fn(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
         let start = Instant::now();
         loop {
-            match call(self.to()) {
-                Err(error) if is_timeout(&error) && self.has_patience(start) => {}
+            match call(self.writer()) {
+                Err(error) if is_timeout(&error) && self.may_retry(start) => {}
                 result => return result,
             }
         }
     }
 
     /// On Windows a socket must not be used after a send timeout, which is the whole timeout there.
-    fn has_patience(&self, start: Instant) -> bool {
+    fn may_retry(&self, start: Instant) -> bool {
         !cfg!(windows)
             && self.timeout.is_none_or(|timeout| start.elapsed() + send_slice(timeout) / 2 < timeout)
     }
 }
 
-impl Write for WayBack {
+impl Write for ResponseWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.patiently(|to| to.write(bytes))
+        self.retry_timeouts(|writer| writer.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.patiently(|to| to.flush())
+        self.retry_timeouts(|writer| writer.flush())
     }
 }
 
