@@ -1,9 +1,10 @@
-//! Weaknesses 1, 6, 7, 9 and 15: the listening socket, and an accept loop that ends at the first error.
+//! Weaknesses 1, 6, 7, 9 and 15: the listening socket, and tiny_http's accept loop, which ends at the first error.
 //!
-//! The socket is ours; tiny_http gets clones of it. When its accept loop ends, of an error (6) or of a panic
-//! because descriptors or threads have run out (7), it closes its clone, which is the proof. Then a new `Server` is
-//! built on another clone, while the kernel's backlog keeps who arrives in between. Requests of connections that
-//! the old one accepted come through the old one only, so it is kept until those have ended.
+//! The engine owns the listening socket, and gives clones of it to tiny_http. tiny_http's accept loop ends with an
+//! error (6), or with a panic when descriptors or threads run out (7). In both cases it closes its clone, and this is
+//! how its end is detected. A new `Server` is then built on another clone. Clients that connect in between wait in
+//! the kernel's backlog. The old `Server` is kept until all connections that it accepted have ended, because their
+//! requests arrive only through it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -25,16 +26,18 @@ use super::sweep::{Listener, PARKED_AFTER};
 use super::table::{self, Table};
 use super::workers::Workers;
 
-/// Connections that may wait to be accepted; std asks for 128, and 500 at once then wait a second (15).
+/// The maximum number of connections that wait to be accepted. std requests 128. With that, 500 clients that connect
+/// at once wait for more than a second (15).
 const BACKLOG: i32 = 4096;
-/// While more clients come than there are descriptors or threads for, new loops end soon; each leaves threads that
-/// end after five seconds.
+/// The minimum time between two new accept loops. While descriptors or threads are short, a new loop soon ends, and
+/// the threads that it started exit only after five seconds.
 const RESTART_EVERY: Duration = Duration::from_millis(50);
 
-/// How long a thread of tiny_http's pool stays idle, and a second.
+/// The time after which all idle threads of tiny_http's pool have exited. Each exits after five seconds.
 const POOL_EXIT_AFTER: Duration = Duration::from_secs(6);
 
-/// Sets what accepted connections inherit: no Nagle (1), and a send timeout (9); and the backlog (15).
+/// Sets the backlog (15), and the options that accepted connections inherit: Nagle's algorithm is disabled (1), and
+/// there is a send timeout (9).
 fn prepare(listener: &TcpListener, timeout: Option<Duration>) -> io::Result<()> {
     platform::set_backlog(listener, BACKLOG);
     let options = platform::listener_options(listener)?;
@@ -42,7 +45,7 @@ fn prepare(listener: &TcpListener, timeout: Option<Duration>) -> io::Result<()> 
     options.set_write_timeout(timeout.map(send_slice))
 }
 
-/// One listening socket with the accept loop that works on it, and those that did.
+/// A listening socket with its accept loop, and the accept loops before that one.
 pub struct Acceptor {
     listener: TcpListener,
     index: u8,
@@ -53,7 +56,7 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Prepares the `nth` socket and starts to accept.
+    /// Prepares the listening socket with this index, and starts to accept.
     pub fn start(
         index: u8,
         listener: TcpListener,
@@ -66,13 +69,14 @@ impl Acceptor {
         Ok(Self { listener, index, bound, current, old: Vec::new(), next_restart: Instant::now() })
     }
 
-    /// What the sweep has to know of the socket.
+    /// Describes the socket for the sweep.
     pub fn listener(&self) -> Listener {
         Listener::new(Handle::of(&self.listener), self.bound)
     }
 
-    /// Builds a new accept loop where the current one has ended, as soon as there are descriptors for it. Whether
-    /// there is one.
+    /// Builds a new accept loop if the current one has ended and descriptors are available.
+    ///
+    /// Returns `false` if the current loop had ended, even if a new one was built.
     pub fn ensure_accepting(&mut self, has_descriptors: bool, workers: &Arc<Workers>) -> bool {
         if self.current.is_accepting(self.bound) {
             return true;
@@ -89,8 +93,9 @@ impl Acceptor {
         false
     }
 
-    /// After a sweep: lets go of the servers whose connections have all ended; and of what is left of those whose
-    /// accept loop has ended, if descriptors are short.
+    /// Drops the servers whose connections have all ended. Called after each sweep.
+    ///
+    /// If descriptors are short, this also closes the parked connections of servers whose accept loop has ended.
     pub fn retire(&mut self, are_descriptors_short: bool) {
         let mut table = table::lock();
         for generation in self.old.iter_mut().chain([&mut self.current]).filter(|one| one.ended_at.is_some())
@@ -100,7 +105,7 @@ impl Acceptor {
                 close_all_parked(&mut table, |connection| generation.may_own(connection));
             }
         }
-        // Where nobody accepts, all that is left of this socket was accepted by loops that have ended.
+        // If all loops have ended, every connection of this socket was accepted by a loop that has ended.
         if are_descriptors_short
             && self.old.iter().chain([&self.current]).all(Generation::idle_threads_have_exited)
         {
@@ -111,41 +116,45 @@ impl Acceptor {
         self.old.retain(|old| table.slots().any(|slot| old.may_own(table.at(slot))));
     }
 
-    /// When all requests that its servers had read were last known to have been taken from them.
+    /// All requests that its servers had read before this time have been taken from their queues.
     pub fn queues_empty_at(&self) -> Duration {
         let all = self.old.iter().chain([&self.current]);
         all.map(|generation| generation.shared.queue_empty_at()).min().unwrap_or_default()
     }
 }
 
+/// The origin of requests of one generation, without a client.
 fn origin(listener: u8, generation: u32, bound: SocketAddr) -> Origin {
     let local = if bound.ip().is_unspecified() { Address::NONE } else { bound.into() };
     Origin { listener, generation, local, client: Address::NONE }
 }
 
-/// One `Server` and the thread that takes its requests. Ends when dropped.
+/// A `Server`, and the thread that takes its requests. The thread ends when this is dropped.
 struct Generation {
     server: Arc<Server>,
     shared: Arc<Shared>,
     origin: Origin,
-    /// The clone of the listening socket that the accept loop has.
+    /// The clone of the listening socket that the accept loop owns.
     handle: Handle,
-    /// When its accept loop was seen to have ended.
+    /// When the accept loop was found to have ended.
     ended_at: Option<Instant>,
-    /// The last connection that the sweep after that knew.
+    /// The serial number of the newest connection at the first sweep after that.
     last_serial: Option<u64>,
 }
 
+/// What a generation shares with its thread.
 #[derive(Default)]
 struct Shared {
+    /// The thread is to end.
     is_retired: AtomicBool,
-    /// The thread waits for a request.
+    /// The thread waits for a request, so the queue is empty.
     is_waiting: AtomicBool,
-    /// When it last found none, in microseconds.
+    /// When the thread last found the queue empty, in microseconds.
     empty_at_us: AtomicU64,
 }
 
 impl Shared {
+    /// The last time at which the queue is known to have been empty.
     fn queue_empty_at(&self) -> Duration {
         if self.is_waiting.load(SeqCst) {
             return now();
@@ -164,12 +173,14 @@ impl Generation {
         let take_requests = move || {
             let Ok(server) = receiver.recv() else { return };
             take_requests(&server, &state, origin, &workers);
-            // Dropping a server connects to it, without a timeout: so it is dropped here, where nobody waits.
+            // The drop of a `Server` connects to the listening socket without a timeout, so it may block. This thread
+            // must have the last reference, because the supervisor must not block.
             while Arc::strong_count(&server) > 1 {
                 thread::yield_now();
             }
         };
-        // First the thread: a server without one would have to be dropped here.
+        // The thread is started first. If it could not be started after the server, the server would have to be
+        // dropped here, which may block.
         thread::Builder::new().name(panics::THREAD_NAME.to_owned()).spawn(take_requests)?;
         let server = panics::contain(|| Server::from_listener(listener, None))
             .map_err(|_| io::Error::other("no thread for another accept loop"))?
@@ -179,7 +190,10 @@ impl Generation {
         Ok(Self { server, shared, origin, handle, ended_at: None, last_serial: None })
     }
 
-    /// Whether it may have accepted this connection, when its accept loop has ended.
+    /// Whether this server, whose accept loop has ended, may have accepted the connection.
+    ///
+    /// The generation of a connection is 0 until its first request. Such a connection counts if it was in the table
+    /// at the first sweep after the loop had ended.
     fn may_own(&self, connection: &Connection) -> bool {
         let Origin { listener, generation, .. } = self.origin;
         let was_known = self.last_serial.is_some_and(|last_serial| connection.serial <= last_serial);
@@ -189,19 +203,22 @@ impl Generation {
             && (connection.generation == generation || may_be_its)
     }
 
-    /// Whether its accept loop has ended, and its idle threads have left after five seconds.
+    /// Whether the accept loop ended so long ago that the idle threads of its pool have exited.
     fn idle_threads_have_exited(&self) -> bool {
         self.ended_at.is_some_and(|at| at.elapsed() > POOL_EXIT_AFTER)
     }
 
-    /// Whether its accept loop has not ended.
+    /// Whether the accept loop is running. It closes its clone of the listening socket when it ends.
     fn is_accepting(&self, bound: SocketAddr) -> bool {
         self.handle.is_listening(bound)
     }
 }
 
-/// Closes what nobody can take from the pool of a server any more: its accept loop has ended, its idle threads have
-/// left, and those that are left are parked with connections that were lost (weakness 12).
+/// Closes the connections of servers whose accept loop has ended and whose idle threads have exited. `belongs`
+/// selects these connections.
+///
+/// Nothing is closed until all of them have been shut down. Then the threads that are left are parked for ever
+/// (weakness 12), so that nobody uses these handles.
 fn close_all_parked(table: &mut Table, belongs: impl Fn(&Connection) -> bool) {
     if table.slots().any(|slot| belongs(table.at(slot)) && table.at(slot).state != State::ShutDown) {
         return;
@@ -222,8 +239,10 @@ impl Drop for Generation {
     }
 }
 
-/// Hands over requests until the generation is retired. `try_recv` comes first: it tells that there is none. It
-/// also swallows `unblock`, which comes after the mark.
+/// Dispatches requests until the generation is retired.
+///
+/// `try_recv` is called first because it tells whether the queue is empty. It may also consume the signal of
+/// `unblock`. So `is_retired`, which is set before that signal, is checked again before the thread blocks.
 fn take_requests(server: &Server, shared: &Shared, origin: Origin, workers: &Arc<Workers>) {
     while !shared.is_retired.load(SeqCst) {
         let request = match server.try_recv() {
@@ -240,7 +259,7 @@ fn take_requests(server: &Server, shared: &Shared, origin: Origin, workers: &Arc
             Ok(Some(request)) => Ok(request),
             Err(error) => Err(error),
         };
-        // An error is the accept loop's last word, or our own call when this is dropped.
+        // An error tells that the accept loop has ended, or that `unblock` was called. Neither matters here.
         if let Ok(request) = request
             && let Some(&client) = request.remote_addr()
         {

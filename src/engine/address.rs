@@ -1,8 +1,8 @@
-//! What connections are told apart by.
+//! The keys by which connections are found.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// An internet address and port, in a form that is all zeros where it is unknown.
+/// An IP address and a port. All fields are 0 if it is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Address {
     ip: u128,
@@ -22,25 +22,26 @@ impl From<SocketAddr> for Address {
 }
 
 impl Address {
-    /// No address.
+    /// The unknown address.
     pub const NONE: Self = Self { ip: 0, scope: 0, port: 0 };
 
-    /// Whether both are of the same host.
+    /// Whether both have the same IP address, whatever their ports are.
     pub fn has_ip_of(self, other: Self) -> bool {
         (self.ip, self.scope) == (other.ip, other.scope)
     }
 
-    /// A name for a socket that has no client any more: no address of a client has no port.
+    /// A key that stands for the client of a dead socket, made from the identity of the socket. Its port is 0, which
+    /// no client has.
     pub fn of_identity(identity: u64) -> Self {
         Self { ip: identity.into(), scope: 0, port: 0 }
     }
 }
 
-/// A connection that was looked up before, to be looked up again.
+/// Identifies a connection. A later connection in the same slot has another serial number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id {
-    /// Its place, which it keeps as long as a thread works for it.
+    /// Its slot in the table. It keeps this slot until it is removed.
     pub slot: u32,
-    /// When it was entered, in the order of all.
+    /// Its serial number, which no other connection has.
     pub serial: u64,
 }

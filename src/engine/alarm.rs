@@ -1,8 +1,10 @@
-//! Weakness 13: tiny_http stores a head of any length. The alarm is raised when tiny_http holds more of the heap than
-//! its connections need; the [`sweep`](super::sweep) then hangs up the clients that flood it.
+//! Weakness 13: tiny_http stores a request head of any length.
 //!
-//! tiny_http does not tell what it holds. It is what is left of the live heap without the program's own part, the
-//! buffers of bodies, and the requests that wait.
+//! The alarm is raised when tiny_http takes more of the heap than its connections need. The [`sweep`](super::sweep)
+//! then hangs up the clients that flood it.
+//!
+//! tiny_http does not tell how much memory it takes, so this is calculated: it is the live heap without the program's
+//! own part (the baseline), the buffers for the file, and the requests that wait.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -12,47 +14,51 @@ use crate::platform;
 
 use super::table;
 
-/// What tiny_http may hold, and for each connection: it takes 6.5 KiB.
+/// What tiny_http may take of the heap, in addition to [`ALLOWANCE_A_CONNECTION_BYTES`].
 const ALLOWANCE_BYTES: u64 = 4 << 20;
+/// What it may take for each connection. It needs 6.5 KiB.
 const ALLOWANCE_A_CONNECTION_BYTES: u64 = 16 << 10;
-/// After so many alarms in a row with nobody to hang up, what is held is taken for the program's own: it is no head,
-/// but, for instance, the capacity that tiny_http's queue keeps.
+/// After more false alarms in a row than this, the baseline is raised to what the heap holds. The memory is then not
+/// from request heads. It may be capacity that tiny_http's queue keeps.
 const FALSE_ALARMS_MOST: u32 = 50;
-/// From an alarm to the end of the heads that were hung up.
+/// The time until the heads of clients that were hung up in an alarm have been freed.
 const TRIM_AFTER: Duration = Duration::from_millis(30);
-/// How long the supervisor stays at its urgent pace after an alarm, since an alarm is seldom the last one.
+/// How long the supervisor keeps its urgent pace after an alarm. More alarms usually follow.
 const RECENT_FOR: Duration = Duration::from_millis(500);
 
-/// What is remembered from one look to the next.
+/// What is kept between one check and the next.
 pub struct Alarm {
-    /// The program's own part of the heap, at the start and now.
+    /// The program's own part of the heap when the alarm was created.
     initial_bytes: u64,
+    /// The same, as it is estimated now.
     baseline_bytes: u64,
-    /// tiny_http held too much at the last look.
+    /// Whether tiny_http held too much at the last check.
     was_too_much: bool,
-    /// Alarms in a row in which there was nobody to hang up, and what was held when they began.
+    /// The number of false alarms in a row. In a false alarm, no client floods, and the heap does not grow.
     false_alarms: u32,
+    /// What the heap held without the buffers when these began.
     held_bytes: u64,
-    /// When freed memory goes back to the system. Each arena of the C library would else keep the longest head that
-    /// it ever had.
+    /// When to return freed memory to the system. Otherwise each arena of the C library keeps the memory of its
+    /// longest request head.
     trim_at: Option<Instant>,
+    /// Until then, the last alarm counts as recent.
     recent_until: Instant,
 }
 
-/// What a look found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// tiny_http holds what it may.
+    /// tiny_http holds no more than it may.
     Normal,
-    /// It holds too much, for the first time.
+    /// tiny_http holds too much at this check, but did not at the check before. This may be wrong, because the
+    /// figures are not read at the same instant.
     Unconfirmed,
-    /// It holds too much for the second time in a row. The figures are not read in the same instant, so that once
-    /// proves nothing.
+    /// tiny_http holds too much at two checks in a row.
     Raised,
 }
 
 impl Alarm {
-    /// What the heap holds now is the program's own.
+    /// Creates an alarm whose baseline is what the heap holds now.
     pub fn new() -> Self {
         Self {
             initial_bytes: heap::live_bytes(),
@@ -65,7 +71,8 @@ impl Alarm {
         }
     }
 
-    /// Looks at the heap. The calling thread, always the same one, is unparked when tiny_http comes to hold too much.
+    /// Checks the heap. The calling thread is unparked when tiny_http starts to hold too much. It must be the same
+    /// thread at each call.
     pub fn check(&mut self) -> Level {
         let is_too_much = self.holds_too_much();
         let level = match (mem::replace(&mut self.was_too_much, is_too_much), is_too_much) {
@@ -80,17 +87,20 @@ impl Alarm {
         level
     }
 
-    /// Whether there was an alarm a short while ago.
+    /// Whether the last alarm was a short while ago.
     pub fn was_raised_recently(&self) -> bool {
         Instant::now() < self.recent_until
     }
 
-    /// After each sweep: whether it was made in an alarm, and found somebody to hang up.
+    /// Adjusts the baseline. Called after each sweep.
+    ///
+    /// `level` is the result of the check before the sweep. `found_flood` says whether the sweep found a client that
+    /// floods.
     pub fn update_baseline(&mut self, level: Level, found_flood: bool) {
         let held_bytes = heap::live_bytes().saturating_sub(buffer::live_bytes());
-        // What was learned is forgotten as soon as it is freed.
+        // The baseline falls when its memory is freed.
         self.baseline_bytes = self.baseline_bytes.min(held_bytes.max(self.initial_bytes));
-        // What still grows is not capacity that is kept.
+        // Memory that still grows is not capacity that tiny_http keeps.
         let is_false = level == Level::Raised && !found_flood && held_bytes <= self.held_bytes;
         if !is_false {
             self.held_bytes = held_bytes;
@@ -102,7 +112,7 @@ impl Alarm {
         }
     }
 
-    /// Gives freed memory back to the system, a while after an alarm.
+    /// Returns freed memory to the system, a while after an alarm.
     pub fn trim_when_due(&mut self) {
         if self.trim_at.is_some_and(|at| Instant::now() >= at) {
             self.trim_at = None;

@@ -1,6 +1,9 @@
-//! Weakness 11: a request's unread body. When tiny_http drops one it allocates what is left of it, as
-//! announced: `Content-Length: 4000000000` moves the heap by 4 GB, and larger ones end the process. So a
-//! body is read away up to a bound, under one deadline; a reader that has more left than that is never dropped.
+//! Weakness 11: the unread body of a request.
+//!
+//! When tiny_http drops an unread body, it allocates a buffer for all that is left of the announced length.
+//! `Content-Length: 4000000000` makes the heap grow by 4 GB, and a larger value can end the process. So a body up to
+//! a maximum size is read and discarded, with one deadline for the whole body. If more than that is left, the reader
+//! of the body is never dropped.
 
 use std::time::{Duration, Instant};
 
@@ -10,46 +13,50 @@ use crate::http::syntax;
 
 use super::fault::Fault;
 
-/// The most of a body that is read away, so that an honest upload gets its refusal and leaves the connection usable.
+/// The maximum size of a body that is read and discarded. After such a body, the client gets its answer, and the
+/// connection can stay open.
 const DRAIN_MOST_BYTES: u64 = 8 << 20;
-/// Bodies up to this size are already in memory when tiny_http hands the request over.
+/// tiny_http reads a body up to this size before it hands over the request.
 const ENGINE_READS_BYTES: usize = 1024;
-/// Fields with which a body comes, or may.
+/// The header fields of requests that have a body, or may have one.
 const ANNOUNCING: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Expect", "Upgrade"];
 
-/// What is left of a request's body.
+/// What is unread of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// Nothing: the connection's next bytes are the next request.
+    /// Nothing. The next bytes of the connection are the next request.
     Nothing,
-    /// Nothing that tiny_http keeps, but where the body ends is not known.
+    /// Nothing that tiny_http's reader would still read, but it is not certain where the next request begins.
     Unknown,
-    /// A part of it, whose reader may be dropped.
+    /// A part. Its reader may be dropped.
     Droppable,
-    /// So much of it that its reader must not be dropped.
+    /// So much that its reader must not be dropped.
     Undroppable,
 }
 
-/// What has become of a body.
+/// The result of [`drain`].
 pub struct DrainedBody {
-    /// What is left of it.
+    /// What is unread.
     pub unread: Unread,
-    /// Why the request is refused.
+    /// Why the request is refused, if it is.
     pub fault: Option<Fault>,
 }
 
-/// Whether the head speaks of a body at all.
+/// Whether the head has a field of requests that may have a body.
 pub fn is_announced(request: &Request) -> bool {
     let speaks = |line: &Header| ANNOUNCING.iter().any(|name| line.field.equiv(name));
     request.headers().iter().any(speaks)
 }
 
-/// Whether what is left of an unsettled body must not be dropped.
+/// Whether a request that has not been drained must not be dropped, because of its body.
 pub fn is_undroppable(request: &Request) -> bool {
     unread_bytes(request) > DRAIN_MOST_BYTES
 }
 
-/// Reads the body away, for as long as `patience` says. The caller sees to it that a read ends by then.
+/// Reads and discards the body of a request.
+///
+/// The deadline is `timeout` after the start. A read that blocks longer is ended by the sweep, which shuts down the
+/// receiving side.
 pub fn drain(request: &mut Request, timeout: Option<Duration>) -> DrainedBody {
     let lines = |name| request.headers().iter().filter(move |line| line.field.equiv(name));
     let is_chunked = lines("Transfer-Encoding").next().is_some();
@@ -76,7 +83,7 @@ pub fn drain(request: &mut Request, timeout: Option<Duration>) -> DrainedBody {
         () if is_other_coding => refused(OTHER_CODING),
         () if is_upgrade => DrainedBody { unread: Unread::Unknown, fault: None },
         () if unread_bytes > DRAIN_MOST_BYTES => refused(TOO_LONG),
-        // Reading it would send the 100 that HTTP/1.0 does not know (RFC 9110 10.1.1).
+        // A read would send `100 Continue`, which HTTP/1.0 does not have (RFC 9110 10.1.1).
         () if (unread_bytes > 0 || is_chunked) && waits_in_1_0 => refused(EXPECTS_IN_1_0),
         () if unread_bytes > 0 || is_chunked => match drain_within(request, unread_bytes, timeout) {
             Err(fault) => DrainedBody { unread: Unread::Droppable, fault: Some(fault) },
@@ -87,7 +94,8 @@ pub fn drain(request: &mut Request, timeout: Option<Duration>) -> DrainedBody {
     }
 }
 
-/// What tiny_http has announced to it and has not read; 0 for a chunked body.
+/// The number of bytes that tiny_http's reader still has to read, for a request that has not been drained. 0 for a
+/// chunked body.
 fn unread_bytes(request: &Request) -> u64 {
     let has = |name, token| {
         let first = request.headers().iter().find(|line| line.field.equiv(name));
@@ -95,20 +103,23 @@ fn unread_bytes(request: &Request) -> u64 {
     };
     match request.body_length() {
         Some(bytes) if bytes > ENGINE_READS_BYTES || has("Expect", "") => {
-            // An upgraded connection is handed over as it is.
+            // For an upgrade, tiny_http ignores the length. Its reader is that of the whole connection.
             if has("Connection", "upgrade") { 0 } else { bytes as u64 }
         }
         _ => 0,
     }
 }
 
-/// Whether a header line's value has this token somewhere, in any case; as tiny_http looks at it.
+/// Whether the value of a header line contains `token`, which must be in lower case. The case of the value does not
+/// matter. tiny_http decides in the same way.
 pub fn mentions(line: &Header, token: &str) -> bool {
     line.value.as_str().to_ascii_lowercase().contains(token)
 }
 
-/// Reads a body of `bytes`, or a chunked one. A client that waits for `100 Continue` gets it from this reader. Not
-/// inlined: its stack would be part of every viewer's.
+/// Reads and discards a body of `bytes`, or a chunked body if `bytes` is 0. A client that waits for `100 Continue`
+/// gets it first.
+///
+/// Not inlined, because its buffer would be part of the stack of every thread that answers.
 #[inline(never)]
 fn drain_within(request: &mut Request, bytes: u64, timeout: Option<Duration>) -> Result<(), Fault> {
     let start = Instant::now();

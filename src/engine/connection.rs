@@ -1,4 +1,4 @@
-//! A connection: what the engine knows of one, and what it can do to it.
+//! What the engine knows of a connection, and what it can do to its socket.
 
 use std::collections::VecDeque;
 use std::net::{Shutdown, SocketAddr};
@@ -10,13 +10,14 @@ use crate::platform::{Duplicate, Handle};
 use super::address::Address;
 use super::exchange::Incoming;
 
-/// What a client may send in one state, in an alarm; a head may not be longer.
+/// In an alarm, a client that sends more than this floods the server. A request head may not be longer.
 const FLOOD_BYTES: u64 = 64 << 10;
 
-/// The requests that wait on a connection; `None` where there are none, since an empty queue keeps its capacity.
+/// The requests that wait on a connection. It is `None` when there are none, because an empty queue keeps its
+/// capacity.
 pub type Waiting = Option<Box<VecDeque<Incoming>>>;
 
-/// Time since the engine's first look at the clock.
+/// The time since the first call of this function.
 pub fn now() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
@@ -25,89 +26,94 @@ pub fn now() -> Duration {
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// There is none in this place of the table.
+    /// The slot has no connection.
     Free,
-    /// tiny_http waits for a request head, or reads one, or the connection waits in its pool.
+    /// tiny_http waits for a request head or reads one, or the connection still waits in tiny_http's pool.
     InHead,
-    /// As `InHead`, and the side that receives was shut down. A head that was complete by then is still answered.
+    /// As `InHead`, but the receiving side is shut down. A head that was complete before that is still answered.
     ReadClosed,
-    /// Its first waiting request waits for a thread.
+    /// A request waits for a thread.
     Ready,
-    /// A thread reads a request's body away.
+    /// A thread reads and discards the body of a request.
     InBody,
-    /// A thread answers.
+    /// A thread sends an answer.
     Answering,
-    /// A thread reads, for a last time, what a refused client still sends.
+    /// The last answer has ended, and a thread reads and discards what the client still sends (a lingering close).
     Lingering,
-    /// It was answered for the last time, and nothing more is answered on it.
+    /// The last answer has ended. No further request is answered.
     Closing,
-    /// It was shut down both ways.
+    /// Both sides are shut down.
     ShutDown,
 }
 
-/// Which side of a connection is to be shut down.
+/// Which side of a connection to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangUp {
-    /// The side that receives.
+    /// The receiving side.
     Receiving,
-    /// The side that sends, after the answer.
+    /// The sending side, after the answer.
     Sending,
-    /// Both.
+    /// Both sides.
     Both,
 }
 
-/// One connection.
+/// One connection, as the table knows it.
 pub struct Connection {
-    /// 1 for the first place that was ever taken, and so on; 0 in a free place.
+    /// The serial number, from 1. It is 0 in a free slot.
     pub serial: u64,
-    /// Its number for people, given with its first request; 0 before.
+    /// The connection's number in the trace. It is 0 before the first request.
     pub number: u64,
-    /// Which of the listening sockets it came to.
+    /// The index of the listening socket that the client connected to.
     pub listener: u8,
-    /// Which `Server` handed its requests over; 0 while it had none.
+    /// The generation of the `Server` that its requests come from. It is 0 before the first request.
     pub generation: u32,
-    /// The client's address; for a dead socket, which has none any more, one made of its identity.
+    /// The client's address. The address of a dead socket's client is unknown, so this is a key made from the
+    /// socket's identity.
     pub client: Address,
-    /// The address of this host that it came to; unknown until the sweep sees it, where a socket listens at all.
+    /// The local address. If the listening socket is bound to an unspecified address, this is unknown until the sweep
+    /// sees the connection.
     pub local: Address,
-    /// Its socket listens at one address, so that a request tells both.
+    /// Whether the listening socket is bound to one address. The local address of a request is then known.
     pub has_fixed_local: bool,
-    /// The request that is being answered is known to have come by these handles, so that they may be closed with it.
+    /// Whether the current request is known to have come through these handles. They may then be closed if its stream
+    /// is leaked.
     pub may_close_handles: bool,
-    /// tiny_http's two handles, recorded while they were seen to be of this connection.
+    /// tiny_http's two handles of the socket. The sweep recorded them while they were of this connection.
     pub handles: [Handle; 2],
     /// See [`Handle::identity`].
     pub identity: u64,
-    /// The last sweep that saw it; for a new connection, the last one that began before it.
+    /// The last sweep that saw it. For a new connection, it is the last sweep that began before it was added.
     pub seen_in_sweep: u64,
-    /// The sweep in which it became `Lost`.
+    /// The sweep that changed its state to `ShutDown`.
     pub shut_down_in_sweep: u64,
-    /// What it does.
+    /// The state.
     pub state: State,
-    /// Since when.
+    /// When it entered this state.
     pub since: Duration,
-    /// In an alarm, what the client had sent when it was first looked at; 0 before.
+    /// In an alarm, the number of bytes that the client had sent when the current request was first checked. It is 0
+    /// before that.
     pub received_bytes: u64,
-    /// The sweep that was the last when requests came after its end.
+    /// When the last late request came, the sweep that had begun last. A late request comes after the end of its
+    /// connection.
     pub late_in_sweep: u64,
-    /// A thread lets go of its requests.
+    /// Whether a thread is discarding its requests.
     pub is_discarding: bool,
-    /// Whether it is among those that wait for a thread.
+    /// Whether it is in the list of connections that wait for a thread.
     pub(super) is_queued: bool,
-    /// Its requests that wait, if there are any.
+    /// Its requests that wait.
     pub waiting: Waiting,
-    /// What these take of the heap.
+    /// The number of bytes of the heap that these take.
     pub waiting_bytes: usize,
-    /// How often it was seen with bytes that nobody received, while it had no request.
+    /// Before the first request, the number of checks in a row that found bytes which nobody had received.
     pub unread_checks: u8,
-    /// The next connection whose client's address has the same hash, as its place plus 1.
+    /// The next connection in the same hash bucket, as its slot plus 1. In a free slot, it is the next free slot.
     pub next_in_bucket: u32,
-    /// The next connection that waits for a thread.
+    /// The next connection that waits for a thread, as its slot plus 1.
     pub next_ready: u32,
 }
 
 impl Connection {
-    /// A place of the table without a connection.
+    /// A free slot.
     pub const FREE: Self = Self {
         serial: 0,
         number: 0,
@@ -134,59 +140,62 @@ impl Connection {
         next_ready: 0,
     };
 
-    /// Whether some thread of ours works for it, or is about to.
+    /// Whether a thread of the engine works for it, or is about to.
     pub fn is_busy(&self) -> bool {
         matches!(self.state, State::Ready | State::InBody | State::Answering | State::Lingering)
     }
 
-    /// Whether requests of it are held, which own its handles.
+    /// Whether requests of it exist. They own its handles.
     pub fn has_requests(&self) -> bool {
         self.is_busy() || self.is_queued || self.is_discarding || self.waiting.is_some()
     }
 
-    /// Whether it was known and is gone, so that its numbers may be those of another.
+    /// Whether its handles were recorded, and none of them is its own any more. The numbers may belong to another
+    /// connection by now.
     pub fn is_stale(&self) -> bool {
         self.has_handle() && self.valid_handle().is_none()
     }
 
-    /// In an alarm: whether its client sends more than a head may have, which tiny_http stores. Unknown, hence false,
-    /// but on Linux.
+    /// In an alarm, whether the client sends more than a request head may have. tiny_http might store all of it.
+    ///
+    /// Always `false` on systems other than Linux, which do not tell how much a client sends.
     pub fn is_flooding(&mut self) -> bool {
         let now_bytes = self.with_socket(|socket| socket.received_bytes()).unwrap_or(0);
-        // All that came before its first request is one head.
+        // Before the first request, everything that the client sent is one head.
         if self.received_bytes == 0 && self.number > 0 {
             self.received_bytes = now_bytes;
         }
         now_bytes > self.received_bytes + FLOOD_BYTES
     }
 
-    /// Whether nothing more is answered on it.
+    /// Whether no further request is answered on it.
     pub fn has_ended(&self) -> bool {
         matches!(self.state, State::Closing | State::ShutDown)
     }
 
-    /// Whether its handles were ever known.
+    /// Whether at least one of its handles is recorded.
     pub fn has_handle(&self) -> bool {
         self.handles[0] != Handle::NONE
     }
 
-    /// Whether both of its handles are known.
+    /// Whether both of its handles are recorded.
     pub fn has_both_handles(&self) -> bool {
         self.handles[1] != Handle::NONE
     }
 
-    /// A handle that is still its own. It stays so for a connection whose streams are the caller's.
+    /// A recorded handle that is still its own. The number may be reused at any time, unless the caller owns the
+    /// connection's streams.
     pub fn valid_handle(&self) -> Option<Handle> {
         self.recorded_handles().find(|handle| handle.identity() == self.identity)
     }
 
-    /// Changes its state, from now on.
+    /// Changes the state, from now on.
     pub fn enter(&mut self, state: State) {
         self.state = state;
         self.since = now();
     }
 
-    /// Whether `duplicate` is of this connection.
+    /// Whether `duplicate` is of this connection's socket.
     fn matches(&self, duplicate: &Duplicate) -> bool {
         let same = |known: Address, is: std::io::Result<SocketAddr>| is.is_ok_and(|is| known == is.into());
         same(self.client, duplicate.peer_addr())
@@ -198,13 +207,14 @@ impl Connection {
         self.handles.into_iter().filter(|&handle| handle != Handle::NONE)
     }
 
-    /// Calls `act` with a verified duplicate, or not at all where there is no such socket any more.
+    /// Calls `act` with a verified duplicate of the socket. Returns `None` if the socket does not exist any more, or
+    /// is not recorded.
     pub fn with_socket<T>(&self, act: impl Fn(&Duplicate) -> T) -> Option<T> {
         let verified = |duplicate: &Duplicate| self.matches(duplicate).then(|| act(duplicate));
         self.recorded_handles().find_map(|handle| handle.with_duplicate(verified).flatten())
     }
 
-    /// Shuts it down, if its handles are known.
+    /// Shuts the connection down, if it has a handle that is still its own.
     pub fn hang_up(&self, how: HangUp) {
         let how = match how {
             HangUp::Receiving => Shutdown::Read,
@@ -216,12 +226,15 @@ impl Connection {
             self.recorded_handles().for_each(Handle::cancel_receive);
         }
     }
-    /// Closes its handles. Their owner was leaked.
+
+    /// Closes its handles. Nobody else may use them: the stream that owned them was leaked, or is held by a thread
+    /// that is parked for ever.
     pub fn close_handles(&self) {
         self.recorded_handles().filter(|handle| handle.identity() == self.identity).for_each(Handle::close);
     }
 
-    /// Closes its handles, as far as it is certain that they are its own and that some thread has read from them.
+    /// Closes those handles that are still its own, if a thread has read from the socket. The connection is then no
+    /// longer in tiny_http's pool.
     pub fn close_parked(&self) {
         let is_parked = |socket: &Duplicate| socket.identity() == self.identity && socket.was_read();
         let parked = self.recorded_handles().filter(|handle| handle.with_duplicate(is_parked) == Some(true));

@@ -1,4 +1,4 @@
-//! One request and the way back to its client, cut loose from tiny_http's `Request`.
+//! A request and the writer for its answer, separated from tiny_http's `Request`.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,57 +13,60 @@ use super::body::{self, DrainedBody, Unread, mentions};
 use super::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
 use super::response_writer::ResponseWriter;
 
-/// What a header line takes of the heap beside its text.
+/// The estimated number of bytes of the heap that a header line takes in addition to its text.
 const LINE_BYTES: usize = 96;
-/// What a request that waits takes of the heap beside its text: most of it is tiny_http's.
+/// The same for a waiting request. Most of it is tiny_http's.
 const REQUEST_BYTES: usize = 1024;
-/// One request, and the way back.
+
+/// A request, and the writer for its answer.
 pub struct Exchange {
-    /// Number of its connection, from 1.
+    /// The number of its connection, from 1.
     pub connection: u64,
     /// The client's address.
     pub peer: SocketAddr,
-    /// The version of HTTP.
+    /// The version of HTTP that the client used.
     pub version: HTTPVersion,
-    /// The method as it came.
+    /// The method as the client sent it.
     pub method: Method,
-    /// The target as it came.
+    /// The target as the client sent it.
     pub target: String,
-    /// The header lines that matter.
+    /// The header fields that this server uses.
     pub fields: Fields,
-    /// What is wrong with the request as such.
+    /// The error in the request itself, if there is one.
     pub fault: Option<Fault>,
-    /// What its answer has to say about the connection.
+    /// What the answer says about the connection.
     pub persistence: Persistence,
     pub(super) id: Option<Id>,
     pub(super) response_writer: ResponseWriter,
     pub(super) end: End,
 }
 
-/// What becomes of a connection once its request is answered.
+/// What happens to a connection after its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It stays, for the next request.
+    /// It stays open for the next request.
     Open,
-    /// tiny_http closes it.
+    /// tiny_http closes it after the answer.
     Gone,
-    /// We close it after the answer, since tiny_http would not.
+    /// The engine closes it after the answer, because tiny_http would not.
     Closed,
-    /// We close it in the middle of the answer, so that the client sees that no more comes.
+    /// The engine closes it before the answer is complete. The client then sees that the rest is missing.
     BrokenOff,
 }
 
-/// A request as it is dispatched. What needs no waiting has been taken over by then, since tiny_http's drop of a
-/// `Request` takes 8 KiB of stack, which every viewer's thread would keep.
+/// A request for a thread that answers.
+///
+/// Without a body, the `Request` of tiny_http is dropped when this is created, by the thread that dispatches. The
+/// drop uses 8 KiB of stack, which every thread that answers would otherwise keep.
 pub enum Incoming {
     /// Ready to be answered.
     Ready(Exchange),
-    /// Its body is to be drained first, which may wait for the client.
+    /// The body must be drained first, which may wait for the client.
     WithBody(Request, SocketAddr),
 }
 
 impl Incoming {
-    /// Takes over what can be.
+    /// Converts a request of tiny_http, unless it has a body.
     pub fn new(request: Request, peer: SocketAddr) -> Self {
         if body::is_announced(&request) {
             Self::WithBody(request, peer)
@@ -72,12 +75,12 @@ impl Incoming {
         }
     }
 
-    /// Whether a body is to be drained first.
+    /// Whether a body must be drained first.
     pub fn has_body(&self) -> bool {
         matches!(self, Self::WithBody(..))
     }
 
-    /// What it takes of the heap while it waits, roughly.
+    /// The estimated number of bytes of the heap that it takes while it waits.
     pub fn heap_bytes(&self) -> usize {
         REQUEST_BYTES
             + match self {
@@ -123,14 +126,14 @@ impl Exchange {
         exchange
     }
 
-    /// The connection, behind tiny_http's small buffer: must be flushed.
+    /// The writer for the answer. It has tiny_http's small buffer, so it must be flushed.
     pub fn writer(&mut self) -> &mut dyn Write {
         &mut self.response_writer
     }
 }
 
-/// Whether tiny_http closes the connection by itself once this request is answered: it looks at the
-/// first Connection field only, for these words.
+/// Whether tiny_http closes the connection by itself after this request. It looks for these words in the first
+/// `Connection` field only.
 fn engine_closes_after(request: &Request) -> bool {
     let first = request.headers().iter().find(|line| line.field.equiv("Connection"));
     match first {

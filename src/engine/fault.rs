@@ -1,32 +1,32 @@
-//! What can be wrong with a request as such, whatever it asks for. tiny_http lets all of this pass.
+//! Errors in a request that do not depend on its target. tiny_http lets all of these requests pass.
 
 use tiny_http::Request;
 
 use crate::http::syntax;
 
-/// More header lines than any client sends.
+/// The maximum number of header lines. Clients send far fewer.
 const HEADER_LINES_MOST: usize = 100;
-/// And more bytes of them, with the target.
+/// The maximum length of the target and all header lines, in bytes.
 pub const HEAD_MOST_BYTES: usize = 64 * 1024;
 
-/// Why a request gets an answer that no route knows, and then a closed connection.
+/// An error in a request. The answer is the status and a line of text, and the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Its status code.
+    /// The status code.
     pub status: u16,
-    /// Its one line of text.
+    /// The reason, as one line of text.
     pub why: &'static str,
-    /// The engine has sent the head; the line and the end of the connection are what is left.
+    /// Whether the engine has already sent the head of the answer, so that only the text is left.
     pub head_is_sent: bool,
 }
 
 impl Fault {
-    /// A fault whose answer has not begun.
+    /// Creates a fault whose answer has not begun.
     pub const fn new(status: u16, why: &'static str) -> Self {
         Self { status, why, head_is_sent: false }
     }
 
-    /// What is wrong with a request's head, if anything is.
+    /// The first error in the head of a request, if there is one.
     pub fn of(request: &Request) -> Option<Self> {
         let lines = request.headers();
         let fault = |status, why| Some(Self::new(status, why));
@@ -48,7 +48,7 @@ impl Fault {
     }
 }
 
-/// Bytes of a request's target and header lines.
+/// The length of a request's target and header lines, in bytes.
 pub fn head_bytes(request: &Request) -> usize {
     let line = |line: &tiny_http::Header| line.field.as_str().len() + line.value.len();
     request.url().len() + request.headers().iter().map(line).sum::<usize>()

@@ -1,4 +1,4 @@
-//! The beginning and the end of an exchange: what both do to its connection.
+//! The start and the end of an exchange, and what both do to its connection.
 
 use std::io::{self, Read, Write};
 use std::mem::{self, ManuallyDrop};
@@ -16,22 +16,25 @@ use super::exchange::{End, Exchange, Incoming};
 use super::response_writer::Stream;
 use super::table;
 
-/// How long, and how much, a refused client that still sends is read for a last time: a socket that is closed with
-/// unread bytes resets the connection, and takes the answer with it.
+/// How long a connection lingers. Meanwhile, what the client still sends is read and discarded. If the socket were
+/// closed with unread bytes, the connection would be reset, and a refused client could lose its answer. This is also
+/// how long tiny_http may take to close a connection after its last answer.
 pub const LINGER_FOR: Duration = Duration::from_secs(1);
+/// The maximum number of bytes that are discarded meanwhile.
 const LINGER_MOST_BYTES: usize = 64 << 20;
 
 impl Incoming {
-    /// The request, to be answered on this connection. `timeout`: for a body to be read away, and for a client
-    /// that takes nothing of its answer.
+    /// Prepares a request to be answered on this connection, and drains its body.
+    ///
+    /// `timeout` is how long the body may take, and how long the client may take nothing of its answer.
     pub fn begin(self, id: Id, connection: u64, timeout: Option<Duration>) -> Exchange {
         let mut exchange = match self {
             Self::Ready(exchange) => exchange,
             Self::WithBody(mut request, peer) => {
                 let drained = body::drain(&mut request, timeout);
                 if drained.fault.is_some() {
-                    // Before the client has an answer and leaves. Where too much is left, its streams cannot be
-                    // dropped, only closed.
+                    // The handles are recorded before the answer, because the client may disconnect after it. An
+                    // undroppable body needs both of them: they are closed, because the stream cannot be dropped.
                     table::wait_for_handles(id, drained.unread == Unread::Undroppable);
                 }
                 Exchange::new(request, peer, &drained)
@@ -49,8 +52,10 @@ impl Incoming {
         exchange
     }
 
-    /// Lets go of a request that is not to be answered. Its connection has been shut down, so nothing waits for
-    /// its client.
+    /// Discards a request that is not to be answered.
+    ///
+    /// This does not wait for the client, because the connection has been shut down. If the table was full when the
+    /// request came, the next sweep shuts the connection down.
     pub fn discard(self, id: Option<Id>) {
         match self {
             Self::WithBody(request, _) if body::is_undroppable(&request) => {
@@ -62,7 +67,7 @@ impl Incoming {
 }
 
 impl Exchange {
-    /// The answer ends with the connection, whatever the client asked for.
+    /// Closes the connection after the answer, whatever the client asked for.
     pub fn closes_when_done(&mut self) {
         self.persistence = Persistence::Closes;
         if self.end == End::Open {
@@ -71,7 +76,8 @@ impl Exchange {
         }
     }
 
-    /// Before the answer: a client that has got it may leave, and use its port again at once.
+    /// Waits until a handle is recorded, if the engine will have to close the connection. This is done before the
+    /// answer, because after it the client may disconnect and use its port for a new connection at once.
     fn prepare_close(&self) {
         if self.end == End::Closed
             && let Some(id) = self.id
@@ -80,13 +86,14 @@ impl Exchange {
         }
     }
 
-    /// Lets go of the connection, for its next request or for good. `outcome`: how the answer ended.
+    /// Ends the exchange. The connection stays open for its next request, or is closed. `outcome` is how the answer
+    /// ended.
     pub fn finish(mut self, outcome: Outcome) -> End {
         match outcome {
             Outcome::ClientClosed => self.end = End::BrokenOff,
             Outcome::TimedOut | Outcome::Short | Outcome::Stopped | Outcome::Failed => {
                 self.end = End::BrokenOff;
-                // The client may still be there, so the connection must be known, to be shut down.
+                // The client may still be connected. The connection can be shut down only if a handle is recorded.
                 self.id.inspect(|&id| {
                     table::wait_for_handles(id, false);
                 });
@@ -97,10 +104,11 @@ impl Exchange {
             self.end = End::BrokenOff;
         }
         match self.end {
-            // Before the drop of the writer, which would try to send what is left in tiny_http's buffer.
+            // The connection is shut down before the writer is dropped, because that drop would try to send what is
+            // left in tiny_http's buffer.
             End::BrokenOff => self.hang_up(HangUp::Both),
             End::Closed => self.hang_up(HangUp::Sending),
-            // tiny_http would close it only after the last read.
+            // tiny_http would close it only after the connection has lingered.
             End::Open | End::Gone if self.response_writer.will_linger() => self.hang_up(HangUp::Sending),
             End::Open | End::Gone => {}
         }
@@ -117,8 +125,10 @@ impl Exchange {
     }
 }
 
-/// Throws away what a refused client still sends, so that it gets to read its answer; the sweep ends a read that
-/// takes too long. Not inlined: its stack would be part of every viewer's.
+/// Reads and discards what a refused client still sends, so that the client gets its answer. The sweep ends a read
+/// that takes too long.
+///
+/// Not inlined, because its buffer would be part of the stack of every thread that answers.
 #[inline(never)]
 fn linger(mut stream: Stream, may_drop: bool, id: Option<Id>) {
     let start = Instant::now();
@@ -129,10 +139,10 @@ fn linger(mut stream: Stream, may_drop: bool, id: Option<Id>) {
     if may_drop {
         discard_input(&mut *stream, start);
         table::lock().hang_up(id, HangUp::Both);
-        // What is left of the body is read by this, until the hang-up.
+        // The drop reads the rest of the body. It does not wait, because the connection is shut down.
         drop(ManuallyDrop::into_inner(stream));
     } else {
-        // Not through the stream, whose end would drop the reader.
+        // The stream itself is not read: at the end of the input it would drop the body's reader.
         if table::wait_for_handles(id, true) {
             discard_input(&mut SocketReader(id), start);
         }
@@ -151,7 +161,7 @@ fn discard_input(from: &mut impl Read, start: Instant) {
     }
 }
 
-/// The socket of a connection whose streams are ours alone, so that its handles stay what they are.
+/// Reads from the socket of a connection whose stream is leaked. Nobody else closes its handles.
 struct SocketReader(Id);
 
 impl Read for SocketReader {
@@ -161,14 +171,14 @@ impl Read for SocketReader {
     }
 }
 
-/// Closes the two handles of a stream that was leaked, which nobody else uses.
+/// Closes the two handles of a leaked stream, which nobody else uses.
 fn close_leaked(id: Id) {
     let mut table = table::lock();
     table.hang_up(id, HangUp::Both);
     table.close_handles(id);
 }
 
-/// Lets go of a request that nobody answers and whose body's reader must not be dropped.
+/// Discards a request without dropping its body's reader: leaks its stream, and closes the handles of the connection.
 pub fn leak_request(request: Request, id: Option<Id>) {
     mem::forget(request.upgrade("HTTP/1.1", Response::empty(400)));
     if let Some(id) = id {

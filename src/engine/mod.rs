@@ -1,26 +1,34 @@
-//! The room against tiny_http's weaknesses: between its `Server` and [`Exchange`]s, which the rest of the
-//! program answers without knowing of any of this.
+//! The engine: the connections, and what is done about the weaknesses of tiny_http. It turns the requests of a
+//! tiny_http `Server` into [`Exchange`]s. The rest of the program answers these, and knows nothing of the weaknesses.
 //!
-//! tiny_http 0.12 accepts connections, has a thread for each that reads request heads, and queues the
-//! requests. A thread for each `Server` takes them from there ([`accept`]) and enters them in the [`table`] of living
-//! connections, where they wait ([`queue`]) for a thread that answers ([`workers`]). The [`supervisor`], which never
-//! waits for anybody, keeps the table true by looking at the process's sockets ([`sweep`]).
+//! tiny_http 0.12 accepts connections, reads request heads on a thread for each connection, and puts the requests into
+//! a queue. For each `Server`, a thread takes them from that queue ([`accept`]) and adds them to the [`table`] of open
+//! connections. There they wait ([`queue`]) for a thread that answers ([`workers`]). The [`supervisor`] never waits for
+//! a client. It keeps the table up to date by looking at all sockets of the process ([`sweep`]).
 //!
-//! The weaknesses, by the number that they have in the names of the tests, and the piece against each:
+//! These are the weaknesses, with their numbers in the names of the tests, and the part that deals with each of them:
 //!
-//! | # | Weakness | Piece |
+//! | # | Weakness of tiny_http | Part |
 //! |---|---|---|
-//! | 1 | Nagle's algorithm stays on | [`accept`] |
-//! | 2, 3, 4, 14 | its `respond` chunks, copies, swallows hang-ups, cannot announce a close | [`Exchange::writer`] is raw; heads are ours |
-//! | 5 | connections stuck behind busy threads | [`nudge`] |
+//! | 1 | does not disable Nagle's algorithm | [`accept`] |
+//! | 2, 3, 4, 14 | `respond` uses chunks, copies, hides disconnects, cannot announce a close | [`Exchange::writer`] |
+//! | 5 | connections get stuck behind busy threads | [`nudge`] |
 //! | 6, 7 | the accept loop ends with an error or a panic | [`accept`] |
-//! | 8 | a reset panics a thread, with noise | [`panics`] |
-//! | 9 | no timeouts | [`sweep`], and for sending [`accept`] and [`way_back`] |
-//! | 10 | pipelined requests all at once | [`queue`] |
-//! | 11 | an unread body is allocated when it is dropped | [`body`] |
-//! | 12 | `HTTP/2.0` parks a thread, which is never answered | [`sweep`] hangs up; the thread stays |
-//! | 13 | a head of any length is stored | [`alarm`], [`sweep`] |
-//! | 15 | a backlog of 128 | [`accept`] |
+//! | 8 | a reset makes a thread panic, and prints a message | [`panics`] |
+//! | 9 | has no timeouts | [`sweep`]; for sending, [`accept`] and [`response_writer`] |
+//! | 10 | queues all pipelined requests at once | [`queue`] |
+//! | 11 | allocates an unread body when it drops it | [`body`] |
+//! | 12 | blocks a thread for ever at `HTTP/2.0`, and never answers | [`sweep`], which cannot free the thread |
+//! | 13 | stores a request head of any length | [`alarm`], [`sweep`] |
+//! | 15 | has a backlog of 128 | [`accept`] |
+//!
+//! Terms that are used here:
+//!
+//! * *Handle*: a file descriptor on Unix, a socket handle on Windows. tiny_http has two for each connection.
+//! * *Alarm*: the state in which tiny_http takes too much memory. A client that causes this *floods* the server.
+//! * *Parked*: held by a thread of tiny_http that is blocked for ever (12).
+//! * *Dead*: a socket that is still open, but not connected any more.
+//! * *Late*: a request that came after the end of its connection.
 
 mod accept;
 mod address;
@@ -54,20 +62,21 @@ use workers::Workers;
 pub use exchange::{End, Exchange};
 pub use panics::contain as contain_panic;
 
-/// How long running answers may take to finish once the engine is to stop.
+/// How long answers may still take after a stop signal.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// How often it is looked whether they have.
+/// The time between two checks whether they have ended.
 const STOP_TICK: Duration = Duration::from_millis(10);
 
-/// Accepts connections, and has the requests of each answered, one after the other, on a thread.
+/// Accepts connections, and has their requests answered. Each connection has one thread at a time.
 pub struct Engine {
     supervisor: Supervisor,
 }
 
 impl Engine {
-    /// Starts to accept on `listeners`. `timeout`: how long a client may take for a head or a body, and may
-    /// take nothing of an answer. `answer` is called on a thread of the connection. The calling thread is the one
-    /// that calls [`Engine::run`].
+    /// Starts to accept connections on `listeners`.
+    ///
+    /// `timeout` is how long a client may take for a head or a body, and how long it may take nothing of an answer.
+    /// `answer` is called on the thread of the connection. The thread that calls this must also call [`Engine::run`].
     pub fn start(
         listeners: Vec<TcpListener>,
         timeout: Option<Duration>,
@@ -86,8 +95,8 @@ impl Engine {
         Ok(Self { supervisor: Supervisor::new(acceptors, workers, nudger, timeout) })
     }
 
-    /// Keeps the accept loops alive and the connections moving until `stop_requests` is above 0; then
-    /// stops accepting and waits for running answers, for a while or until it is above 1.
+    /// Runs the supervisor until `stop_requests` is above 0. Then stops accepting, and waits until the running
+    /// answers have ended, [`STOP_PATIENCE`] is over, or `stop_requests` is above 1.
     pub fn run(mut self, stop_requests: impl Fn() -> u32) {
         let supervisor = &mut self.supervisor;
         while stop_requests() == 0 {

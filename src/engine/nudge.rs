@@ -1,7 +1,11 @@
-//! Weakness 5: connections that are stuck. tiny_http's pool gives a new connection to a thread that it
-//! takes for idle; in a burst that thread has another one by then, and the connection waits until some
-//! thread is free, which may be never. It can be seen: bytes came, and nobody receives them. A connection
-//! that is opened and closed at once, a nudge, makes the pool start or wake one more thread, which then takes a stuck one.
+//! Weakness 5: connections that are stuck in tiny_http's thread pool.
+//!
+//! The pool gives a new connection to a thread that it counts as idle. In a burst of connections, that thread may
+//! already have another one. The new connection then waits until some thread is free, which may never happen. Such a
+//! connection can be detected: bytes have arrived, and nobody receives them.
+//!
+//! A nudge is a connection to our own listening socket that is closed at once. It makes the pool start or wake one
+//! more thread, which takes the stuck connection.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::ops::Range;
@@ -16,23 +20,24 @@ use super::connection::State;
 use super::panics;
 use super::table::{self, Table};
 
-/// Nudges given at one time, so that threads have time to start.
+/// The maximum number of nudges that are due for a socket at one time, so that threads have time to start.
 const AT_ONCE: u32 = 8;
-/// A connection whose bytes nobody has received after so many nudges is not stuck: its thread does not read.
+/// A connection is not stuck if nobody has received its bytes after this many checks. It has a thread, which does not
+/// read.
 const UNREAD_CHECKS_MOST: u8 = 32;
-/// A backlog that is full must not hold a nudge up.
+/// The timeout of a nudge. It matters when the backlog is full.
 const CONNECT_PATIENCE: Duration = Duration::from_millis(50);
-/// Sockets that are asked about in one system call.
+/// The number of sockets that are checked in one system call.
 const BATCH: usize = 64;
 
-/// A thread that nudges the listening sockets, since to connect may take a while.
+/// A thread that makes the nudges, because connecting may take a while.
 pub struct Nudger {
     due: Arc<[AtomicU32]>,
     thread: Thread,
 }
 
 impl Nudger {
-    /// A nudger for sockets that listen at these addresses.
+    /// Starts the thread. `listening` are the addresses of the listening sockets.
     pub fn start(listening: Vec<SocketAddr>) -> std::io::Result<Self> {
         let due: Arc<[AtomicU32]> = listening.iter().map(|_| AtomicU32::new(0)).collect();
         let (counts, targets) = (Arc::clone(&due), listening);
@@ -40,7 +45,8 @@ impl Nudger {
             loop {
                 for (count, &target) in counts.iter().zip(&targets) {
                     for _ in 0..count.swap(0, Relaxed) {
-                        // Refused or out of descriptors: then there is nothing to nudge.
+                        // A nudge that fails is not repeated here. If a connection is still stuck, the next check
+                        // causes another one.
                         drop(TcpStream::connect_timeout(&reachable(target), CONNECT_PATIENCE));
                     }
                 }
@@ -51,7 +57,7 @@ impl Nudger {
         Ok(Self { due, thread: thread.thread().clone() })
     }
 
-    /// Looks for connections that are stuck, and nudges their sockets. Whether there are any that may be.
+    /// Finds connections that are stuck, and nudges their sockets. Returns whether any connection may be stuck.
     pub fn nudge_stuck(&self) -> bool {
         let mut may_be_stuck = false;
         let mut slots = {
@@ -68,7 +74,7 @@ impl Nudger {
                 let checks = if is_unread { connection.unread_checks.saturating_add(1) } else { 0 };
                 connection.unread_checks = checks;
                 may_be_stuck |= (1..UNREAD_CHECKS_MOST).contains(&checks);
-                // The first look may have come just before a thread received.
+                // One check is not enough: a thread may be just about to receive the bytes.
                 if (2..UNREAD_CHECKS_MOST).contains(&checks) {
                     self.nudge(connection.listener);
                 }
@@ -85,7 +91,7 @@ impl Nudger {
     }
 }
 
-/// The next connections that had no request yet: each one that had is read by a thread of its own.
+/// The next connections that have had no request. All others already have a thread that reads them.
 fn next_batch(table: &mut Table, slots: &mut Range<u32>) -> [(u32, Handle); BATCH] {
     let mut batch = [(0, Handle::NONE); BATCH];
     let mut count = 0;
@@ -102,7 +108,8 @@ fn next_batch(table: &mut Table, slots: &mut Range<u32>) -> [(u32, Handle); BATC
     batch
 }
 
-/// Where a listener can be reached from here: an unspecified address at the loopback.
+/// The address at which this host can reach a listening socket. For an unspecified address, this is the loopback
+/// address.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {

@@ -1,33 +1,34 @@
-//! Weakness 10: tiny_http queues all the requests that a client pipelines at once. Here they wait on their
-//! connection, which has one thread at a time: a hundred of them cost one body, not a hundred. When the
-//! connection ends, those that still wait are forgotten together.
+//! Weakness 10: tiny_http queues all pipelined requests of a client at once.
+//!
+//! Here the requests wait on their connection, which has one thread at a time. So a hundred requests need the memory
+//! of one body, not of a hundred. When the connection ends, those that still wait are discarded together.
 
 use super::address::{Address, Id};
 use super::connection::{Connection, HangUp, State, Waiting};
 use super::exchange::{End, Incoming};
 use super::table::{self, Table};
 
-/// Requests that wait on one connection may take so much of the heap, some 8,000 short ones. The connection of a
-/// client that pipelines more is hung up, since tiny_http would go on to read them into memory.
+/// The maximum number of bytes of the heap that the waiting requests of one connection may take. This is enough for
+/// some 8,000 short ones. If a client pipelines more, its connection is hung up, because tiny_http would continue to
+/// read requests into memory.
 const WAITING_MOST_BYTES: usize = 8 << 20;
-/// And on all connections together; then those with the most are hung up.
+/// The same for all connections together. Above this, the connection with the most is hung up.
 const ALL_WAITING_MOST_BYTES: usize = 32 << 20;
 
-/// What a thread has to do next.
+/// What a thread does next.
 #[allow(clippy::large_enum_variant, reason = "it is moved from stack to stack, once for each request")]
 pub enum Job {
-    /// Answer a request of this connection, which has this number.
+    /// Answer a request of this connection, which has this number in the trace.
     Answer(Id, u64, Incoming),
-    /// Let go of requests that nobody is to answer, which may wait for what the client sent.
+    /// Discard requests that are not to be answered. This may have to read what the client sent.
     Discard(Option<Id>, Waiting),
 }
 
 impl Table {
-    /// A request came from `client` to a listening socket, through a `Server`. Whether it is for a thread to take,
-    /// for which none is idle.
+    /// Adds a request to its connection. Returns whether another thread is needed for it.
     pub fn enqueue(&mut self, from: Origin, request: Incoming) -> bool {
         let Some(slot) = self.find_or_add(&from) else {
-            // The table is full, so nobody could ever hang up: the request is let go of.
+            // The table is full, so the connection could not be hung up later. Its request is not answered.
             self.rejected.get_or_insert_default().push_back(request);
             return true;
         };
@@ -62,15 +63,16 @@ impl Table {
         }
     }
 
-    /// A request that came after its connection's end is what the client had already sent, or is of a new connection
-    /// of a client that uses its port again at once. The next sweep sees which.
+    /// Notes a late request: one that came after its connection's end. Either the client had already sent it, or it
+    /// is of a new connection from the same client port. The next sweep finds out which.
     fn mark_late(&mut self, slot: u32) {
         self.at(slot).late_in_sweep = self.sweep;
         self.is_urgent = true;
         table::wake_supervisor();
     }
 
-    /// The place of the connection that a request came by.
+    /// The slot of the connection that a request came through. Adds the connection if it is not in the table. Returns
+    /// `None` if the table is full.
     fn find_or_add(&mut self, from: &Origin) -> Option<u32> {
         let Origin { listener, client, local, .. } = *from;
         let is_in_head = |state| matches!(state, State::InHead | State::ReadClosed);
@@ -86,8 +88,10 @@ impl Table {
         }
     }
 
-    /// After a sweep: requests that came when their connection had ended are those of its successor, if that was
-    /// seen, and forgotten else.
+    /// Decides on late requests, in the first sweep that began after they came.
+    ///
+    /// If the old connection is gone and there is a new one from the same client port, the requests are moved to that
+    /// one. Otherwise they are discarded.
     pub fn resolve_late(&mut self, slot: u32) {
         let sweep = self.sweep;
         let connection = self.at(slot);
@@ -113,7 +117,7 @@ impl Table {
         }
     }
 
-    /// What a thread that is idle has to do now.
+    /// The next job for an idle thread.
     pub fn next_job(&mut self) -> Option<Job> {
         if self.rejected.is_some() {
             return Some(Job::Discard(None, self.rejected.take()));
@@ -129,7 +133,7 @@ impl Table {
         self.next_request(slot)
     }
 
-    /// Notes the end of an answer, and says what the thread that gave it has to do next.
+    /// Notes the end of an answer. Returns what the thread does next for the same connection.
     pub fn answered(&mut self, id: Id, end: End) -> Option<Job> {
         let slot = id.slot;
         if end == End::Open && self.at(slot).waiting.is_some() {
@@ -147,14 +151,14 @@ impl Table {
         None
     }
 
-    /// Notes that a thread has let go of requests.
+    /// Notes that a thread has discarded requests.
     pub fn discarded(&mut self, id: Option<Id>) {
         if let Some(connection) = id.and_then(|id| self.get(id)) {
             connection.is_discarding = false;
         }
     }
 
-    /// How many threads could work now.
+    /// The number of jobs that wait for a thread.
     pub fn job_count(&self) -> usize {
         self.ready_count + usize::from(self.rejected.is_some())
     }
@@ -185,7 +189,8 @@ impl Table {
         waiting
     }
 
-    /// Hangs up the connections with the most waiting, as long as it is too much of all together.
+    /// Hangs up the connection with the most waiting requests, if all of them together take too much memory. Each
+    /// sweep calls this once.
     pub fn limit_waiting(&mut self) {
         if self.waiting_bytes > ALL_WAITING_MOST_BYTES
             && let Some(most) = self.slots().max_by_key(|&slot| self.at(slot).waiting_bytes)
@@ -208,14 +213,14 @@ impl Table {
     }
 }
 
-/// By which way a request came.
+/// Where a request came from.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
-    /// Which of the listening sockets.
+    /// The index of the listening socket.
     pub listener: u8,
-    /// Which `Server` on it.
+    /// The generation of the `Server`.
     pub generation: u32,
-    /// The listening socket's address; unknown where that is every address of the host.
+    /// The local address. It is unknown if the listening socket is bound to an unspecified address.
     pub local: Address,
     /// The client's address.
     pub client: Address,

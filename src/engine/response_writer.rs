@@ -1,5 +1,5 @@
-//! The way back to the client: weakness 9, no timeouts, for what is sent; and weakness 11 for the reader of a body
-//! that was not read to its end.
+//! The writer for an answer. It deals with weakness 9 (no timeouts) for what is sent, and with weakness 11 for the
+//! reader of a body that was not read to its end.
 
 use std::io::{self, ErrorKind, Write};
 use std::mem::ManuallyDrop;
@@ -10,19 +10,19 @@ use tiny_http::{ReadWrite, Request, Response};
 use super::body::Unread;
 use super::fault::Fault;
 
-/// The way back to the client.
+/// The writer for an answer.
 pub struct ResponseWriter {
     inner: Inner,
-    /// How long a client may take nothing of its answer.
+    /// How long the client may take nothing of its answer.
     pub timeout: Option<Duration>,
 }
 
-/// Both directions of a connection. It is never dropped by itself, also when something panics.
+/// Both directions of a connection. It is never dropped automatically, not even when a thread panics.
 pub type Stream = ManuallyDrop<Box<dyn ReadWrite + Send>>;
 
 enum Inner {
     Writer(Box<dyn Write + Send>),
-    /// With the reader of what is left of a body; see [`Left`].
+    /// Includes the reader of the unread part of a body. See [`Unread`].
     Stream {
         stream: Stream,
         may_drop: bool,
@@ -30,8 +30,10 @@ enum Inner {
 }
 
 impl ResponseWriter {
-    /// `Request::into_writer` drops the body's reader. Only `Request::upgrade` hands out both, and insists on
-    /// sending a head, so that is the answer's own.
+    /// Takes the writer out of a request.
+    ///
+    /// `Request::into_writer` drops the body's reader. Only `Request::upgrade` returns both, but it always sends a
+    /// head. So this head is the one of the refusal.
     pub fn new(request: Request, unread: Unread, fault: &mut Option<Fault>) -> Self {
         let inner = match (unread, fault) {
             (Unread::Droppable | Unread::Undroppable, Some(fault)) => {
@@ -44,12 +46,12 @@ impl ResponseWriter {
         Self { inner, timeout: None }
     }
 
-    /// Whether the client is read from for a last time after the answer.
+    /// Whether the connection lingers after the answer.
     pub fn will_linger(&self) -> bool {
         matches!(self.inner, Inner::Stream { .. })
     }
 
-    /// The stream, if the client is read from for a last time, and whether its reader may be dropped.
+    /// The stream, if the connection lingers, and whether it may be dropped.
     pub fn into_stream(self) -> Option<(Stream, bool)> {
         match self.inner {
             Inner::Writer(_) => None,
@@ -64,9 +66,10 @@ impl ResponseWriter {
         }
     }
 
-    /// A call that has sent a part of its bytes before the socket's send timeout says how many, and one that has sent
-    /// nothing is repeated until the timeout is over. So a client that stalls is noticed after the timeout and a few
-    /// slices of it.
+    /// Repeats a call that has sent nothing before the socket's send timeout, until the whole timeout is over.
+    ///
+    /// A call that has sent a part of its bytes returns their number instead. So a client that stalls is detected
+    /// after the timeout and a few times the send timeout.
     fn retry_timeouts<T>(&mut self, call: impl Fn(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
         let start = Instant::now();
         loop {
@@ -77,7 +80,8 @@ impl ResponseWriter {
         }
     }
 
-    /// On Windows a socket must not be used after a send timeout, which is the whole timeout there.
+    /// Whether to repeat a call. On Windows, a socket must not be used after a send timeout, so there the send
+    /// timeout is the whole timeout.
     fn may_retry(&self, start: Instant) -> bool {
         !cfg!(windows)
             && self.timeout.is_none_or(|timeout| start.elapsed() + send_slice(timeout) / 2 < timeout)
@@ -94,8 +98,8 @@ impl Write for ResponseWriter {
     }
 }
 
-/// The send timeout of a socket: a part of the whole one, since the kernel takes bytes for some time after a client
-/// has stopped to read, and each time the clock starts anew.
+/// The send timeout of a socket, which is a part of `timeout`. After a client has stopped reading, the kernel still
+/// takes bytes for a while, and each time the timeout starts again.
 pub fn send_slice(timeout: Duration) -> Duration {
     if cfg!(windows) { timeout } else { timeout / 8 }
 }

@@ -1,5 +1,4 @@
-//! The supervisor: the one thread that looks after everything that no request's thread can see to. It never waits for
-//! a client.
+//! The supervisor: the thread for all work that belongs to no single request. It never waits for a client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,23 +14,26 @@ use super::sweep::{self, Listener, SweepInput, SweepResult};
 use super::table;
 use super::workers::Workers;
 
-/// How often the supervisor looks at a few figures while nothing happens. A first request wakes it, and tiny_http
-/// when it holds too much.
+/// The time between two ticks of the supervisor when nothing happens. It is woken earlier by the first request of a
+/// connection, and when tiny_http takes too much memory.
 pub const IDLE_TICK: Duration = Duration::from_millis(250);
-/// How often it looks while something happens, and when something urgent was found.
+/// The time between two ticks when something happens.
 pub const TICK: Duration = Duration::from_millis(20);
+/// The time between two ticks when something urgent was found.
 const URGENT_TICK: Duration = Duration::from_millis(5);
-/// The rough cost of a sweep for each open handle. It is not measured each time: on a busy machine that would count
-/// the time of others.
+/// The estimated time that a sweep takes for each open handle. It is not measured, because on a busy machine that
+/// would include the time of other programs.
 const HANDLE_COST: Duration = Duration::from_micros(1);
-/// Sweeps take at most this part of one processor, and this part when they are urgent.
+/// The time between two sweeps is at least this many times the estimated time that a sweep takes. So sweeps take at
+/// most 1/50 of one processor.
 const SHARE: u32 = 50;
+/// The same for urgent sweeps, and for sweeps when descriptors are short: 1/8.
 const URGENT_SHARE: u32 = 8;
-/// Descriptors that must be left for a new accept loop, which would else end at once: two for each connection, and
-/// one for the file.
+/// Descriptors are short if fewer than this are free. A new accept loop would then soon end, because each connection
+/// needs two descriptors, and its answer one more for the file.
 const SPARE_DESCRIPTORS: u64 = 24;
 
-/// What the supervisor looks after, and what it remembers from one tick to the next.
+/// What the supervisor works on, and what it keeps between two ticks.
 pub struct Supervisor {
     acceptors: Vec<Acceptor>,
     listeners: Vec<Listener>,
@@ -39,16 +41,16 @@ pub struct Supervisor {
     nudger: Nudger,
     timeout: Option<Duration>,
     alarm: Alarm,
-    /// How often the heap had moved when the last sweep began.
+    /// The value of [`heap::moves`] when the last sweep began.
     heap_moves: usize,
-    /// What that sweep saw.
+    /// The result of that sweep.
     last_sweep: SweepResult,
-    /// When it ended.
+    /// When that sweep ended.
     swept_at: Instant,
 }
 
 impl Supervisor {
-    /// A supervisor of these. `timeout`: how long a client may take for a head or a body.
+    /// Creates a supervisor. `timeout` is how long a client may take for a head or a body.
     pub fn new(
         acceptors: Vec<Acceptor>,
         workers: Arc<Workers>,
@@ -69,14 +71,14 @@ impl Supervisor {
         }
     }
 
-    /// Accepts nobody any more. Clients that have not sent a request by now are hung up.
+    /// Stops accepting connections. Clients that have not sent a whole request by now are hung up.
     pub fn stop_accepting(&mut self) {
         self.acceptors.clear();
         self.timeout = Some(Duration::ZERO);
     }
 
-    /// Looks at what has happened; how long to wait for the next time. With nothing to do, that is a few atomics and
-    /// two system calls for each listening socket.
+    /// Does all that is due, and returns the time until the next tick. If nothing is due, this takes some atomic
+    /// operations, and two system calls for each listening socket.
     pub fn tick(&mut self) -> Duration {
         let heap_moves = heap::moves();
         let are_descriptors_short = self.descriptors_are_short();
@@ -106,7 +108,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether the last sweep is so long ago that another one takes no more than its share.
+    /// Whether another sweep would stay within its share of the processor.
     fn may_sweep(&self, is_urgent: bool) -> bool {
         let share = if is_urgent { URGENT_SHARE } else { SHARE };
         self.swept_at.elapsed() >= HANDLE_COST * self.last_sweep.open_handles as u32 * share

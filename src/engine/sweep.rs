@@ -1,9 +1,9 @@
-//! The sweep: weaknesses 9, 12 and 13, and what the [`table`] cannot know by itself.
+//! The sweep: weaknesses 9, 12 and 13, and what the [`table`] does not learn from requests.
 //!
-//! tiny_http tells neither when a connection begins nor when it ends, has no deadlines, and stores a head of any
-//! length. So the sweep looks at all handles of the process: it enters new connections, takes out those that
-//! have ended, and shuts down those whose deadline is over. A deadline is of a whole step (a head, a body, a last
-//! read), not of a byte.
+//! tiny_http does not tell when a connection begins or ends. It has no deadlines, and stores a head of any length. So
+//! the sweep looks at all handles of the process. It adds new connections to the table, removes those that have
+//! ended, and shuts down those whose deadline has passed. A deadline is for a whole step (a head, a body, a lingering
+//! close), not for a single read.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,47 +15,52 @@ use super::connection::{Connection, HangUp, State, now};
 use super::lifecycle::LINGER_FOR;
 use super::table::{self, Table};
 
-/// In alarm, a head may take this long where the system does not tell who sends how much. Closing an idle connection
-/// is legal (RFC 9112 9.5).
+/// The timeout for a head or a body in an alarm, on systems that do not tell how much a client has sent. An idle
+/// connection may be closed at any time (RFC 9112 9.5).
 const HEAD_IN_ALARM: Duration = Duration::from_millis(100);
-/// And this long when descriptors are short.
+/// The timeout for a head when descriptors are short, unless the usual one is shorter.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
-/// Between the two sides of a connection in its head, so that a head which was complete is still answered.
+/// The time between shutting down the receiving side and both sides of a connection in its head. Meanwhile, a head
+/// that was complete can still be answered.
 const READ_CLOSED_FOR: Duration = Duration::from_millis(4);
-/// A connection that tiny_http has not closed this long after it was shut down, and in so many sweeps, is held
-/// by a thread that can never run on.
+/// If tiny_http has not closed a connection this long after it was shut down, and in this many sweeps, it is parked:
+/// it is held by a thread that is blocked for ever.
 pub const PARKED_AFTER: Duration = Duration::from_secs(1);
+/// See [`PARKED_AFTER`].
 const PARKED_AFTER_SWEEPS: u64 = 20;
 
-/// What the sweep is to do, beside looking.
+/// What the sweep needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct SweepInput {
     /// How long a head or a body may take.
     pub timeout: Option<Duration>,
-    /// tiny_http holds more memory than it may.
+    /// Whether the alarm is raised: tiny_http holds more memory than it may.
     pub is_alarm: bool,
-    /// Few descriptors are left.
+    /// Whether few descriptors are left.
     pub are_descriptors_short: bool,
-    /// When all requests that tiny_http had read were last known to have been taken from it.
+    /// All requests that tiny_http had read before this time have been taken from its queues.
     pub queues_empty_at: Duration,
 }
 
-/// What the sweep saw.
+/// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SweepResult {
-    /// How many handles are open.
+    /// The number of open handles.
     pub open_handles: u64,
-    /// Whether it found somebody who floods, in alarm.
+    /// Whether the alarm is raised and a client floods. Always `false` on systems that do not tell how much a client
+    /// has sent.
     pub found_flood: bool,
-    /// When the next deadline is over.
+    /// The earliest deadline.
     pub next_due: Option<Duration>,
-    /// As in [`Table`].
+    /// See [`Table::dead_locals`].
     dead_locals: [Option<Address>; 2],
 }
 
 impl SweepResult {
-    /// Notes a socket that may be one of ours whose client is gone. It does not tell by which client it came, but
-    /// the address of this host that it came to. A socket that listens at every address tells none.
+    /// Notes the local address of a handle, if it seems to be a dead socket: one that a listening socket accepted,
+    /// and that is not connected any more. The client's address of such a socket is unknown.
+    ///
+    /// The listening socket itself is not meant. Its local address is unspecified.
     fn note_dead(&mut self, handle: Handle, listeners: &[Listener]) {
         let is_dead =
             |local: &SocketAddr| !local.ip().is_unspecified() && listener_of(*local, listeners).is_some();
@@ -68,7 +73,7 @@ impl SweepResult {
     }
 }
 
-/// Looks at every handle and every connection. `listeners`: what each listening socket is bound to.
+/// Looks at every handle and every connection. `listeners` are the listening sockets.
 pub fn sweep(listeners: &[Listener], input: SweepInput) -> SweepResult {
     {
         let mut table = table::lock();
@@ -106,7 +111,7 @@ pub fn sweep(listeners: &[Listener], input: SweepInput) -> SweepResult {
     result
 }
 
-/// A listening socket, as the sweep has to know it.
+/// What the sweep needs to know of a listening socket.
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
     bound: SocketAddr,
@@ -114,25 +119,27 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Of this handle.
+    /// Describes the listening socket with this handle.
     pub fn new(handle: Handle, bound: SocketAddr) -> Self {
         Self { bound, identity: handle.identity() }
     }
 
-    /// Whether a socket with this address came from it.
+    /// Whether a socket with this local address was accepted by it.
     fn accepted(&self, local: SocketAddr) -> bool {
         local.port() == self.bound.port()
             && (self.bound.ip().is_unspecified() || local.ip() == self.bound.ip())
     }
 }
 
+/// The index of the listening socket that accepted a socket with this local address.
 fn listener_of(local: SocketAddr, listeners: &[Listener]) -> Option<u8> {
     listeners.iter().position(|listener| listener.accepted(local)).map(|nth| nth as u8)
 }
 
-/// A connected socket: one that is known, the other handle of such a one, or a new one.
+/// Records the handle of a connected socket. It is already recorded, or it is the second handle of a recorded
+/// connection, or the connection is new.
 fn record_connected(handle: Handle, client: Address, listeners: &[Listener]) {
-    // The same client may have got the same handle anew, for another connection.
+    // The identity differs if the same client address has a new connection with the same handle.
     let identity = handle.identity();
     let mut table = table::lock();
     let sweep = table.sweep;
@@ -155,7 +162,7 @@ fn record_connected(handle: Handle, client: Address, listeners: &[Listener]) {
             table.at(slot).has_fixed_local = has_fixed_local;
             table.record_handle(slot, handle, local, identity);
         }
-        // No room: nobody could ever hang up on it later.
+        // The table is full, so the connection could not be hung up later. It is shut down now.
         None => {
             let client_is_same =
                 |peer: std::io::Result<SocketAddr>| peer.is_ok_and(|peer| client == peer.into());
@@ -168,8 +175,8 @@ fn record_connected(handle: Handle, client: Address, listeners: &[Listener]) {
     }
 }
 
-/// A socket of ours whose connection is gone. It is told by its identity alone, so it is entered under an address
-/// that is made of that.
+/// Records the handle of a dead socket, so that it can be closed. The client's address is unknown, so the key of this
+/// connection is made from the socket's identity.
 fn record_dead(handle: Handle, listeners: &[Listener]) {
     let identity = handle.identity();
     let is_dead = |local: &SocketAddr| {
@@ -198,7 +205,8 @@ fn record_dead(handle: Handle, listeners: &[Listener]) {
     }
 }
 
-/// Sees to one connection: its end, and its deadline. When that is over, if there is one.
+/// Removes a connection that has ended, and acts on one whose deadline has passed. Returns its deadline, if it has
+/// one.
 fn check_connection(table: &mut Table, slot: u32, input: &SweepInput) -> Option<Duration> {
     let sweep = table.sweep;
     table.resolve_late(slot);
@@ -224,7 +232,7 @@ fn check_connection(table: &mut Table, slot: u32, input: &SweepInput) -> Option<
     if now() < due {
         return Some(due);
     }
-    // Elsewhere than on Linux, bytes that were received are lost with the side that receives.
+    // On other systems than Linux, bytes that were received are discarded when the receiving side is shut down.
     let may_close_read =
         cfg!(any(target_os = "linux", target_os = "android")) || input.queues_empty_at >= due;
     match connection.state {

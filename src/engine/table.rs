@@ -1,10 +1,9 @@
-//! The table of living connections: the engine's one truth about who is connected, in which state, since
-//! when, and with what waiting.
+//! The table of open connections, with the state of each one and the requests that wait on it.
 //!
-//! tiny_http tells only the client's address of a request. Connections are told apart by both addresses: the
-//! listening socket is known when a request comes, and the [`sweep`](super::sweep) adds the local address
-//! and the handles. The table has a fixed place outside the heap, and every look-up goes through
-//! a hash of the client's address, so that its cost does not grow with the number of connections.
+//! A request tells only the client's address and the listening socket, but one client port may be connected to
+//! several local addresses. So the [`sweep`](super::sweep) adds the local address and the handles. The table is
+//! static, so it takes nothing of the heap. A look-up uses a hash of the client's address, so its time does not
+//! depend on the number of connections.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,29 +15,29 @@ use crate::platform::Handle;
 use super::address::{Address, Id};
 use super::connection::{Connection, HangUp, State, Waiting, now};
 
-/// Connections that the table has room for. Linux has 32,768 threads by default, and each takes at least one.
+/// The maximum number of connections. By default, Linux allows 32,768 threads, and each connection has at least one.
 const CONNECTIONS_MOST: usize = 1 << 15;
 
-/// How long a thread waits for the sweep to see a connection.
+/// The timeout of [`wait_for_handles`].
 const HANDLE_WAIT_MOST: Duration = Duration::from_secs(1);
 
 static TABLE: Mutex<Table> = Mutex::new(Table::new());
 
-/// The table. Whoever has it must not block: every connection waits for it.
+/// Locks the table. The caller must not block meanwhile, because all connections need the table.
 pub fn lock() -> MutexGuard<'static, Table> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread that sweeps.
+/// The supervisor's thread.
 pub static SUPERVISOR: OnceLock<Thread> = OnceLock::new();
 
-/// Has it look at what has happened now, if it rests.
+/// Ends the supervisor's pause, unless that is a short one.
 pub fn wake_supervisor() {
     SUPERVISOR.get().inspect(|supervisor| supervisor.unpark());
 }
 
-/// Waits until the sweep has seen both handles of a connection, or at least one, so that it can be acted on; for
-/// a while at most, since it never sees a client that has gone before. Whether it has.
+/// Waits until the sweep has recorded a handle of the connection, or both of them. Returns whether it can be acted
+/// on: `false` if no sweep sees it in time, or if both are needed and may be of another connection.
 pub fn wait_for_handles(id: Id, needs_both: bool) -> bool {
     let sweep_at_start = lock().sweep;
     let start = Instant::now();
@@ -47,7 +46,7 @@ pub fn wait_for_handles(id: Id, needs_both: bool) -> bool {
             let mut table = lock();
             let sweep_ended = table.sweep_ended;
             let Some(connection) = table.get(id) else { return false };
-            // A request does not tell which address of this host it came to: there may be a second connection.
+            // Only a whole sweep finds a second connection from the same client port, to another local address.
             let others_are_known = connection.has_fixed_local || sweep_ended > sweep_at_start;
             let is_recorded =
                 if needs_both { connection.has_both_handles() } else { connection.has_handle() };
@@ -57,7 +56,7 @@ pub fn wait_for_handles(id: Id, needs_both: bool) -> bool {
                 table.at(id.slot).may_close_handles |= needs_both && is_unambiguous;
                 return is_unambiguous || !needs_both;
             }
-            // A whole sweep did not see it.
+            // A whole sweep has not seen the connection.
             if sweep_ended > sweep_at_start {
                 return false;
             }
@@ -74,38 +73,39 @@ pub fn wait_for_handles(id: Id, needs_both: bool) -> bool {
 /// All connections.
 pub struct Table {
     connections: [Connection; CONNECTIONS_MOST],
-    /// The first connection of each hash, as its place plus 1.
+    /// The first connection in each hash bucket, as its slot plus 1.
     buckets: [u32; CONNECTIONS_MOST],
-    /// The places from here on were never used.
+    /// The number of slots that were ever used.
     used: u32,
-    /// The first free place among those that were used, plus 1.
+    /// The first of these slots that is free, plus 1.
     free: u32,
-    /// Connections that wait for a thread, linked by `next_ready`: the first and the last, plus 1.
+    /// The first and the last connection that wait for a thread, as their slots plus 1. They are linked by
+    /// `next_ready`.
     pub ready: (u32, u32),
-    /// How many those are.
+    /// The number of connections that wait for a thread.
     pub ready_count: usize,
-    /// Living connections.
+    /// The number of connections.
     pub living: usize,
-    /// Those that had no request yet.
+    /// The number of connections that have had no request.
     pub awaiting_first: usize,
-    /// Those for which a thread works.
+    /// The number of connections for which [`Connection::is_busy`] is true.
     pub busy: usize,
-    /// Bytes of all requests that wait.
+    /// The number of bytes of the heap that all waiting requests take.
     pub waiting_bytes: usize,
-    /// Threads that wait for work, or are about to.
+    /// The number of threads that wait for a job, or are about to.
     pub idle_threads: usize,
     /// The number of the sweep that began last.
     pub sweep: u64,
-    /// And of the one that ended last.
+    /// The number of the sweep that ended last.
     pub sweep_ended: u64,
-    /// A thread waits for a sweep.
+    /// Whether the next sweep is urgent.
     pub is_urgent: bool,
-    /// Addresses of this host with dead sockets, in the sweep that ended last: two stand for any number.
+    /// Local addresses of dead sockets in the last sweep. Two different ones are enough for `is_ambiguous`.
     pub dead_locals: [Option<Address>; 2],
     last_serial: u64,
-    /// The number that was given last.
+    /// The number that the last connection got for the trace.
     pub last_number: u64,
-    /// Requests that came when the table was full.
+    /// Requests that came when the table was full. They are discarded.
     pub rejected: Waiting,
 }
 
@@ -133,32 +133,32 @@ impl Table {
         }
     }
 
-    /// The number of the last connection that was entered.
+    /// The serial number of the newest connection.
     pub fn last_serial(&self) -> u64 {
         self.last_serial
     }
 
-    /// All places that may have a connection.
+    /// All slots that may have a connection.
     pub fn slots(&self) -> std::ops::Range<u32> {
         0..self.used
     }
 
-    /// What is in a place.
+    /// The connection in a slot.
     pub fn at(&mut self, slot: u32) -> &mut Connection {
         &mut self.connections[slot as usize]
     }
 
-    /// The name of what is in a place.
+    /// The `Id` of the connection in a slot.
     pub fn id(&self, slot: u32) -> Id {
         Id { slot, serial: self.connections[slot as usize].serial }
     }
 
-    /// The connection, as long as it lives.
+    /// The connection, if it is still in the table.
     pub fn get(&mut self, id: Id) -> Option<&mut Connection> {
         Some(self.at(id.slot)).filter(|connection| connection.serial == id.serial)
     }
 
-    /// Enters a connection; `None`: there is no room.
+    /// Adds a connection. Returns its slot, or `None` if the table is full.
     pub fn add(&mut self, listener: u8, client: Address, local: Address) -> Option<u32> {
         let slot = match self.free.checked_sub(1) {
             Some(slot) => {
@@ -191,7 +191,7 @@ impl Table {
         Some(slot)
     }
 
-    /// Takes a connection out, for which no thread works and which has no request.
+    /// Removes a connection. No thread may work for it, and it must have no requests.
     pub fn remove(&mut self, slot: u32) {
         let bucket = bucket_of(self.at(slot).client);
         let &mut Connection { next_in_bucket: next, number, .. } = self.at(slot);
@@ -211,7 +211,7 @@ impl Table {
         self.awaiting_first -= usize::from(number == 0);
     }
 
-    /// The first connection with this client's address that fits.
+    /// The first connection of this client for which `fits` is true.
     pub fn find(&mut self, client: Address, fits: impl Fn(&Connection) -> bool) -> Option<u32> {
         let mut link = self.buckets[bucket_of(client)];
         while let Some(slot) = link.checked_sub(1) {
@@ -224,7 +224,7 @@ impl Table {
         None
     }
 
-    /// The sweep saw a handle that is of this connection.
+    /// Records a handle of a connection.
     pub fn record_handle(&mut self, slot: u32, handle: Handle, local: Address, identity: u64) {
         let sweep = self.sweep;
         let connection = self.at(slot);
@@ -235,7 +235,7 @@ impl Table {
         connection.handles[index] = handle;
     }
 
-    /// Takes a connection out that has no request and for which no thread works; whether it was one.
+    /// Removes a connection if no thread works for it and it has no requests. Returns whether it was removed.
     pub fn remove_if_unused(&mut self, slot: u32) -> bool {
         let connection = self.at(slot);
         let removes = !connection.has_requests() && connection.state != State::Free;
@@ -245,16 +245,15 @@ impl Table {
         removes
     }
 
-    /// Closes the handles of a connection whose streams were leaked, so that nobody else uses them; not where
-    /// [`wait_until_met`] could not tell which connection of its client that is.
+    /// Closes the handles of a connection whose stream was leaked, if [`wait_for_handles`] has confirmed them.
     pub fn close_handles(&mut self, id: Id) {
         if let Some(connection) = self.get(id).filter(|connection| connection.may_close_handles) {
             connection.close_handles();
         }
     }
 
-    /// Whether the request may have come by another connection: its client has one from the same port, or there is
-    /// a dead socket at another address of this host, which does not tell its client any more.
+    /// Whether the current request may be of another connection: one from the same client port, or a dead socket with
+    /// another local address, whose client is unknown.
     fn is_ambiguous(&mut self, id: Id) -> bool {
         let &mut Connection { client, listener, identity, local, has_fixed_local, .. } = self.at(id.slot);
         let dead = self.dead_locals.into_iter().flatten();
@@ -263,8 +262,8 @@ impl Table {
             || self.find(client, |c| c.listener == listener && c.identity != identity).is_some()
     }
 
-    /// Closes the handles of a connection that is held by a thread which can never run on: it was shut down both
-    /// ways long ago, its bytes were read, so that it has left tiny_http's pool, and no request of it is held.
+    /// Closes the handles of a parked connection, unless a request may be of it. Only a handle whose bytes were read
+    /// is closed, because the connection has then left tiny_http's pool.
     pub fn close_parked(&mut self, slot: u32) {
         let identity = self.at(slot).identity;
         let mut all = self.connections[..self.used as usize].iter();
@@ -274,8 +273,8 @@ impl Table {
         self.at(slot).close_parked();
     }
 
-    /// Shuts a connection down whose request asks for it. Where one client's address and port is connected to
-    /// two addresses of this host, a request does not tell by which, so all of these are shut down.
+    /// Shuts down a connection. If the same client port is connected to several local addresses, a request does not
+    /// tell which connection it came through. Then all of them are shut down.
     pub fn hang_up(&mut self, id: Id, how: HangUp) {
         let Some(&mut Connection { client, listener, .. }) = self.get(id) else { return };
         let mut link = self.buckets[bucket_of(client)];
@@ -291,7 +290,7 @@ impl Table {
 }
 
 fn bucket_of(client: Address) -> usize {
-    /// Random, so that no client can choose addresses that share a bucket.
+    /// The hash has a random key, so that clients cannot choose addresses that share a bucket.
     static HASH: OnceLock<RandomState> = OnceLock::new();
     HASH.get_or_init(RandomState::new).hash_one(client) as usize % CONNECTIONS_MOST
 }

@@ -8,7 +8,7 @@ fn address(text: &str) -> Address {
     text.parse::<SocketAddr>().unwrap().into()
 }
 
-/// A client's end of a connection, and the handle of the server's.
+/// The client's socket, the accepted socket, and the handle of the accepted socket.
 fn connected(listener: &TcpListener) -> (TcpStream, TcpStream, Handle) {
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (accepted, peer) = listener.accept().unwrap();
@@ -29,7 +29,7 @@ fn wall_20_a_hang_up_acts_on_its_own_connection_only() {
         handles: [strangers_handle, Handle::NONE],
         ..Connection::FREE
     };
-    // The number was given to a stranger in the meantime.
+    // The recorded handle now belongs to another connection.
     connection.hang_up(HangUp::Both);
     connection.close_handles();
     strangers.write_all(b"a").unwrap();
@@ -56,11 +56,11 @@ fn connections_are_told_apart_by_both_addresses_and_places_are_used_again() {
     let id = table.id(slots[1]);
     assert!(table.get(id).is_some());
     assert!(table.remove_if_unused(slots[1]));
-    assert!(table.get(id).is_none(), "the name of what was there");
+    assert!(table.get(id).is_none(), "the id of a removed connection");
     assert_eq!(table.find(client, |c| c.local == locals[1]), None);
     assert_eq!(table.find(client, |c| c.local == locals[0]), Some(slots[0]));
     assert_eq!(table.add(0, client, locals[1]), Some(slots[1]));
-    assert!(table.get(id).is_none(), "and of its successor is another");
+    assert!(table.get(id).is_none(), "the id of an earlier connection in the same slot");
     assert_eq!((table.living, table.awaiting_first), (3, 3));
 }
 

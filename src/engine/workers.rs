@@ -1,6 +1,8 @@
-//! The threads that answer. A connection has one at a time, which answers its requests one after the other, and
-//! then serves the next connection that has one. A thread counts as idle only while it waits for work: what it has
-//! to let go of, it lets go of before.
+//! The threads that answer requests.
+//!
+//! A connection has one thread at a time, which answers its requests one after the other. The thread then serves the
+//! next connection that has a request. A thread counts as idle only while it waits for a job. Discarding requests is
+//! a job as well, because it may block.
 
 use std::sync::{Arc, Condvar, PoisonError};
 use std::thread;
@@ -13,16 +15,16 @@ use super::panics;
 use super::queue::{Job, Origin};
 use super::table;
 
-/// How long a thread without work stays.
+/// How long a thread waits for a job before it exits.
 const IDLE_FOR: Duration = Duration::from_secs(5);
-/// Stacks are touched only as deep as they are used; this keeps thousands of threads within any limit
-/// of address space.
+/// The stack size of a thread. Only the part that is used takes memory. The size keeps thousands of threads within
+/// any limit of address space.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// Answers one exchange, and finishes it.
+/// The function that answers an exchange and finishes it.
 pub type Answer = dyn Fn(Exchange) -> End + Send + Sync;
 
-/// The threads that answer.
+/// The threads that answer requests.
 pub struct Workers {
     work: Condvar,
     timeout: Option<Duration>,
@@ -30,12 +32,12 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// No threads yet; they come with the work.
+    /// Creates a pool without threads. They are started when there are jobs.
     pub fn new(timeout: Option<Duration>, answer: Box<Answer>) -> Arc<Self> {
         Arc::new(Self { work: Condvar::new(), timeout, answer })
     }
 
-    /// Gives a request to its connection's thread, and never waits for a client.
+    /// Adds a request to its connection, and makes sure that a thread answers it. Never waits for a client.
     pub fn dispatch(self: &Arc<Self>, origin: Origin, request: Request) {
         let Some(&peer) = request.remote_addr() else { return };
         let request = Incoming::new(request, peer);
@@ -54,7 +56,8 @@ impl Workers {
         }
     }
 
-    /// For the supervisor: wakes or starts threads for what the sweep has made ready, or what found none before.
+    /// Wakes or starts threads for jobs that have none: the sweep has made new jobs, or a thread could not be started
+    /// before. The supervisor calls this in each tick.
     pub fn start_ready(self: &Arc<Self>) {
         if table::lock().job_count() > 0 {
             self.work.notify_all();
@@ -62,8 +65,8 @@ impl Workers {
         }
     }
 
-    /// Starts threads for what waits without one, at most so many. The others are started by these: dispatching
-    /// must keep up with tiny_http's queue, which never gives capacity back.
+    /// Starts threads for jobs that have none, at most `most`. These threads start the others, so that dispatching is
+    /// fast enough to keep tiny_http's queue short: the queue never gives capacity back.
     fn add_threads(self: &Arc<Self>, most: usize) {
         for _ in 0..most {
             let mut table = table::lock();
@@ -75,14 +78,14 @@ impl Workers {
             let workers = Arc::clone(self);
             let thread = thread::Builder::new().name(panics::THREAD_NAME.to_owned()).stack_size(STACK_BYTES);
             if thread.spawn(move || workers.work()).is_err() {
-                // The system has no more. The supervisor tries again.
+                // The system has no more threads. The supervisor tries again.
                 table::lock().idle_threads -= 1;
                 return;
             }
         }
     }
 
-    /// Works until there is nothing to do. Whoever started the thread has counted it as idle.
+    /// Runs jobs until none has come for [`IDLE_FOR`]. The thread was counted as idle when it was started.
     fn work(self: &Arc<Self>) {
         while let Some(mut job) = self.wait_for_job() {
             self.add_threads(2);
@@ -111,11 +114,11 @@ impl Workers {
         }
     }
 
-    /// Does one thing; the next one that the same connection has to do.
+    /// Runs a job. Returns the next job of the same connection.
     fn run_job(&self, job: Job) -> Option<Job> {
         match job {
             Job::Answer(id, number, request) => {
-                // Whatever panics in there, this thread goes on, and with it the place of its connection.
+                // A panic must not end the thread, and the connection must leave its current state.
                 let answering = || (self.answer)(request.begin(id, number, self.timeout));
                 let end = panics::contain(answering).unwrap_or(End::BrokenOff);
                 table::lock().answered(id, end)

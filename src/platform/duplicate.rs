@@ -1,5 +1,7 @@
-//! Duplicates of sockets that the HTTP engine owns. A duplicate is verified and then acted on: its number is
-//! ours, so that nobody can close it and have it reused in between.
+//! Duplicates of sockets that the HTTP engine owns.
+//!
+//! A duplicate is first verified, and then used. Its number is our own, so nobody can close it between these two
+//! steps and let another socket get the number.
 
 #[cfg(windows)]
 use std::io;
@@ -22,26 +24,27 @@ impl Deref for Duplicate {
 }
 
 impl Duplicate {
-    /// As [`Handle::identity`].
+    /// See [`Handle::identity`].
     pub fn identity(&self) -> u64 {
         identity_of(&self.0)
     }
 
-    /// What came from the client, in bytes; 0 but on Linux.
+    /// The number of bytes that came from the client. Always 0 on systems other than Linux.
     pub fn received_bytes(&self) -> u64 {
         bytes_received(&self.0)
     }
 
-    /// Whether bytes came from the client and all of them were read, so that some thread had taken this
-    /// connection. For a socket that is shut down for reading; unknown, hence false, but on Linux.
+    /// Whether the client sent bytes and all of them were read. Some thread has then taken this connection.
+    ///
+    /// Only for a socket whose receiving side is shut down. Always `false` on systems other than Linux.
     pub fn was_read(&self) -> bool {
-        // The end of what the client sends counts as a byte.
+        // The end of the client's stream counts as one byte.
         self.received_bytes() > 1 && matches!(self.0.peek(&mut [0]), Ok(0) | Err(_))
     }
 }
 
 impl Handle {
-    /// All handles that may be open.
+    /// All numbers that may be open handles.
     pub fn all() -> impl Iterator<Item = Self> {
         #[cfg(unix)]
         let numbers = 3..limits::descriptors_end() as i32;
@@ -50,8 +53,9 @@ impl Handle {
         numbers.map(Self).filter(|handle| !is_reserved(*handle))
     }
 
-    /// Calls `act` with a duplicate of it, which may be of another socket than expected: verify that first.
-    /// `None`: there is nothing to duplicate.
+    /// Calls `act` with a duplicate of the handle. Returns `None` if there is nothing to duplicate.
+    ///
+    /// The number may belong to another socket by now, so `act` must verify the duplicate first.
     pub fn with_duplicate<T>(self, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
         with(self, act)
     }
@@ -62,7 +66,8 @@ pub use reserved::reserve_duplicate;
 #[cfg(unix)]
 use reserved::{is_reserved, with};
 
-/// One descriptor is kept for duplicates, so that a connection can be hung up when descriptors have run out.
+/// One descriptor is reserved for duplicates, so that a connection can be shut down even when descriptors have run
+/// out.
 #[cfg(unix)]
 mod reserved {
     use super::{Duplicate, Handle};
@@ -78,13 +83,13 @@ mod reserved {
     struct Reserved {
         number: i32,
         descriptor: Mutex<OwnedFd>,
-        /// What is in the place while there is no duplicate.
+        /// What the reserved number refers to while there is no duplicate.
         filler: OwnedFd,
     }
 
     static RESERVED: OnceLock<Reserved> = OnceLock::new();
 
-    /// Takes the descriptor; without it no connection can be hung up.
+    /// Reserves the descriptor. Without it, no connection can be shut down.
     pub fn reserve_duplicate() -> io::Result<()> {
         let filler = OwnedFd::from(File::open("/dev/null")?);
         let descriptor = filler.try_clone()?;
@@ -100,7 +105,7 @@ mod reserved {
     pub fn with<T>(handle: Handle, act: impl FnOnce(&Duplicate) -> T) -> Option<T> {
         let reserved = RESERVED.get()?;
         let _locked = reserved.descriptor.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: the place is ours, and locked; a number that is not open makes the call fail.
+        // SAFETY: the reserved number is ours, and locked. If `handle` is not open, the call fails.
         if unsafe { dup2(handle.0, reserved.number) } < 0 {
             return None;
         }
@@ -111,7 +116,7 @@ mod reserved {
     }
 }
 
-/// Windows has no limit of handles that a server could reach.
+/// Does nothing: Windows has no limit of handles that a server could reach.
 #[cfg(windows)]
 pub fn reserve_duplicate() -> io::Result<()> {
     Ok(())

@@ -1,9 +1,11 @@
-//! How files are opened.
+//! How the file is opened.
 
 use std::fs::OpenOptions;
 
-/// How the media file is opened for reading. Unix: without waiting for a writer, in case it has become a
-/// pipe. Windows: std already allows others to replace and delete the file meanwhile.
+/// The options to open the media file for reading.
+///
+/// On Unix, opening a pipe does not wait for a writer. The file may have been replaced by one. On Windows, std
+/// already lets other programs replace and delete an open file.
 pub fn media_open_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);

@@ -1,11 +1,11 @@
-//! What the system holds in memory for the process, as its own tool shows it.
+//! The memory that the system holds for the process, as the system's own tool shows it.
 
-/// What the system holds in memory for this process. `None`: unknown here.
+/// The memory that the system holds for this process. `None` if it is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResidentSet {
     /// Bytes now.
     pub now_bytes: Option<u64>,
-    /// The most since the process started, in bytes.
+    /// The maximum since the process started, in bytes.
     pub peak_bytes: Option<u64>,
 }
 
@@ -28,10 +28,10 @@ pub(super) mod system {
         ResidentSet { now_bytes: bytes(now_kib), peak_bytes: bytes(peak_kib) }
     }
 
-    /// The numbers of these lines of /proc/self/status.
+    /// The numbers in the lines of /proc/self/status that start with these names.
     pub fn status_lines<const N: usize>(names: [&str; N]) -> [Option<u64>; N] {
-        /// The open file, which saves the look-up and works when descriptors have run out, and the text: on
-        /// the stack, each thread would keep a page for it.
+        /// The file stays open, which saves the look-up and works when descriptors have run out. The text is static,
+        /// because on the stack each thread would keep a page for it.
         static STATUS: Mutex<(Option<File>, [u8; 4096])> = Mutex::new((None, [0; 4096]));
         let mut status = STATUS.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, text) = &mut *status;
@@ -66,7 +66,7 @@ mod system {
         fn proc_pid_rusage(pid: i32, flavor: i32, buffer: *mut RusageInfoV4) -> i32;
     }
 
-    /// phys_footprint and its lifetime maximum, from proc_pid_rusage (libproc.h). Allocates nothing.
+    /// The physical footprint and its lifetime maximum, from proc_pid_rusage (libproc.h). Allocates nothing.
     pub fn resident_set() -> ResidentSet {
         let mut info: RusageInfoV4 = [0; 37];
         let pid = std::process::id() as i32;
@@ -85,7 +85,7 @@ mod system {
     pub const RESIDENT_SET_MEANING: &str = "private working set, Memory in Task Manager \
         (before Windows 10 22H2: the whole working set); its peak: the whole working set's";
 
-    /// PROCESS_MEMORY_COUNTERS_EX2 (psapi.h); without its last two fields, it is the EX of older systems.
+    /// PROCESS_MEMORY_COUNTERS_EX2 (psapi.h). Without its last two fields, it is the EX version of older systems.
     #[repr(C)]
     #[derive(Default)]
     struct MemoryCounters {
@@ -116,7 +116,7 @@ mod system {
         (done != 0).then_some(counters)
     }
 
-    /// Private working set where the system knows it, else the working set. Allocates nothing.
+    /// The private working set if the system knows it, otherwise the working set. Allocates nothing.
     pub fn resident_set() -> ResidentSet {
         let newer = counters(EX2_BYTES).filter(|c| c.private_working_set > 0);
         let (now, all) = match newer {
@@ -144,15 +144,15 @@ mod system {
     }
 }
 
-/// Has the C library give memory that was freed back to the system, which it else keeps for later (malloc_trim(3)).
-/// Takes some milliseconds where there is much.
+/// Makes the C library return freed memory to the system (malloc_trim(3)). It would otherwise keep it for later
+/// allocations. This takes some milliseconds if there is much.
 pub fn trim_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         unsafe extern "C" {
             fn malloc_trim(kept_bytes: usize) -> i32;
         }
-        // SAFETY: it may be called at any time; it locks what it works on.
+        // SAFETY: the function may be called at any time. It takes the locks that it needs.
         unsafe { malloc_trim(0) };
     }
 }

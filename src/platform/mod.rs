@@ -1,7 +1,7 @@
-//! What differs between Linux, macOS and Windows, and every call that std has no safe form of.
+//! What differs between Linux, macOS and Windows, and every system call for which std has no safe function.
 //!
-//! One file for each matter, with one interface on all systems; where a system has no such thing, the
-//! function says "unknown" or does nothing. This room knows nothing of HTTP and of the rest of the program.
+//! Each file has one subject, with the same interface on all systems. If a system does not have the feature, the
+//! function returns "unknown" or does nothing. This module does not depend on the rest of the program.
 #![allow(unsafe_code)]
 
 mod duplicate;

@@ -1,8 +1,8 @@
-//! Sockets that the HTTP engine owns, seen from outside: their numbers are looked at, and what is done to
-//! one is done to a duplicate of it, after the duplicate has been verified.
+//! Sockets that the HTTP engine owns. They are found by their numbers. What is done to one of them is done to a
+//! duplicate, after the duplicate has been verified.
 //!
-//! A number that is looked at may be closed, or be reused, at any moment. Each look is one system call
-//! that changes nothing, so a wrong number gives a wrong answer at worst.
+//! A number may be closed or reused at any moment. Each function that reads from a number makes one system call,
+//! which changes nothing. So if the number was reused, the worst case is a wrong result.
 
 use std::io::{self, Read};
 use std::mem::ManuallyDrop;
@@ -37,19 +37,19 @@ struct PollEntry {
 type PollCount = usize;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 type PollCount = u32;
-/// POLLIN; on Windows POLLRDNORM, which WSAPoll takes.
+/// POLLIN. On Windows it is POLLRDNORM, which WSAPoll accepts.
 const POLL_IN: i16 = if cfg!(windows) { 0x100 } else { 1 };
 
-/// The number of a descriptor (Unix) or of a socket (Windows) of this process. 0: none.
+/// The number of a descriptor (Unix) or a socket (Windows) of this process. 0 means none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Handle(pub(super) RawHandle);
 
-/// What a handle is.
+/// What a handle number refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandleStatus {
-    /// Nothing: the number is free.
+    /// Nothing. The number is free.
     Closed,
-    /// Something else than a connected socket.
+    /// Something other than a connected socket.
     Open,
     /// A socket that is connected to this address.
     Connected(SocketAddr),
@@ -67,7 +67,7 @@ impl Handle {
         return Self(listener.as_raw_socket());
     }
 
-    /// What it is now.
+    /// What the number refers to now.
     pub fn status(self) -> HandleStatus {
         const EBADF: i32 = 9;
         match self.borrowed().peer_addr() {
@@ -77,27 +77,28 @@ impl Handle {
         }
     }
 
-    /// Its own address, if it is an internet socket, connected or not.
+    /// The local address, if this is an internet socket, connected or not.
     pub fn local(self) -> Option<SocketAddr> {
         self.borrowed().local_addr().ok()
     }
 
-    /// Whether it is a socket that listens at this address.
+    /// Whether this is a socket that listens at this address.
     pub fn is_listening(self, at: SocketAddr) -> bool {
         self.local() == Some(at) && self.status() == HandleStatus::Open
     }
 
-    /// A number that no other socket of this system has or had, where the system has one; else 0.
+    /// A number that tells this socket from other sockets of the system, earlier ones included. 0 if the system has
+    /// no such number.
     pub fn identity(self) -> u64 {
         identity_of(&self.borrowed())
     }
 
-    /// Receives from it (recv(2)). For a handle that nobody can close meanwhile.
+    /// Receives from the socket (recv(2)). Nobody may close the handle meanwhile.
     pub fn receive(self, bytes: &mut [u8]) -> io::Result<usize> {
         self.borrowed().read(bytes)
     }
 
-    /// Wakes a thread that waits to receive from it, where shutting it down does not.
+    /// Wakes a thread that waits to receive from the socket, on systems where a shutdown does not wake it.
     pub fn cancel_receive(self) {
         #[cfg(windows)]
         {
@@ -105,22 +106,23 @@ impl Handle {
             unsafe extern "system" {
                 fn CancelIoEx(handle: u64, overlapped: *const u8) -> i32;
             }
-            // SAFETY: a null pointer asks for all operations on the handle; a wrong handle is an error.
+            // SAFETY: a null pointer means all operations on the handle. The call returns an error if the handle is
+            // wrong.
             unsafe { CancelIoEx(self.0, std::ptr::null()) };
         }
     }
 
-    /// Closes it.
+    /// Closes the handle.
     ///
-    /// The caller answers for that nobody uses this number any more: what owned it was leaked, or is owned
-    /// by a thread that can never run on.
+    /// The caller must make sure that nobody else uses this number: its owner was leaked, or is held by a thread that
+    /// is blocked for ever.
     pub fn close(self) {
         drop(ManuallyDrop::into_inner(self.borrowed()));
     }
 
     pub(super) fn borrowed(self) -> ManuallyDrop<TcpStream> {
-        // SAFETY: never dropped but in `close`, so never closed from here; a handle that is no socket, or is
-        // closed meanwhile, makes the calls on it fail.
+        // SAFETY: the stream is never dropped except in `close`, so it is never closed elsewhere. If the handle is no
+        // socket, or is closed meanwhile, the calls on the stream fail.
         #[cfg(unix)]
         return ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(self.0) });
         // SAFETY: as above.
@@ -129,35 +131,37 @@ impl Handle {
     }
 }
 
-/// Which of these sockets have bytes (or their end) that nobody has received yet; none for `Handle::NONE`.
+/// Which of these sockets have bytes, or the end of the stream, that nobody has received. Always `false` for
+/// [`Handle::NONE`].
 pub fn have_unread<const N: usize>(sockets: [Handle; N]) -> [bool; N] {
     let entry = |handle: Handle| {
         let socket = if handle == Handle::NONE { !0 } else { handle.0 };
         PollEntry { socket, events: POLL_IN, returned: 0 }
     };
     let mut entries = sockets.map(entry);
-    // SAFETY: the pointer and the count are those of an array that lives until the call returns.
+    // SAFETY: the pointer and the count are those of an array that is valid until the call returns.
     unsafe { poll(entries.as_mut_ptr(), N as PollCount, 0) };
     entries.map(|entry| entry.returned & POLL_IN != 0)
 }
 
-/// Lets `connections` wait to be accepted; std's `bind` lets 128 (listen(2)).
+/// Sets the maximum number of connections that wait to be accepted (listen(2)). std's `bind` sets 128.
 pub fn set_backlog(listener: &TcpListener, connections: i32) {
-    // SAFETY: the handle is open as long as `listener` is borrowed.
+    // SAFETY: the handle is open while `listener` is borrowed.
     unsafe { listen(Handle::of(listener).0, connections) };
 }
 
-/// A second handle on a listening socket, in a type that has the setters of socket options which
-/// `TcpListener` lacks. What is accepted inherits them.
+/// A second handle on a listening socket, in a type whose setters of socket options `TcpListener` does not have.
+/// Accepted sockets inherit these options.
 pub fn listener_options(listener: &TcpListener) -> io::Result<TcpStream> {
     Ok(TcpStream::from(OwnedSocketHandle::from(listener.try_clone()?)))
 }
 
-/// The inode (fstat(2)). Linux numbers sockets in the order in which they were made.
+/// The inode number (fstat(2)). Linux takes it from a 32-bit counter, so a number comes again only after 2^32 new
+/// sockets.
 #[cfg(unix)]
 pub(super) fn identity_of(socket: &TcpStream) -> u64 {
     use std::os::unix::fs::MetadataExt;
-    // SAFETY: never dropped, so never closed from here; a handle that is closed makes the call fail.
+    // SAFETY: the file is never dropped, so it is never closed here. If the handle is closed, the call fails.
     let file = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(socket.as_raw_fd()) });
     file.metadata().map_or(0, |metadata| metadata.ino())
 }
@@ -167,7 +171,7 @@ pub(super) fn identity_of(_socket: &TcpStream) -> u64 {
     0
 }
 
-/// Whether the system tells how many bytes came to a socket.
+/// Whether the system tells how many bytes a socket has received.
 pub const REPORTS_RECEIVED_BYTES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// `tcpi_bytes_received` of TCP_INFO (tcp(7)).
