@@ -1,36 +1,46 @@
-//! What the program says before it serves, and when it cannot.
+//! What the program prints: errors of its command line, help, the ready line, and the text trace.
 #![allow(missing_docs)]
 
 mod support;
 
-use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
-use support::{Folder, Server, number, program, text};
+use support::{Client, Folder, Process, Server, number, program, text};
 
-fn run(args: &[&str]) -> Output {
-    let start = Instant::now();
-    let output = program().args(args).stdin(Stdio::null()).output().unwrap();
-    assert!(start.elapsed() < Duration::from_secs(1), "{args:?} took {:?}", start.elapsed());
-    output
+/// What a run that ends by itself leaves.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
 }
 
-/// One line on stderr with all of `words`, nothing on stdout.
+/// Runs the program to its end. A program that starts to serve instead fails the test.
+fn run(args: &[&str]) -> Ended {
+    let mut command = program();
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process(command.spawn().unwrap());
+    let code = process.exit_code();
+    let stdout = std::io::read_to_string(process.0.stdout.take().unwrap()).unwrap();
+    let stderr = std::io::read_to_string(process.0.stderr.take().unwrap()).unwrap();
+    Ended { code, stdout, stderr }
+}
+
+/// Expects this exit code, one line on stderr that has all of `words`, and nothing on stdout.
 fn refuses(args: &[&str], code: i32, words: &[&str]) {
-    let output = run(args);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{args:?} said {said}");
+    let ended = run(args);
+    let said = ended.stderr;
+    assert_eq!(ended.code, Some(code), "{args:?} said {said}");
     assert_eq!(said.lines().count(), 1, "{args:?} said {said}");
-    assert!(output.stdout.is_empty(), "{args:?}");
+    assert_eq!(ended.stdout, "", "{args:?}");
     for word in words {
         assert!(said.contains(word), "{args:?}: no {word:?} in {said}");
     }
 }
 
 #[test]
-fn a_wrong_command_line_is_told_in_one_line() {
+fn a_wrong_command_line_is_explained_in_one_line() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["--mode", "both"], &["--mode", "both", "buffer", "stream"]),
         (&["--port", "70000"], &["--port", "70000"]),
@@ -69,24 +79,33 @@ fn a_file_that_cannot_be_served_is_named() {
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_named() {
+fn an_address_that_cannot_be_bound_is_named() {
     let folder = Folder::new();
     let file = folder.file("a.bin", 10);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     refuses(&["-p", &port, file.to_str().unwrap()], 1, &[&port, "in use", "--port"]);
     refuses(&["-p", "0", "-b", "192.0.2.1", file.to_str().unwrap()], 1, &["192.0.2.1", "--bind"]);
-    if let Ok(taken) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+    if let Some(taken) = taken_on_ipv6_only() {
         let port = taken.local_addr().unwrap().port().to_string();
         refuses(&["-p", &port, file.to_str().unwrap()], 1, &[&port, "in use on ::1", "--port"]);
     }
 }
 
+/// A port of ::1 that is free on 127.0.0.1; none where there is no IPv6.
+fn taken_on_ipv6_only() -> Option<TcpListener> {
+    let taken = std::iter::from_fn(|| TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok());
+    taken.take(100).find(|taken| {
+        let port = taken.local_addr().unwrap().port();
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    })
+}
+
 #[test]
-fn help_says_what_each_option_changes() {
-    let output = run(&["--help"]);
-    let help = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && output.stderr.is_empty());
+fn help_lists_every_option() {
+    let ended = run(&["--help"]);
+    let help = ended.stdout;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     for word in [
         "[FILE]",
         "media/powder-day.mp4",
@@ -102,38 +121,38 @@ fn help_says_what_each_option_changes() {
     ] {
         assert!(help.contains(word), "no {word:?} in {help}");
     }
-    assert!(run(&["--version"]).stdout.starts_with(b"heapserve "));
+    assert!(run(&["--version"]).stdout.starts_with("heapserve "));
 }
 
 #[test]
-fn the_ready_line_says_mode_address_file_and_size() {
+fn the_ready_line_names_mode_address_file_and_size() {
     let folder = Folder::new();
-    let file = folder.file("a.mp4", 40 << 20);
+    let file = folder.sparse_file("a.mp4", 40 << 20);
     let server = Server::start(&["-m", "buffer"], &file);
     let (port, shown) = (server.port, file.display());
     let line = format!("heapserve: buffer http://localhost:{port}/ ({shown}, 40.0 MiB)\n");
     assert_eq!(server.ready_line, line);
-    assert_eq!(server.get("/").status, 200);
-    let first = server.stderr()[0].clone();
+    assert_eq!(server.ask("HEAD / HTTP/1.1").status, 200);
+    let first = server.stderr_lines(1)[0].clone();
     assert_eq!((text(&first, "event"), text(&first, "mode")), ("listening".into(), "buffer".into()));
     assert_eq!(text(&first, "url"), format!("http://localhost:{port}/"));
     assert_eq!((number(&first, "file_bytes"), number(&first, "chunk_bytes")), (40 << 20, 64 << 10));
 }
 
 #[test]
-fn localhost_is_both_loopback_addresses_on_one_port() {
+fn localhost_binds_both_loopback_addresses_on_one_port() {
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.bin", 10));
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
         let address = (Ipv6Addr::LOCALHOST, server.port).into();
-        assert_eq!(support::Client::to(address).ask("GET / HTTP/1.1").status, 200);
+        assert_eq!(Client::to(address).ask("GET / HTTP/1.1").status, 200);
         assert!(text(&server.request(1), "peer").starts_with("[::1]:"));
     }
     assert_eq!(server.get("/").status, 200);
 }
 
 #[test]
-fn an_ipv6_address_is_taken_with_and_without_brackets() {
+fn an_ipv6_address_is_accepted_with_and_without_brackets() {
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
         return;
     }
@@ -151,30 +170,38 @@ fn an_ipv6_address_is_taken_with_and_without_brackets() {
 }
 
 #[test]
-fn an_address_that_others_can_reach_brings_one_warning() {
+fn an_address_that_other_machines_can_reach_causes_one_warning() {
     let folder = Folder::new();
     let file = folder.file("a.bin", 10);
-    let open = Server::start(&["--bind", "0.0.0.0"], &file);
-    assert_eq!(open.get("/").status, 200);
-    let warnings = |server: &Server| server.stderr().iter().filter(|l| text(l, "event") == "warning").count();
-    assert_eq!(warnings(&open), 1);
-    assert_eq!(warnings(&Server::start(&["--bind", "127.0.0.1"], &file)), 0);
+    for (bind, warnings) in [("0.0.0.0", 1), ("127.0.0.1", 0)] {
+        let server = Server::start(&["--bind", bind], &file);
+        assert_eq!(server.get("/").status, 200);
+        // Lines keep their order, so the warning is there as soon as the request is.
+        server.requests(1);
+        let lines = server.stderr();
+        assert_eq!(
+            lines.iter().filter(|line| text(line, "event") == "warning").count(),
+            warnings,
+            "{lines:?}"
+        );
+    }
 }
 
-fn traced(format: &str, more: &[&str], file: &Path) -> Vec<String> {
+/// Starts the program with a text trace or none, has it answer one request, and waits for `lines` lines.
+fn traced(format: &str, more: &[&str], file: &Path, lines: usize) -> (Server, Vec<String>) {
     let mut command = program();
     command.args(["-p", "0", "--trace", format]).args(more).arg(file);
     let server = Server::run(command);
     server.ask("GET /?\u{1b}[31m HTTP/1.1");
-    std::thread::sleep(Duration::from_millis(300));
-    server.stderr()
+    let lines = server.stderr_lines(lines);
+    (server, lines)
 }
 
 #[test]
 fn the_text_trace_has_a_legend_and_a_line_for_each_request() {
     let folder = Folder::new();
     let file = folder.file("a.bin", 2 << 20);
-    let lines = traced("text", &[], &file);
+    let (_server, lines) = traced("text", &[], &file, 5);
     let (line, legend) = lines.split_last().unwrap();
     assert!(legend[0].contains("ms since start") && legend[0].contains("RSS"), "{legend:?}");
     assert_eq!(legend.iter().filter(|line| line.contains(" ms: #")).count(), 0, "{legend:?}");
@@ -182,8 +209,17 @@ fn the_text_trace_has_a_legend_and_a_line_for_each_request() {
         assert!(line.contains(part), "no {part:?} in {line}");
     }
     assert!(!line.contains('\u{1b}'));
-    let coloured = traced("text", &["--color", "always"], &file);
+    let (_server, coloured) = traced("text", &["--color", "always"], &file, 5);
     let line = coloured.last().unwrap();
     assert!(line.contains("\u{1b}[32m200\u{1b}[0m"), "{line}");
-    assert!(traced("off", &[], &file).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn with_the_trace_off_stderr_has_the_summary_only() {
+    let folder = Folder::new();
+    let (server, _) = traced("off", &[], &folder.file("a.bin", 1_000), 0);
+    let lines = server.stop("INT");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("heapserve: stream, 1 request, 1000 bytes sent in "), "{}", lines[0]);
 }

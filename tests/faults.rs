@@ -1,26 +1,24 @@
-//! Faults of the file, of memory, of the program itself, and its end.
+//! Faults of the file, of memory and of the program itself, and how the program ends.
 #![allow(missing_docs)]
 
 mod support;
 
 use std::fs::{self, OpenOptions};
+use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
-use support::{Client, Folder, Server, content, number, text};
+use support::{Client, Folder, LARGE_BYTES, STOP_PATIENCE, Server, content, eventually, number, text};
 
-const SIZE: usize = 40 << 20;
-
-/// A client that has its head and waits before it reads on, so that the answer is in the middle.
-fn in_the_middle(server: &Server) -> Client {
+/// A client whose download has started and continues only when the client reads on.
+fn downloading(server: &Server) -> Client {
     let mut client = server.client();
-    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(client.head().status, 200);
+    client.start_download();
     client
 }
 
 #[test]
-fn a_file_that_goes_and_comes_back_is_missed_and_served_again() {
+fn a_removed_file_is_reported_and_served_again_once_it_is_back() {
     let folder = Folder::new();
     let file = folder.file("a.bin", 1_000);
     for mode in ["buffer", "stream"] {
@@ -29,7 +27,7 @@ fn a_file_that_goes_and_comes_back_is_missed_and_served_again() {
         let answer = server.get("/");
         assert_eq!((answer.status, answer.text().lines().count()), (404, 1));
         assert_eq!(text(&server.request(1), "outcome"), "missing");
-        // A directory in its place, which nobody can read as a file, whoever he is.
+        // No user can read a directory as a file, root included.
         fs::create_dir(&file).unwrap();
         assert_eq!(server.get("/").status, 403);
         assert_eq!(text(&server.request(2), "outcome"), "forbidden");
@@ -41,7 +39,7 @@ fn a_file_that_goes_and_comes_back_is_missed_and_served_again() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_in_the_place_of_the_file_does_not_hold_a_thread() {
+fn a_pipe_in_place_of_the_file_does_not_block_a_thread() {
     let folder = Folder::new();
     let file = folder.file("a.bin", 1_000);
     let server = Server::start(&[], &file);
@@ -51,52 +49,54 @@ fn a_pipe_in_the_place_of_the_file_does_not_hold_a_thread() {
 }
 
 #[test]
-fn a_file_that_shrinks_while_it_streams_makes_a_short_body() {
+fn a_file_that_shrinks_while_it_is_streamed_makes_a_short_body() {
     let folder = Folder::new();
-    let file = folder.file("a.bin", SIZE);
+    let file = folder.file("a.bin", LARGE_BYTES);
     let server = Server::start(&[], &file);
-    let mut client = in_the_middle(&server);
+    let mut client = downloading(&server);
     OpenOptions::new().write(true).open(&file).unwrap().set_len(1_000).unwrap();
-    assert!(client.is_closed(), "the client must see that no more comes");
+    // The close tells the client that the body is incomplete.
+    assert!(client.rest().len() < LARGE_BYTES);
     let line = server.request(1);
     assert_eq!(text(&line, "outcome"), "short");
-    assert!(number(&line, "sent_bytes") < SIZE as u64);
+    assert!(number(&line, "sent_bytes") < LARGE_BYTES as u64);
     assert_eq!(server.get("/").body, content(1_000));
 }
 
 #[test]
-fn a_buffer_no_longer_needs_the_file_that_it_has_read() {
+fn a_file_that_shrinks_after_it_was_buffered_is_sent_whole() {
     let folder = Folder::new();
-    let file = folder.file("a.bin", SIZE);
+    let file = folder.file("a.bin", LARGE_BYTES);
     let server = Server::start(&["--mode", "buffer"], &file);
-    let mut client = in_the_middle(&server);
+    let mut client = downloading(&server);
     OpenOptions::new().write(true).open(&file).unwrap().set_len(0).unwrap();
-    assert!(client.read(SIZE) == content(SIZE));
+    client.expect(&content(LARGE_BYTES));
     assert_eq!(server.get("/").body, Vec::<u8>::new());
 }
 
 #[test]
-fn a_file_that_grows_or_is_replaced_is_sent_as_it_was_asked_for() {
+fn a_file_that_grows_or_is_replaced_is_sent_as_it_was_at_the_request() {
     let folder = Folder::new();
     for mode in ["buffer", "stream"] {
-        let file = folder.file("a.bin", SIZE);
+        let file = folder.file("a.bin", LARGE_BYTES);
         let server = Server::start(&["--mode", mode], &file);
-        let mut client = in_the_middle(&server);
+        let mut client = downloading(&server);
         fs::write(folder.0.join("new.bin"), "new").unwrap();
         fs::rename(folder.0.join("new.bin"), &file).unwrap();
-        assert!(client.read(SIZE) == content(SIZE), "the old file to its end");
+        client.expect(&content(LARGE_BYTES));
         assert_eq!(client.ask("GET / HTTP/1.1").body, b"new");
 
-        let file = folder.file("b.bin", SIZE);
+        let file = folder.file("b.bin", LARGE_BYTES);
         let server = Server::start(&["--mode", mode], &file);
-        let mut client = in_the_middle(&server);
-        OpenOptions::new().write(true).open(&file).unwrap().set_len(SIZE as u64 + 5).unwrap();
-        assert!(client.read(SIZE) == content(SIZE), "as long as was announced");
-        assert_eq!(client.ask("HEAD / HTTP/1.1").field("Content-Length"), Some("41943045"));
+        let mut client = downloading(&server);
+        OpenOptions::new().write(true).open(&file).unwrap().set_len(LARGE_BYTES as u64 + 5).unwrap();
+        client.expect(&content(LARGE_BYTES));
+        let grown = (LARGE_BYTES + 5).to_string();
+        assert_eq!(client.ask("HEAD / HTTP/1.1").field("Content-Length"), Some(grown.as_str()));
     }
 }
 
-/// As many clients at once; how many of them were served and how many were refused.
+/// Sends a GET from many clients at once, and returns how many were served and how many were refused.
 fn served_and_refused(server: &Server, clients: usize) -> (usize, usize) {
     let mut clients: Vec<Client> = (0..clients).map(|_| server.client()).collect();
     for client in &mut clients {
@@ -111,32 +111,32 @@ fn served_and_refused(server: &Server, clients: usize) -> (usize, usize) {
 }
 
 #[test]
-fn a_heap_limit_serves_what_fits_and_refuses_the_rest() {
+fn a_heap_limit_serves_the_buffers_that_fit_and_refuses_the_rest() {
+    /// Six buffers of 8 MiB, and half a buffer for everything else.
+    const LIMIT_BYTES: u64 = 52 << 20;
     let folder = Folder::new();
-    let file = folder.file("a.bin", SIZE);
-    let server = Server::start(&["--mode", "buffer", "--heap-limit", "256M"], &file);
+    let file = folder.file("a.bin", LARGE_BYTES);
+    let server = Server::start(&["--mode", "buffer", "--heap-limit", "52M"], &file);
     assert_eq!(served_and_refused(&server, 7), (6, 1));
     let refused = server.requests(1)[0].clone();
     assert_eq!((number(&refused, "status"), text(&refused, "outcome").as_str()), (503, "refused"));
     assert!(number(&refused, "request_peak") < 1 << 20, "{refused}");
-    support::eventually("their memory", || (server.figure("live") < 1 << 20).then_some(()));
+    eventually("the end of the six buffers", || (server.figure("live") < 1 << 20).then_some(()));
 
-    let (served, _) = served_and_refused(&server, 100);
-    assert_eq!(served, 6);
-    assert!(server.figure("live_peak") <= 256 << 20, "{}", server.figure("live_peak"));
+    assert_eq!(served_and_refused(&server, 100), (6, 94));
+    assert!(server.figure("live_peak") <= LIMIT_BYTES, "{}", server.figure("live_peak"));
     let why = Server::start(&["--mode", "buffer", "--heap-limit", "1M"], &file).get("/");
-    assert!(why.text().contains("40.0 MiB") && why.text().contains("--heap-limit"), "{}", why.text());
+    assert!(why.text().contains("8.0 MiB") && why.text().contains("--heap-limit"), "{}", why.text());
 
-    let stream = Server::start(&["--heap-limit", "256M"], &file);
+    let stream = Server::start(&["--heap-limit", "52M"], &file);
     assert_eq!(served_and_refused(&stream, 50), (50, 0));
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_allocation_that_fails_for_real_is_refused_and_not_counted() {
+fn an_allocation_that_the_system_refuses_is_a_503_and_is_not_counted() {
     let folder = Folder::new();
-    let file = folder.0.join("sparse.bin");
-    fs::File::create(&file).unwrap().set_len(8 << 30).unwrap();
+    let file = folder.sparse_file("sparse.bin", 8 << 30);
     let mut command = std::process::Command::new("sh");
     let limited = "ulimit -v 4000000 && exec \"$0\" --mode buffer --port 0 --trace json \"$1\"";
     command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_heapserve")).arg(&file);
@@ -149,64 +149,82 @@ fn an_allocation_that_fails_for_real_is_refused_and_not_counted() {
 
 #[cfg(debug_assertions)]
 #[test]
-fn a_panic_ends_its_own_connection_only() {
+fn a_panic_ends_only_its_own_connection() {
     let folder = Folder::new();
-    let server = Server::start(&[], &folder.file("a.bin", SIZE));
-    let mut bystander = in_the_middle(&server);
+    let server = Server::start(&[], &folder.file("a.bin", LARGE_BYTES));
+    let mut bystander = downloading(&server);
     let mut client = server.client();
     client.send("GET /panic-for-tests HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert!(client.is_closed());
+    assert_eq!(client.rest(), b"");
     assert_eq!(text(&server.request(1), "outcome"), "failed");
-    assert!(bystander.read(SIZE) == content(SIZE));
+    bystander.expect(&content(LARGE_BYTES));
     assert_eq!(server.ask("HEAD / HTTP/1.1").status, 200);
+}
+
+/// Waits until the server has closed its listening sockets.
+#[cfg(unix)]
+fn wait_until_it_stops(address: std::net::SocketAddr) {
+    eventually("a refused connection", || TcpStream::connect(address).is_err().then_some(()));
 }
 
 #[cfg(unix)]
 #[test]
-fn a_stop_signal_lets_running_answers_finish_and_sums_up() {
+fn a_stop_signal_lets_running_answers_finish_and_prints_a_summary() {
     let folder = Folder::new();
     for signal in ["INT", "TERM"] {
-        let server = Server::start(&["--mode", "buffer"], &folder.file("a.bin", SIZE));
-        let mut client = in_the_middle(&server);
+        let server = Server::start(&["--mode", "buffer"], &folder.file("a.bin", LARGE_BYTES));
+        let mut client = downloading(&server);
         let address = server.address();
+        let whole = content(LARGE_BYTES);
         let reading = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(300));
-            let refused = std::net::TcpStream::connect(address).is_err();
-            (client.read(SIZE).len(), refused)
+            wait_until_it_stops(address);
+            client.expect(&whole);
         });
-        let (code, last) = server.stop(signal);
-        assert_eq!(reading.join().unwrap(), (SIZE, true));
-        assert_eq!((code, text(&last, "event").as_str()), (0, "stopped"));
-        assert_eq!((number(&last, "requests"), number(&last, "sent_bytes")), (1, SIZE as u64));
-        assert!(number(&last, "largest_request_peak") >= SIZE as u64);
+        let lines = server.stop(signal);
+        reading.join().unwrap();
+        let last = &lines[lines.len() - 1];
+        assert_eq!(text(last, "event"), "stopped");
+        assert_eq!((number(last, "requests"), number(last, "sent_bytes")), (1, LARGE_BYTES as u64));
+        assert!(number(last, "largest_request_peak") >= LARGE_BYTES as u64);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_second_stop_signal_waits_for_nobody() {
+fn a_second_stop_signal_ends_the_wait_for_running_answers() {
     let folder = Folder::new();
-    let server = Server::start(&[], &folder.file("a.bin", SIZE));
-    let _stalled = in_the_middle(&server);
-    let start = std::time::Instant::now();
-    server.signal("INT");
-    thread::sleep(Duration::from_millis(500));
-    let (code, last) = server.stop("INT");
-    assert_eq!((code, text(&last, "event").as_str()), (0, "stopped"));
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let file = folder.file("a.bin", LARGE_BYTES);
+    for (first, second, at_once) in [("INT", "INT", false), ("HUP", "TERM", true), ("TERM", "INT", true)] {
+        let server = Server::start(&["--timeout", "0"], &file);
+        let _stalled = downloading(&server);
+        server.signal(first);
+        // Two pending signals of the same kind are one.
+        if !at_once {
+            wait_until_it_stops(server.address());
+        }
+        let second_sent = Instant::now();
+        let lines = server.stop(second);
+        // Without the second signal, the stalled client would hold up the end for all of this time.
+        assert!(second_sent.elapsed() < STOP_PATIENCE, "{first}, {second}: {:?}", second_sent.elapsed());
+        assert_eq!(text(&lines[lines.len() - 1], "event"), "stopped");
+    }
 }
 
 #[test]
-fn idle_the_heap_does_not_move() {
+fn an_idle_program_leaves_the_heap_alone() {
+    /// Samples come once a second while nothing happens.
+    const IDLE_SAMPLES: usize = 5;
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.bin", 1_000));
     server.get("/");
-    let mut client = server.client();
-    let mut live = || number(client.ask("GET /heap.json HTTP/1.1").text(), "live");
-    // The threads that were started for the requests end after five seconds.
-    support::eventually("a heap at rest", || {
-        let first = live();
-        thread::sleep(Duration::from_secs(2));
-        (live() == first).then_some(())
+    let mut events = server.events();
+    let mut figures = || {
+        let sample = events.by_ref().find(|message| text(message, "event") == "sample").unwrap();
+        (number(&sample, "live"), number(&sample, "allocations"))
+    };
+    // Threads that served the request end after five seconds without work.
+    eventually("a heap at rest", || {
+        let first = figures();
+        (1..IDLE_SAMPLES).all(|_| figures() == first).then_some(())
     });
 }

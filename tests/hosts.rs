@@ -1,9 +1,7 @@
-//! Which hosts a server answers to (RFC 9112 3.2), so that no web page can read it by DNS rebinding.
+//! Which values of Host are answered (RFC 9112 3.2), so that no web page can read the server by DNS rebinding.
 #![allow(missing_docs)]
 
 mod support;
-
-use std::io::Read;
 
 use support::{Answer, Folder, Server, number, text};
 
@@ -15,8 +13,8 @@ fn started(folder: &Folder, bind: &str) -> Server {
     Server::start(&["--bind", bind], &folder.file("a.bin", 1_000))
 }
 
-/// The answer to a head, whose last empty line is added here, without its body unless it is a refusal. That is
-/// one line of text, and the end of the connection.
+/// Sends a head, to which this adds the empty line, and returns the answer. The body is read only of a refusal, which
+/// must be one line of text and end the connection.
 fn answer(server: &Server, head: &str) -> Answer {
     let mut client = server.client();
     client.send(format!("{head}\r\n\r\n"));
@@ -27,13 +25,13 @@ fn answer(server: &Server, head: &str) -> Answer {
             answer.body = client.read(answer.field("Content-Length").unwrap().parse().unwrap());
             assert_eq!(answer.text().lines().count(), 1, "{head:?}");
         }
-        assert!(client.is_closed(), "{head:?}");
+        assert_eq!(client.rest(), b"", "{head:?}");
     }
     answer
 }
 
 #[test]
-fn on_a_loopback_bind_no_name_but_localhost_is_answered() {
+fn on_a_loopback_bind_localhost_is_the_only_name() {
     let folder = Folder::new();
     for bind in LOOPBACK_BINDS {
         let server = started(&folder, bind);
@@ -64,7 +62,7 @@ fn on_a_loopback_bind_no_name_but_localhost_is_answered() {
 }
 
 #[test]
-fn it_holds_for_every_route_and_method_and_is_traced() {
+fn every_route_and_method_checks_the_host_and_refusals_are_traced() {
     let folder = Folder::new();
     let server = started(&folder, "localhost");
     let mut refused = 0;
@@ -78,7 +76,7 @@ fn it_holds_for_every_route_and_method_and_is_traced() {
             refused += 2;
         }
     }
-    // What the page asks for is no request, unless it is refused.
+    // GET and HEAD of the page's three routes are traced only when they are refused.
     let page_requests = 3 * 2;
     let lines = server.requests(ROUTES.len() * METHODS.len() - page_requests + refused);
     let refusals = lines.iter().filter(|line| [400, 421].contains(&number(line, "status")));
@@ -91,7 +89,7 @@ fn it_holds_for_every_route_and_method_and_is_traced() {
 }
 
 #[test]
-fn one_host_is_needed_and_an_absolute_target_replaces_it() {
+fn exactly_one_host_is_required_and_an_absolute_target_replaces_it() {
     let folder = Folder::new();
     let server = started(&folder, "localhost");
     for (head, status) in [
@@ -117,19 +115,18 @@ fn one_host_is_needed_and_an_absolute_target_replaces_it() {
 }
 
 #[test]
-fn what_comes_after_a_refusal_is_not_answered() {
+fn a_request_after_a_refusal_is_not_answered() {
     let folder = Folder::new();
     let server = started(&folder, "localhost");
     let mut client = server.client();
     client.send("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\nGET /after HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    let mut answers = String::new();
-    client.stream.read_to_string(&mut answers).unwrap();
+    let answers = String::from_utf8(client.rest()).unwrap();
     assert!(answers.starts_with("HTTP/1.1 421 Misdirected Request\r\n"), "{answers}");
     assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
 }
 
 #[test]
-fn on_another_bind_any_host_is_answered_that_is_well_formed() {
+fn on_another_bind_every_well_formed_host_is_answered() {
     let folder = Folder::new();
     let server = started(&folder, "0.0.0.0");
     for (lines, status) in [

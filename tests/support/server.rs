@@ -1,0 +1,176 @@
+//! The program as a process.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::{Answer, Client, PATIENCE, eventually, number, program, text};
+
+/// A process, which is killed when this is dropped.
+pub struct Process(pub Child);
+
+impl Process {
+    /// Waits for its end, and returns its exit code, if it has one.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        eventually("the program's end", || self.0.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The program, serving.
+pub struct Server {
+    pub process: Process,
+    pub ready_line: String,
+    pub port: u16,
+    lines: Arc<Mutex<Vec<String>>>,
+    ended: Receiver<()>,
+}
+
+impl Server {
+    /// Starts it on a free port with a JSON trace, and waits for its ready line.
+    pub fn start(args: &[&str], file: &Path) -> Self {
+        let mut command = program();
+        command.args(["--port", "0", "--trace", "json"]).args(args).arg(file);
+        Self::run(command)
+    }
+
+    /// Starts it with a limit on its descriptors. The program raises its soft limit to the hard one, so this sets both.
+    #[cfg(unix)]
+    pub fn start_with_descriptors(descriptors: u32, file: &Path) -> Self {
+        let mut command = Command::new("sh");
+        let limited =
+            format!("ulimit -n {descriptors} && exec \"$0\" --port 0 --trace json --timeout 2 \"$1\"");
+        command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_heapserve")).arg(file);
+        Self::run(command)
+    }
+
+    pub fn run(mut command: Command) -> Self {
+        command.stderr(Stdio::piped());
+        let mut server = Self::run_unread(command);
+        server.read_stderr();
+        server
+    }
+
+    /// Starts it without reading its stderr. If that is a pipe, [`Server::read_stderr`] reads it later.
+    pub fn run_unread(mut command: Command) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = Process(child);
+        let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
+        let (give, given) = channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            give.send(stdout.read_line(&mut line).map(|_| line))
+        });
+        let ready_line = given.recv_timeout(PATIENCE).expect("a ready line").unwrap();
+        let port = ready_line.split(['/', ' ']).find_map(|part| part.rsplit_once(':')?.1.parse().ok());
+        let Some(port) = port else {
+            let _ = process.0.kill();
+            let said = process.0.stderr.take().map(std::io::read_to_string);
+            panic!("no port in {ready_line:?}, {said:?}")
+        };
+        Self { process, ready_line, port, lines: Arc::default(), ended: channel().1 }
+    }
+
+    /// Reads its stderr from now on.
+    pub fn read_stderr(&mut self) {
+        let (end, ended) = channel();
+        self.ended = ended;
+        let stderr = BufReader::new(self.process.0.stderr.take().unwrap());
+        let kept = Arc::clone(&self.lines);
+        thread::spawn(move || {
+            for line in stderr.lines() {
+                kept.lock().unwrap().push(line.unwrap());
+            }
+            let _ = end.send(());
+        });
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    pub fn client(&self) -> Client {
+        Client::to(self.address())
+    }
+
+    /// Sends one request on a connection of its own.
+    pub fn ask(&self, lines: &str) -> Answer {
+        self.client().ask(lines)
+    }
+
+    pub fn get(&self, target: &str) -> Answer {
+        self.ask(&format!("GET {target} HTTP/1.1"))
+    }
+
+    /// The lines on stderr so far.
+    pub fn stderr(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Waits for at least `count` lines on stderr, and returns all of them.
+    pub fn stderr_lines(&self, count: usize) -> Vec<String> {
+        eventually(&format!("{count} lines on stderr"), || {
+            Some(self.stderr()).filter(|lines| lines.len() >= count)
+        })
+    }
+
+    /// Waits for at least `count` request lines, and returns all of them.
+    pub fn requests(&self, count: usize) -> Vec<String> {
+        eventually(&format!("{count} request lines"), || {
+            let all = self.stderr();
+            let requests: Vec<_> = all.into_iter().filter(|l| text(l, "event") == "request").collect();
+            (requests.len() >= count).then_some(requests)
+        })
+    }
+
+    /// The line of request `count`, which must be the last one so far.
+    pub fn request(&self, count: usize) -> String {
+        let requests = self.requests(count);
+        assert_eq!(requests.len(), count, "{requests:#?}");
+        requests[count - 1].clone()
+    }
+
+    /// One figure of `/heap.json`, asked for on a connection of its own.
+    pub fn figure(&self, name: &str) -> u64 {
+        number(self.get("/heap.json").text(), name)
+    }
+
+    /// Follows `/heap/events`, and returns the messages as they come.
+    pub fn events(&self) -> impl Iterator<Item = String> + use<> {
+        let mut client = self.client();
+        client.send("GET /heap/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let lines = BufReader::new(client.stream).lines();
+        lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
+    }
+
+    /// Stops it as Ctrl-C does, and returns all lines of its stderr. Its exit code must be 0.
+    #[cfg(unix)]
+    pub fn stop(mut self, signal: &str) -> Vec<String> {
+        self.signal(signal);
+        assert_eq!(self.process.exit_code(), Some(0), "{:?}", self.stderr().last());
+        self.ended.recv_timeout(PATIENCE).unwrap();
+        self.stderr()
+    }
+
+    #[cfg(unix)]
+    pub fn signal(&self, signal: &str) {
+        let pid = self.process.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    }
+
+    /// How many entries a folder of `/proc/PID` has: `fd` has the open descriptors, `task` the threads.
+    #[cfg(target_os = "linux")]
+    pub fn proc_entries(&self, folder: &str) -> usize {
+        std::fs::read_dir(format!("/proc/{}/{folder}", self.process.0.id())).unwrap().count()
+    }
+}
