@@ -11,8 +11,8 @@ use support::{Client, Folder, Server, eventually, number, text};
 
 const INPUTS: u64 = 20_000;
 const SENDERS: u64 = 8;
-/// What may stay on the heap after all inputs: 3 bytes for each.
-const LEFT_MOST_BYTES: u64 = 64 << 10;
+/// What may stay on the heap after all inputs: less than a byte for each.
+const LEFT_MOST_BYTES: u64 = 16 << 10;
 
 /// xorshift64* (Vigna 2016).
 struct Random(u64);

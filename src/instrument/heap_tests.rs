@@ -52,6 +52,7 @@ fn a_refused_allocation_moves_nothing() {
         let start = ThreadHeap::start();
         let (peak, live, made) = (peak_bytes(), live_bytes(), allocations());
         assert!(black_box(Buffer::try_new(1 << 46, None)).is_none());
+        assert!(black_box(Buffer::try_new(1 << 46, Some(1 << 47))).is_none());
         assert!(black_box(Buffer::try_new(1 << 30, Some(1 << 20))).is_none());
         assert_eq!(start.since(), ThreadUse::default());
         assert_eq!((peak_bytes(), live_bytes(), allocations()), (peak, live, made));
@@ -74,5 +75,21 @@ fn of_many_at_once_only_those_that_fit_get_a_buffer() {
             let kept: Vec<_> = takers.into_iter().map(|taker| taker.join().unwrap()).collect();
             assert_eq!(kept.iter().flatten().count(), 5);
         });
+    });
+}
+
+#[test]
+fn threads_that_take_and_free_buffers_never_exceed_the_limit() {
+    const BUFFER_BYTES: u64 = 1 << 20;
+    in_own_process("threads_that_take_and_free_buffers_never_exceed_the_limit", || {
+        let limit = live_bytes() + 2 * BUFFER_BYTES + BUFFER_BYTES / 2;
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    (0..20_000).for_each(|_| drop(black_box(Buffer::try_new(BUFFER_BYTES, Some(limit)))))
+                });
+            }
+        });
+        assert!(peak_bytes() <= limit, "{} above {limit}", peak_bytes());
     });
 }

@@ -16,8 +16,9 @@ pub use client::{Answer, Client, load};
 pub use json::{number, raw, text};
 pub use server::{Process, Server};
 
-/// How long a test waits for something that must happen, also on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for something that must happen, also on a busy machine. Less than the program's default
+/// timeout of 30 s, which would else close connections that are to be closed for another reason.
+pub const PATIENCE: Duration = Duration::from_secs(25);
 
 /// What the program waits at most for running answers after the first stop signal.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
