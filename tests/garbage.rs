@@ -121,9 +121,9 @@ fn twenty_thousand_pieces_of_garbage_are_refused_or_answered() {
     let folder = Folder::new();
     let server = Server::start(&["--timeout", "5"], &folder.file("a.bin", 1_000));
     let address = server.address();
-    let live_before = server.figure("live");
     #[cfg(target_os = "linux")]
     let descriptors_before = server.proc_entries("fd");
+    let live_before = server.figure("live");
     thread::scope(|scope| {
         for seed in 1..=SENDERS {
             scope.spawn(move || {
