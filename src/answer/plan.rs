@@ -80,15 +80,16 @@ pub fn refused(exchange: &Exchange, why: &str) -> Plan {
 }
 
 /// How many bytes a second a target asks for, as `/?rate=8M` does. The error says what is wanted.
-fn rate(target: &str) -> Result<Option<u64>, String> {
+fn rate(target: &str) -> Result<Option<u64>, &'static str> {
     let mut given = target::query(target, "rate");
     match (given.next(), given.next()) {
         (None, _) => Ok(None),
-        (Some(size), None) => {
-            parse_size(size).map(Some).map_err(|error| format!("rate, in bytes per second: {error}"))
+        (Some(size), None) if let Some(bytes) = parse_size(size) => Ok(Some(bytes)),
+        (Some(_), None) => {
+            Err("rate wants a number of bytes per second above 0, such as /?rate=64K or /?rate=8M")
         }
         (Some(_), Some(_)) => {
-            Err("rate, in bytes per second: given more than once; give it once, such as /?rate=8M".to_owned())
+            Err("rate can be given only once, in bytes per second, such as /?rate=64K or /?rate=8M")
         }
     }
 }

@@ -87,11 +87,7 @@ fn threads_that_take_and_free_buffers_never_exceed_the_limit() {
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-<<<<<<< HEAD:src/instrument/heap_tests.rs
-                    (0..20_000).for_each(|_| drop(black_box(Buffer::try_new(BUFFER_BYTES, Some(limit)))))
-=======
-                    (0..200_000).for_each(|_| drop(black_box(try_buffer(BUFFER_BYTES, Some(limit)))))
->>>>>>> ed9fb55 (Count descriptors before the first connection in tests):src/heap_tests.rs
+                    (0..200_000).for_each(|_| drop(black_box(Buffer::try_new(BUFFER_BYTES, Some(limit)))))
                 });
             }
         });
