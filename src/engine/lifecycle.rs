@@ -179,7 +179,7 @@ fn close_leaked(id: Id) {
 }
 
 /// Discards a request without dropping its body's reader: leaks its stream, and closes the handles of the connection.
-pub fn leak_request(request: Request, id: Option<Id>) {
+fn leak_request(request: Request, id: Option<Id>) {
     mem::forget(request.upgrade("HTTP/1.1", Response::empty(400)));
     if let Some(id) = id {
         table::wait_for_handles(id, true);

@@ -101,7 +101,9 @@ pub fn sweep(listeners: &[Listener], input: SweepInput) -> SweepResult {
     let slots = table::lock().slots();
     for slot in slots {
         let due = check_connection(&mut table::lock(), slot, &input);
-        result.found_flood |= input.is_alarm && due == Some(Duration::ZERO);
+        // Where floods are not known, whoever is hung up in an alarm counts as one.
+        let is_flood = |due| if REPORTS_RECEIVED_BYTES { due == Duration::ZERO } else { due <= now() };
+        result.found_flood |= input.is_alarm && due.is_some_and(is_flood);
         result.next_due = [result.next_due, due].into_iter().flatten().min();
     }
     let mut table = table::lock();
@@ -205,18 +207,9 @@ fn record_dead(handle: Handle, listeners: &[Listener]) {
     }
 }
 
-/// Removes a connection that has ended, and acts on one whose deadline has passed. Returns its deadline, if it has
-/// one.
-fn check_connection(table: &mut Table, slot: u32, input: &SweepInput) -> Option<Duration> {
-    let sweep = table.sweep;
-    table.resolve_late(slot);
-    if table.at(slot).seen_in_sweep < sweep && table.remove_if_unused(slot) {
-        return None;
-    }
-    let connection = table.at(slot);
-    let is_flooding = input.is_alarm && connection.state != State::Free && connection.is_flooding();
-    let limit = match connection.state {
-        _ if is_flooding => None,
+/// How long a connection may stay in this state.
+fn limit(state: State, input: &SweepInput) -> Option<Duration> {
+    match state {
         State::InHead | State::InBody if input.is_alarm && !REPORTS_RECEIVED_BYTES => Some(HEAD_IN_ALARM),
         State::InHead if input.are_descriptors_short => {
             Some(input.timeout.unwrap_or(HEAD_WHEN_SHORT).min(HEAD_WHEN_SHORT))
@@ -227,8 +220,20 @@ fn check_connection(table: &mut Table, slot: u32, input: &SweepInput) -> Option<
         State::Lingering | State::Closing => Some(LINGER_FOR),
         State::ShutDown if input.are_descriptors_short => Some(PARKED_AFTER),
         State::Free | State::Ready | State::Answering | State::ShutDown => None,
-    };
-    let due = if is_flooding { Duration::ZERO } else { connection.since + limit? };
+    }
+}
+
+/// Removes a connection that has ended, and acts on one whose deadline has passed. Returns its deadline, if it has
+/// one.
+fn check_connection(table: &mut Table, slot: u32, input: &SweepInput) -> Option<Duration> {
+    let sweep = table.sweep;
+    table.resolve_late(slot);
+    if table.at(slot).seen_in_sweep < sweep && table.remove_if_unused(slot) {
+        return None;
+    }
+    let connection = table.at(slot);
+    let is_flooding = input.is_alarm && connection.state != State::Free && connection.is_flooding();
+    let due = if is_flooding { Duration::ZERO } else { connection.since + limit(connection.state, input)? };
     if now() < due {
         return Some(due);
     }

@@ -256,10 +256,11 @@ impl Table {
     /// another local address, whose client is unknown.
     fn is_ambiguous(&mut self, id: Id) -> bool {
         let &mut Connection { client, listener, identity, local, has_fixed_local, .. } = self.at(id.slot);
-        let dead = self.dead_locals.into_iter().flatten();
-        let has_other_dead = dead.filter(|dead| !dead.has_ip_of(local)).count() > 0;
-        (has_other_dead && !has_fixed_local)
-            || self.find(client, |c| c.listener == listener && c.identity != identity).is_some()
+        let mut dead = self.dead_locals.into_iter().flatten();
+        // On Windows, all identities are 0.
+        let is_other = |c: &Connection| c.identity != identity || (identity == 0 && c.serial != id.serial);
+        (!has_fixed_local && dead.any(|dead| !dead.has_ip_of(local)))
+            || self.find(client, |c| c.listener == listener && is_other(c)).is_some()
     }
 
     /// Closes the handles of a parked connection, unless a request may be of it. Only a handle whose bytes were read

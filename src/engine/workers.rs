@@ -107,7 +107,7 @@ impl Workers {
             let waited = self.work.wait_timeout(table, IDLE_FOR);
             let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             table = woken;
-            if timeout.timed_out() && table.ready_count == 0 {
+            if timeout.timed_out() && table.job_count() == 0 {
                 table.idle_threads -= 1;
                 return None;
             }
