@@ -47,8 +47,7 @@ pub struct SweepInput {
 pub struct SweepResult {
     /// The number of open handles.
     pub open_handles: u64,
-    /// Whether the alarm is raised and a client floods. Always `false` on systems that do not tell how much a client
-    /// has sent.
+    /// Whether the alarm is raised and a client was hung up for it.
     pub found_flood: bool,
     /// The earliest deadline.
     pub next_due: Option<Duration>,

@@ -17,7 +17,6 @@ use super::connection::{Connection, HangUp, State, Waiting, now};
 
 /// The maximum number of connections. By default, Linux allows 32,768 threads, and each connection has at least one.
 const CONNECTIONS_MOST: usize = 1 << 15;
-
 /// The timeout of [`wait_for_handles`].
 const HANDLE_WAIT_MOST: Duration = Duration::from_secs(1);
 
