@@ -138,7 +138,8 @@ fn not_modified(exchange: &Exchange, validators: &Validators) -> Plan {
 }
 
 /// What a cache may do with the file: keep it, and ask each time (RFC 9111 5.2.2.4). A browser that plays it again
-/// without a request would leave no line in the trace.
+/// without a request would leave no line in the trace. nginx keeps it if it is told `proxy_ignore_headers
+/// Cache-Control`, and then asks as its `proxy_cache_valid` says.
 fn validate(head: &mut Head, validators: &Validators) {
     head.field("Cache-Control", "no-cache");
     head.field("ETag", &validators.etag);
