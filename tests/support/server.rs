@@ -173,4 +173,13 @@ impl Server {
     pub fn proc_entries(&self, folder: &str) -> usize {
         std::fs::read_dir(format!("/proc/{}/{folder}", self.process.0.id())).unwrap().count()
     }
+
+    /// How many of its open descriptors are sockets: two for each connection, and those that listen.
+    #[cfg(target_os = "linux")]
+    pub fn sockets(&self) -> usize {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.process.0.id())).unwrap();
+        // A descriptor that is closed meanwhile cannot be read.
+        let targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.ok()?.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
 }
