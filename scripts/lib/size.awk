@@ -1,0 +1,8 @@
+# A size as the server prints it; "unknown" for no figure.
+function size(bytes) {
+  if (bytes == "") return "unknown"
+  if (bytes < 1024) return sprintf("%d bytes", bytes)
+  if (bytes < 1048576) return sprintf("%.1f KiB", bytes / 1024)
+  if (bytes < 1073741824) return sprintf("%.1f MiB", bytes / 1048576)
+  return sprintf("%.1f GiB", bytes / 1073741824)
+}
