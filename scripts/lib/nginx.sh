@@ -4,6 +4,7 @@
 
 # Debian has nginx where a user's PATH does not lead.
 export PATH=$PATH:/usr/sbin:/sbin
+front='' # nginx's address
 
 # nginx_main WORKERS CONNECTIONS: the head of a configuration. Every path is below nginx's prefix.
 nginx_main() {

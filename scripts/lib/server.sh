@@ -45,3 +45,5 @@ serve() {
   start_server "$2" "$3" "$heapserve" --mode "$1" --port 0 "${@:4}" ||
     fail "heapserve did not start in $1 mode: $(head -n 1 "$3")"
 }
+
+port_of() { local rest=${1##*:}; echo "${rest%/}"; } # URL
