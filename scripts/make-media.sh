@@ -1,30 +1,37 @@
 #!/usr/bin/env bash
-# Makes media/powder-day.mp4 from nothing but ffmpeg's own filters: a minute of
-# snow falling over mountains, with wind. The pictures are painted once, pixel by
-# pixel, with geq expressions; the film then only moves them about.
+# Makes media/powder-day.mp4 with ffmpeg's own filters alone: a minute of snow that falls over mountains, with wind.
+# The pictures are computed once, pixel by pixel, with geq expressions; the film only moves them.
 set -euo pipefail
-say() { printf '%s\n' "$*" >&2; }
-usage="Usage: ${0##*/} [OUT]
+# shellcheck source=scripts/lib/script.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib/script.sh"
+
+usage() {
+  cat <<END
+Usage: $name [OUT]
 Makes the sample video with ffmpeg alone, in about five minutes on two cores.
-  OUT   the file to write (default: media/powder-day.mp4 in this repository)"
-[[ ${1-} != -h && ${1-} != --help ]] || { echo "$usage"; exit; }
-[[ $# -le 1 && ${1-} != -* ]] || { say "$usage"; exit 2; }
-command -v ffmpeg >/dev/null || { say "${0##*/}: needs ffmpeg, but there is none in PATH"; exit 1; }
+  OUT          the file to write (default: media/powder-day.mp4 of this repository)
+  -h, --help   print this text
+END
+}
 
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+[[ ${1-} != -h && ${1-} != --help ]] || { usage; exit; }
+[[ $# -le 1 && ${1-} != -* ]] || wrong "there is at most one argument, the file to write"
+need_tools ffmpeg
 out=${1:-$root/media/powder-day.mp4}
-tmp=$(mktemp -d)
-trap 'rm -rf -- "$tmp"' EXIT
-fps=30 seconds=60 frames=1800 W=2160 H=1080 # the stills are wider than the film, to leave room to pan
+begin_work
+fps=30 seconds=60 frames=1800 W=2160 H=1080 # the pictures are wider than the film, so that it can pan
 
-ff() { ffmpeg -hide_banner -loglevel error -nostdin -y -filter_complex_threads 2 "$@"; }
+ff() { # in the background, so that a signal to this script ends it at once
+  ffmpeg -hide_banner -loglevel error -nostdin -y -filter_complex_threads 2 "$@" &
+  wait "$!"
+}
 paint() { # NAME SIZE FILTERS: one still picture, with 16 bits a channel and alpha
   say "painting $1"
-  ff -f lavfi -i "color=black:s=$2,format=gbrap16le" -filter_complex "$3,format=rgba64be" -frames:v 1 "$tmp/$1.png"; }
+  ff -f lavfi -i "color=black:s=$2,format=gbrap16le" -filter_complex "$3,format=rgba64be" -frames:v 1 "$work/$1.png"; }
 # A repeatable random number from 0 to 1 for the point (A, B).
 hash() { echo "mod(abs(sin(($1)*127.1+($2)*311.7)*43758.5453),1)"; }
-# fbm X Y DECAY: leaves in ld(3) a sum of ever finer octaves of value noise, each
-# damped where the ground is steep already, which looks like erosion.
+# fbm X Y DECAY: computes in ld(3) a sum of octaves of value noise, from coarse to fine. Each is damped where the ground
+# is steep already, which looks like erosion.
 fbm() {
   local i='floor(ld(0))' j='floor(ld(1))' fx='(ld(0)-floor(ld(0)))' fy='(ld(1)-floor(ld(1)))'
   local ux="($fx*$fx*(3-2*$fx))" uy="($fy*$fy*(3-2*$fy))"
@@ -35,7 +42,7 @@ fbm() {
       st(3,ld(3)+ld(2)*(ld(6)+ld(7)*$ux+ld(8)*$uy+ld(9)*$ux*$uy)/(1+ld(4)*ld(4)+ld(5)*ld(5)));
       st(2,ld(2)*$3);st(6,ld(0));st(0,1.6*ld(0)-1.2*ld(1));st(1,1.2*ld(6)+1.6*ld(1)));"; }
 
-# --- Sky: blue above, warm light low on the right, thin clouds; half size will do. ---
+# --- Sky: blue above, warm light low on the right, thin clouds; half the size is enough. ---
 sky() { # ZENITH MIDDLE HORIZON CLOUD: one colour channel
   echo "$(fbm 'X/260+2.2' 'Y/75+6.4' 0.55) st(4,clip((ld(3)-0.62)*1.1,0,0.7)*clip(1.1-Y/H*1.9,0,1));
     st(5,clip(Y/H*1.7,0,1));st(6,exp(-hypot((X/W-0.86)*2.2,(Y/H-0.52)*2.6)*1.6));
@@ -46,17 +53,17 @@ paint sky "$((W / 2))x$((H / 2))" \
 
 # --- Mountains: a height map seen in perspective. ------------------------------------
 # In the map X goes right and Y goes away from us; its green plane holds the height.
-# A valley is pressed into the middle and one great summit raised behind it.
+# A valley is subtracted in the middle, and one high summit is added behind it.
 K=560/65535 # map value to height in pixels
 height="$(fbm 'X/400+3.3' 'Y/400+7.7' 0.47) st(0,X/W-0.5);st(1,Y/H);
   65535*clip(0.55*ld(3)*(0.3+0.7*clip(ld(1)*1.5-0.35,0,1))*(1-0.65*exp(-pow((ld(0)+0.04)/0.13,2)))
     +0.60*exp(-hypot((ld(0)-0.06)*W,(ld(1)-0.88)*H)/190)*(0.3+0.85*ld(3)),0,1)"
 slope="st(0,(g(X+1,Y)-g(X-1,Y))/2*$K);st(1,(g(X,Y+1)-g(X,Y-1))/2*$K);st(2,1/sqrt(1+ld(0)*ld(0)+ld(1)*ld(1)));"
-# Blue plane: sunlight from the right, its shadows found by walking towards the sun.
+# Blue plane: sunlight from the right. Shadows are found by steps towards the sun.
 light="$slope st(5,g(X,Y)*$K);st(4,2);st(3,0);
   while(lt(ld(4),260),st(3,max(ld(3),g(X+0.85*ld(4),Y-0.25*ld(4))*$K-ld(5)-0.36*ld(4)));st(4,ld(4)*1.06+1));
   65535*clip((-0.85*ld(0)+0.25*ld(1)+0.36)*ld(2),0,1)*clip(1-ld(3)/6,0,1)"
-# Red plane: where snow lies; too steep a face stays bare rock.
+# Red plane: where snow lies; steep faces are bare rock.
 snow="$slope 65535*clip((ld(2)-0.4)*4,0,1)"
 mx='(W/2+(X-W/2)/1050*' # map column seen at screen column X, times the distance
 march() { # FROM TO: green becomes 50 times the distance where this sight line meets the ground
@@ -95,22 +102,22 @@ paint near "${W}x$H" "geq=r='$firs':g='if(gt(Y,760),$(fbm 'X/330+8.2' 'Y/75+1.4'
   a='65535*gt(r(X,Y)+gt(Y,$(bank X)),0)',gblur=0.7:planes=8"
 
 # --- Snow: tiles of soft round flakes, at most one in each cell of a grid. -------------
-# The tile's sides are as many pixels as the film has frames, so a flake that moves by
-# whole pixels per frame ends where it began: the film loops without a seam.
+# The tile's sides are as many pixels as the film has frames. So a flake that moves by whole pixels per frame ends
+# where it began, and the film can be played in a loop.
 flakes() { # NAME CELL SMALL LARGE STRETCH DENSITY OPACITY: radii in pixels
   local i="floor(X/$2)+$2" j="floor(Y/$2)"
   ff -f lavfi -i "color=black:s=${frames}x$frames,format=gray" -filter_complex "geq=lum='
     st(0,mod(X,$2));st(1,mod(Y,$2));st(2,$3+($4-$3)*$(hash "$i" "$j+0.1"));st(3,ld(2)*$5);
     st(4,(ld(0)-ld(2)-($2-2*ld(2))*$(hash "$i" "$j+0.2"))/ld(2));
     st(5,(ld(1)-ld(3)-($2-2*ld(3))*$(hash "$i" "$j+0.3"))/ld(3));
-    255*$7*lt($(hash "$i" "$j+0.4"),$6)*pow(clip(1-ld(4)*ld(4)-ld(5)*ld(5),0,1),1.5)',loop=5:1,tile=3x2" -frames:v 1 "$tmp/$1.png"; }
+    255*$7*lt($(hash "$i" "$j+0.4"),$6)*pow(clip(1-ld(4)*ld(4)-ld(5)*ld(5),0,1),1.5)',loop=5:1,tile=3x2" -frames:v 1 "$work/$1.png"; }
 flakes snow1 30 1.2 2.4 1.0 0.55 0.60
 flakes snow2 50 2.0 3.6 1.1 0.50 0.75
 flakes snow3 90 3.5 6.0 1.2 0.45 0.85
 flakes snow4 150 6.0 11 1.3 0.35 0.70
 flakes snow5 450 20 38 1.3 0.45 0.32
 
-# --- The film: everything moves in whole periods of its length. -----------------------
+# --- The film: every motion has a whole number of periods in its length. -----------------------
 turn="2*PI/$frames" hold="loop=-1:1,setpts=N/$fps/TB"
 yuv='scale=out_color_matrix=bt709:out_range=tv,format'
 pan() { # PIXELS ZOOM: a slow swing; perspective, unlike crop, moves by fractions of a pixel
@@ -119,13 +126,13 @@ pan() { # PIXELS ZOOM: a slow swing; perspective, unlike crop, moves by fraction
     x2='W*$z+$x':y2='H-H*$z':x3='W-W*$z+$x':y3='H-H*$z',crop=1920:1080"; }
 fall() { # DRIFT SPEED SWAY SWINGS: pixels per frame, pixels, and number of them
   echo "$hold,crop=1920:1080:$frames-mod(n*$1+$3*sin(n*$turn*$4)+$frames\,$frames):$frames-mod(n*$2\,$frames)"; }
-wind() { # SEED PHASE: one ear's rumble and hiss, both swelling and fading
+wind() { # SEED PHASE: one channel's rumble and hiss, both louder and softer in turn
   echo "anoisesrc=color=brown:seed=$1:amplitude=0.3,highpass=90,lowpass=600[rumble$1];
     anoisesrc=color=pink:seed=$1$1:amplitude=0.17,bandpass=520:width_type=q:width=1.2,
     volume=pow(0.5+0.5*sin(2*PI*t/15+$2)\,2):eval=frame[hiss$1];[rumble$1][hiss$1]amix=normalize=0,
     volume=0.55+0.3*sin(2*PI*t/20+$2)+0.1*sin(2*PI*t/7.5):eval=frame"; }
 say "painting done, filming"; inputs=()
-for name in sky ridges near snow{1..5}; do inputs+=(-framerate "$fps" -i "$tmp/$name.png"); done
+for name in sky ridges near snow{1..5}; do inputs+=(-framerate "$fps" -i "$work/$name.png"); done
 ff "${inputs[@]}" -filter_complex "
   [0]scale=$W:$H:flags=bicubic,format=rgba[sky];[1]format=rgba,split[a][b];[a]crop=$W:$H:0:0[a];
   [sky][a]overlay=format=gbrp,noise=alls=2,$yuv=yuv420p,$(pan 18 0.006)[far];
@@ -138,9 +145,9 @@ ff "${inputs[@]}" -filter_complex "
   $(wind 1 0)[left];$(wind 2 0.9)[right];[left][right]join=inputs=2:channel_layout=stereo,
   atrim=end=$seconds,afade=d=0.1,afade=out:d=0.1:st=$((seconds - 1)).9[audio]" -map '[video]' -map '[audio]' \
   -c:v libx264 -profile:v high -preset faster -b:v 5440k -maxrate 7M -bufsize 10M -g $((2 * fps)) \
-  -colorspace bt709 -color_primaries bt709 -color_trc bt709 -c:a aac -b:a 128k -movflags +faststart "$tmp/film.mp4"
+  -colorspace bt709 -color_primaries bt709 -color_trc bt709 -c:a aac -b:a 128k -movflags +faststart "$work/film.mp4"
 
-size=$(wc -c <"$tmp/film.mp4")
-((size >= 34 << 20 && size <= 48 << 20)) || { say "${0##*/}: the film has $size bytes, not 34 to 48 MiB"; exit 1; }
-mkdir -p -- "$(dirname -- "$out")" && mv -f -- "$tmp/film.mp4" "$out"
+size=$(wc -c <"$work/film.mp4")
+((size >= 34 << 20 && size <= 48 << 20)) || fail "the film has $size bytes instead of 34 to 48 MiB"
+mkdir -p -- "$(dirname -- "$out")" && mv -f -- "$work/film.mp4" "$out"
 say "$out: $size bytes"

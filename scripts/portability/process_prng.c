@@ -1,6 +1,6 @@
-/* The one function that Rust's std takes from bcryptprimitives.dll, which the
- * Wine of Debian 12 does not have yet. Built by scripts/check-portability.sh
- * and laid beside heapserve.exe for that check only; Windows brings its own. */
+/* The one function that Rust's std calls in bcryptprimitives.dll, a library which
+ * Debian 12's Wine does not have. scripts/check-portability.sh builds it and puts
+ * it beside heapserve.exe, for that check only. Windows has its own. */
 #include <windows.h>
 #include <ntsecapi.h> /* RtlGenRandom is exported as SystemFunction036 */
 
