@@ -66,7 +66,7 @@ is_idle() { [[ $(get_sample) == *'"in_flight":0,'* ]]; }
 
 # Rewrites one line on a terminal; prints nothing into a log.
 show_progress() {
-  [[ ! -t 2 ]] || printf '\r\033[K%s: %d of %d done, %s' "$mode" "$(all_ends | wc -l)" "$viewers" \
+  [[ ! -t 2 ]] || printf '\r\033[K%s: %d of %d done, %s' "$mode" "$(($(all_ends | wc -l)))" "$viewers" \
     "$(awk -f "$lib/size.awk" -f "$root/scripts/compare/figure.awk" -f "$root/scripts/compare/progress.awk" \
       "$work/$mode.samples")" >&2
 }

@@ -54,7 +54,7 @@ all_ends() { find "$work" -name '*.end' -exec cat {} +; }
 
 # Rewrites one line on a terminal; prints nothing into a log.
 show_progress() {
-  [[ ! -t 2 ]] || printf '\r%s of %s done' "$(all_ends | wc -l)" "$viewers" >&2
+  [[ ! -t 2 ]] || printf '\r%s of %s done' "$(($(all_ends | wc -l)))" "$viewers" >&2
 }
 
 # Why viewer NUMBER failed; nothing if it did not.

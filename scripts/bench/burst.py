@@ -1,5 +1,5 @@
-"""Opens so many connections to a server in the same instant, each with a request for 100 bytes, and prints in
-milliseconds after how long the last of them had its first byte.
+"""Opens many connections to a server at once, each with a request for 100 bytes. Prints after how many milliseconds
+the last of them had its first byte.
 
     burst.py PORT COUNT
 """
@@ -17,7 +17,7 @@ def main():
     for client in clients:
         client.close()
     if max(times) == float("inf"):
-        sys.exit(f"{times.count(max(times))} of {count} got nothing within 10 s")
+        sys.exit(f"{times.count(max(times))} of {count} connections got nothing within 10 s")
     print(f"{1000 * max(times):.1f}")
 
 

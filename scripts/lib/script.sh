@@ -91,7 +91,7 @@ within() {
 # code it returns. After 20 seconds, and for processes that the leader leaves behind, the signal is KILL.
 stop() {
   local leader=${!1} code=0
-  printf -v "$1" ''
+  printf -v "$1" %s ''
   [[ -n $leader ]] || return 0
   {
     kill "-${2:-TERM}" "$leader" || :

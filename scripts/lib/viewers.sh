@@ -43,7 +43,7 @@ start_viewers() {
 demand_processes() {
   local limit used list=()
   ulimit -Su "$(ulimit -Hu)" 2>/dev/null || :
-  limit=$(ulimit -u)
+  limit=$(ulimit -u 2>/dev/null) || :
   case $(uname -s) in
     Darwin) list=(-o pid=) ;;
     Linux) ((EUID != 0)) && list=(-L -o lwp=) ;; # it counts threads, but none of root's

@@ -1,10 +1,10 @@
-// The lesson's first program: read the whole file into one variable, and send that.
+// What heapserve's buffer mode corresponds to: read the whole file into one variable, and send that.
 import { readFile } from 'node:fs';
 import { createServer } from 'node:http';
 
 const [file, port] = process.argv.slice(2);
 
-createServer((req, res) => {
+const server = createServer((req, res) => {
   readFile(file, (err, data) => {
     if (err) {
       res.writeHead(500).end(err.message);
@@ -13,4 +13,7 @@ createServer((req, res) => {
     res.writeHead(200, { 'Content-Type': 'video/mp4', 'Content-Length': data.length });
     res.end(data);
   });
-}).listen(Number(port), '127.0.0.1');
+});
+server.listen(Number(port), '127.0.0.1', () => {
+  console.log(`node: buffer http://127.0.0.1:${server.address().port}/`);
+});
