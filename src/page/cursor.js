@@ -1,0 +1,82 @@
+// The figures at one time of the chart: under the pointer, or at the place chosen with the arrow keys.
+
+import { mib, several } from './units.js';
+
+const STEP = 1 / 60, PAGE = 1 / 6;
+// A sample further away than this says nothing about the time in question.
+const NEAR_MS = 1500;
+
+// The chart is a slider over time: what screen readers know to read aloud as it moves.
+export function readAt(view, slider, readout) {
+  const { canvas } = view;
+  const say = () => tell(view, slider, readout);
+  canvas.addEventListener('pointermove', ({ offsetX }) => { view.move(placeOf(view, offsetX)); say(); });
+  canvas.addEventListener('pointerdown', ({ offsetX }) => { view.move(placeOf(view, offsetX)); say(); });
+  canvas.addEventListener('pointerleave', ({ pointerType }) => {
+    if (pointerType === 'mouse' && document.activeElement !== slider) { view.move(null); say(); }
+  });
+  slider.addEventListener('keydown', event => {
+    const to = target(view.cursor, event);
+    if (to === undefined) return;
+    event.preventDefault();
+    view.move(to);
+    say();
+  });
+  slider.addEventListener('blur', () => { view.move(null); say(); });
+  return say;
+}
+
+function placeOf({ frame }, x) {
+  return frame ? (x - frame.left) / (frame.right - frame.left) : null;
+}
+
+// Where a key moves the cursor; undefined if it does not.
+function target(cursor, { key, shiftKey }) {
+  const step = shiftKey ? PAGE : STEP, at = cursor ?? 1;
+  return {
+    ArrowLeft: at - step, ArrowDown: at - step, ArrowRight: cursor === null ? 1 : at + step, ArrowUp: at + step,
+    PageDown: at - PAGE, PageUp: at + PAGE, Home: 0, End: 1, Escape: null,
+  }[key];
+}
+
+function tell(view, slider, readout) {
+  const { range: { from, to, spanMs }, cursor, frame } = view;
+  readout.hidden = cursor === null;
+  slider.setAttribute('aria-valuemin', String(-spanMs / 1000));
+  if (cursor === null) {
+    slider.setAttribute('aria-valuenow', '0');
+    slider.setAttribute('aria-valuetext', 'No time chosen; the arrow keys choose one.');
+    return;
+  }
+  const at = from + cursor * spanMs, back = (at - to) / 1000, time = `${back.toFixed(1).replace('-', '−')} s`;
+  const lines = view.histories.flatMap(history => figuresAt(history, at));
+  readout.replaceChildren(...[time, ...(lines.length ? lines : ['no figures'])].map(paragraph));
+  slider.setAttribute('aria-valuenow', back.toFixed(1));
+  slider.setAttribute('aria-valuetext', [time, ...lines].join('; '));
+  place(readout, cursor, frame);
+}
+
+function paragraph(text) {
+  return Object.assign(document.createElement('p'), { textContent: text });
+}
+
+function figuresAt({ stretches }, at) {
+  return stretches.map(stretch => [stretch, nearest(stretch.points, at)]).filter(([, point]) => point)
+    .map(([{ mode }, { live, rss, inFlight }]) => `${mode}: heap ${mib(live)} MiB, RSS ${mib(rss)} MiB, ${several(inFlight, 'request')}`);
+}
+
+function nearest(points, at) {
+  let best = null;
+  for (const point of points) {
+    if (!best || Math.abs(point.at - at) < Math.abs(best.at - at)) best = point;
+  }
+  return best && Math.abs(best.at - at) <= NEAR_MS ? best : null;
+}
+
+// On the side of the cursor that has more room.
+function place(readout, cursor, frame) {
+  if (!frame) return;
+  const x = frame.left + cursor * (frame.right - frame.left), isLeft = cursor > 0.5;
+  readout.style.left = isLeft ? 'auto' : `${x + 12}px`;
+  readout.style.right = isLeft ? `${frame.width - x + 12}px` : 'auto';
+}

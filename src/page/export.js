@@ -1,0 +1,75 @@
+// The chart as a picture, and the data behind it, to keep.
+
+import { drawLegend } from './legend.js';
+import { theme } from './theme.js';
+
+const WIDTH = 1280, HEIGHT = 620, RATIO = 2, MARGIN = 24;
+
+export function savePicture(view, sentence) {
+  const canvas = document.createElement('canvas'), pen = canvas.getContext('2d');
+  const { colours, family } = theme(), head = 76, foot = 64;
+  [canvas.width, canvas.height] = [WIDTH * RATIO, (HEIGHT + head + foot) * RATIO];
+  pen.scale(RATIO, RATIO);
+  pen.fillStyle = colours.card;
+  pen.fillRect(0, 0, WIDTH, HEIGHT + head + foot);
+  writeHead(pen, sentence, colours, family);
+  pen.save();
+  pen.translate(MARGIN, head);
+  view.drawOn(pen, WIDTH - 2 * MARGIN, HEIGHT);
+  pen.restore();
+  pen.font = `14px ${family}`;
+  drawLegend(pen, MARGIN, HEIGHT + head + 8, view.histories, WIDTH - 2 * MARGIN);
+  canvas.toBlob(blob => save(blob, 'png'), 'image/png');
+}
+
+function writeHead(pen, sentence, colours, family) {
+  [pen.textAlign, pen.textBaseline, pen.fillStyle] = ['left', 'middle', colours.text];
+  // Made to fit, since a sentence can be longer than the picture is wide.
+  let letters = 19;
+  do pen.font = `600 ${letters}px ${family}`; while (pen.measureText(sentence).width > WIDTH - 2 * MARGIN && --letters > 9);
+  pen.fillText(sentence, MARGIN, 28);
+  pen.font = `13px ${family}`;
+  pen.fillStyle = colours.quiet;
+  pen.fillText(`heapserve, ${new Date().toLocaleString('en-GB')}`, MARGIN, 54);
+}
+
+const SAMPLE_COLUMNS = ['unix_ms', 'server', 'mode', 'pid', 'started_ms', 'live_bytes', 'live_peak_bytes', 'rss_bytes', 'in_flight', 'requests', 'sent_bytes'];
+const REQUEST_COLUMNS = [
+  'ended_unix_ms', 'server', 'mode', 'pid', 'request', 'method', 'target', 'status', 'outcome', 'duration_us', 'first_byte_us',
+  'sent_bytes', 'body_bytes', 'request_peak_bytes', 'live_before_bytes', 'live_after_bytes', 'rss_before_bytes', 'rss_after_bytes', 'in_flight',
+];
+
+const unixMs = at => Math.round(performance.timeOrigin + at);
+
+export function saveSamples(histories) {
+  const rows = histories.flatMap(({ stretches, origin }) => stretches.flatMap(({ points, mode, pid, startedMs }) =>
+    points.map(p => [unixMs(p.at), origin, mode, pid, startedMs, p.live, p.livePeak, p.rss, p.inFlight, p.requests, p.sent])));
+  save(table(SAMPLE_COLUMNS, rows), 'samples.csv');
+}
+
+export function saveRequests(histories) {
+  const rows = histories.flatMap(({ requests, origin }) => requests.filter(({ record }) => record).map(({ to, stretch, record: r }) => [
+    unixMs(to), origin, stretch.mode, stretch.pid, r.request, r.method, r.target, r.status, r.outcome, r.duration_us, r.first_byte_us,
+    r.sent_bytes, r.body_bytes, r.request_peak, r.live_before, r.live_after, r.rss_before, r.rss_after, r.in_flight,
+  ]));
+  save(table(REQUEST_COLUMNS, rows), 'requests.csv');
+}
+
+// RFC 4180. A text that a spreadsheet would take for a formula gets a sign before it.
+function table(columns, rows) {
+  const cell = value => {
+    if (typeof value !== 'string') return value ?? '';
+    const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const lines = [columns, ...rows].map(row => row.map(cell).join(','));
+  return new Blob([lines.join('\r\n'), '\r\n'], { type: 'text/csv' });
+}
+
+function save(blob, end) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = `heapserve-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}${end === 'png' ? '.png' : `-${end}`}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,119 @@
+// The form that lets viewers watch: Start, Stop, and how far they are.
+
+import { say, warn } from './fill.js';
+import { mib, several, size } from './units.js';
+import { Viewer, room, watchAll, waysTo } from './viewers.js';
+
+const SHOW_EVERY_MS = 200;
+const byId = id => document.getElementById(id);
+const [form, count, rate, start, stop, bar, seats, progress] =
+  ['viewers', 'count', 'rate', 'start', 'stop', 'bar', 'seats', 'progress'].map(byId);
+const choices = [...form.querySelectorAll('input[type=radio]')];
+let hasChosen = false;
+let running = null;   // the AbortController of the viewers that watch
+
+export function startForm(servers) {
+  form.addEventListener('submit', event => {
+    event.preventDefault();
+    if (!running) run(servers);
+  });
+  stop.addEventListener('click', () => running?.abort());
+  for (const choice of choices) choice.addEventListener('change', () => { hasChosen = true; });
+  offer(servers);
+}
+
+const live = servers => servers.filter(({ state, history }) => state === 'live' && history.latest);
+const modeOf = ({ history }) => history.latest.mode;
+
+// Only modes that are there can be chosen; both, where both are.
+export function offer(servers) {
+  if (running) return;
+  const modes = new Set(live(servers).map(modeOf));
+  for (const choice of choices) choice.disabled = choice.value === 'both' ? modes.size < 2 : !modes.has(choice.value);
+  const chosen = choices.find(choice => choice.checked);
+  if (hasChosen && chosen && !chosen.disabled) return;
+  const best = choices.findLast(choice => !choice.disabled);
+  if (best) best.checked = true;
+}
+
+function chosen(servers) {
+  const of = choices.find(choice => choice.checked && !choice.disabled)?.value;
+  return live(servers).filter(server => of === 'both' || of === undefined || modeOf(server) === of);
+}
+
+async function run(servers) {
+  if (!form.checkValidity()) return form.reportValidity();
+  const watched = chosen(servers);
+  if (!watched.length) return say(progress, 'There is no server to ask.');
+  running = new AbortController();
+  busy(true);
+  try {
+    await watch(watched, running.signal);
+  } finally {
+    running = null;
+    busy(false);
+    offer(servers);
+  }
+}
+
+function busy(isBusy) {
+  const hadFocus = document.activeElement;
+  [start.disabled, stop.disabled, form.ariaBusy] = [isBusy, !isBusy, String(isBusy)];
+  if (hadFocus === start && isBusy) stop.focus();
+  if (hadFocus === stop && !isBusy) start.focus();
+  // Only the beginning and the end are read aloud.
+  progress.ariaLive = isBusy ? 'off' : 'polite';
+}
+
+async function watch(servers, signal) {
+  const number = count.valueAsNumber;
+  const crowds = await Promise.all(servers.map(async server => ({
+    server, ways: await waysTo(server), viewers: Array.from({ length: number }, (_, i) => new Viewer(server, i + 1, rate.value)),
+  })));
+  tellRoom(crowds, number);
+  const all = crowds.flatMap(({ viewers }) => viewers);
+  seats.replaceChildren(...crowds.map(rowOfSeats));
+  const showing = setInterval(() => show(all, crowds), SHOW_EVERY_MS);
+  await Promise.all(crowds.map(({ viewers, ways }) => watchAll(viewers, ways, signal)));
+  clearInterval(showing);
+  show(all, crowds, signal.aborted ? 'Stopped. ' : 'Done. ');
+}
+
+function tellRoom(crowds, number) {
+  const most = Math.min(...crowds.map(({ ways }) => room(ways)));
+  const few = `This browser reaches the server under ${most === room([0]) ? 'one name only' : 'few names'}, so ${most} viewers watch at a time; the others follow.`;
+  warn(byId('room'), most < number ? few : '');
+}
+
+// A seat for each viewer, which fills as its bytes come.
+function rowOfSeats({ server, viewers }) {
+  const row = document.createElement('div');
+  row.className = `seats ${server.history.now.look}`;
+  row.append(...viewers.map(viewer => {
+    viewer.seat = document.createElement('i');
+    viewer.seat.append(document.createElement('b'));
+    return viewer.seat;
+  }));
+  return row;
+}
+
+function show(all, crowds, end = '') {
+  const sum = (viewers, figure) => viewers.reduce((total, viewer) => total + viewer[figure], 0);
+  bar.value = Math.min(1, sum(all, 'bytes') / Math.max(1, sum(all, 'wantedBytes')));
+  for (const { seat, bytes, wantedBytes, state } of all) {
+    seat.className = state;
+    seat.firstElementChild.style.height = `${Math.min(1, bytes / Math.max(1, wantedBytes)) * 100}%`;
+  }
+  say(progress, end + crowds.map(({ server, viewers }) => tellCrowd(server.history.now.mode, viewers)).join(' '));
+}
+
+function tellCrowd(mode, viewers) {
+  const are = state => viewers.filter(viewer => viewer.state === state);
+  const bytes = viewers.reduce((total, viewer) => total + viewer.bytes, 0);
+  const wanted = viewers.reduce((total, viewer) => total + viewer.wantedBytes, 0);
+  const failed = are('failed'), stopped = are('stopped');
+  const came = wanted < 1_048_576 ? `${size(bytes)} of ${size(wanted)}` : `${mib(bytes)} of ${mib(wanted)} MiB`;
+  const bad = failed.length ? `, ${failed.length} failed (${failed[0].why})` : '';
+  const left = stopped.length ? `, ${stopped.length} stopped` : '';
+  return `${mode}: ${are('whole').length} of ${several(viewers.length, 'viewer')} got the whole file${bad}${left}; ${came} came.`;
+}

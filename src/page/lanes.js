@@ -1,0 +1,77 @@
+// The requests, each as a line of its own in the lane of its server: a bar where it began, a ring where it ended.
+
+import { line, write } from './pen.js';
+
+// Closer together than this, lines would touch; then the lane shows how many requests there were at each time.
+const STEP_LEAST = 2.7, STEP_MOST = 8;
+
+export const laneHeight = (em, height) => Math.min(6.2 * em, height * 0.19);
+
+export function drawLanes(f) {
+  const tall = f.lanes - 0.5 * f.em;
+  f.view.histories.forEach((history, i) => {
+    const top = f.bottom + 0.5 * f.em + i * f.lanes;
+    const seen = history.requests.filter(({ from, to }) => (to ?? Infinity) >= f.view.from && from <= f.view.to);
+    const rows = Math.max(0, ...seen.map(({ row }) => row)) + 1;
+    if (tall / rows >= STEP_LEAST) drawLines(f, seen, top, Math.min(STEP_MOST, tall / rows));
+    else drawCounts(f, seen, top, tall);
+  });
+}
+
+// The mode, or the port where two servers have the same mode.
+export function nameOf(histories, history) {
+  const same = histories.filter(({ now }) => now?.mode === history.now.mode);
+  return same.length < 2 ? history.now.mode : `:${new URL(history.origin).port || 80}`;
+}
+
+// Outside the part that is clipped.
+export function nameLanes(f) {
+  f.view.histories.forEach((history, i) => {
+    const { now } = history;
+    if (now) write(f, nameOf(f.view.histories, history), f.left - 0.5 * f.em, f.bottom + i * f.lanes + f.lanes / 2, 'right', f.theme.colours[now.look]);
+  });
+}
+
+function drawLines(f, seen, top, step) {
+  const { pen } = f, thick = Math.min(3, step - 1.5), mark = Math.min(7, step);
+  for (const { from, to, row, stretch } of seen) {
+    const y = top + (row + 0.5) * step, begin = f.x(from), end = to === null ? f.right + 9 : f.x(to);
+    const colour = f.theme.colours[stretch.look];
+    line(f, [[begin, y], [end, y]], f.theme.colours[`${stretch.look}-rss`], thick);
+    pen.fillStyle = colour;
+    pen.fillRect(begin - 1.5, y - mark / 2, 3, mark);
+    if (to !== null) ring(f, end, y, Math.max(1.2, mark / 2 - 1), colour);
+  }
+}
+
+function ring({ pen, theme }, x, y, radius, colour) {
+  pen.beginPath();
+  pen.arc(x, y, radius, 0, 7);
+  pen.fillStyle = theme.colours.card;
+  pen.fill();
+  pen.strokeStyle = colour;
+  pen.lineWidth = 1.2;
+  pen.stroke();
+}
+
+// So many requests ran at the same time that lines would be drawn over each other: an area, and the most of it.
+function drawCounts(f, seen, top, tall) {
+  const turns = seen.flatMap(({ from, to }) => [[from, 1], [to ?? Infinity, -1]]).sort((a, b) => a[0] - b[0]);
+  let running = 0, most = 1;
+  for (const [, turn] of turns) most = Math.max(most, running += turn);
+  const { pen } = f, bottom = top + tall, { look } = seen.at(-1).stretch;
+  const y = number => bottom - number / most * (tall - f.em);
+  running = 0;
+  pen.fillStyle = f.theme.colours[`${look}-rss`];
+  pen.beginPath();
+  pen.moveTo(f.left, bottom);
+  for (const [at, turn] of turns) {
+    const x = Math.min(Math.max(f.x(at), f.left), f.right);
+    pen.lineTo(x, y(running));
+    pen.lineTo(x, y(running += turn));
+  }
+  pen.lineTo(f.right, y(running));
+  pen.lineTo(f.right, bottom);
+  pen.fill();
+  write(f, `up to ${most} at once`, f.left + 0.4 * f.em, top + 0.4 * f.em, 'left', f.theme.colours[look]);
+}
