@@ -47,6 +47,7 @@ async function run(servers) {
   if (!watched.length) return say(progress, 'There is no server to ask.');
   running = new AbortController();
   busy(true);
+  say(progress, 'Starting…');
   try {
     await watch(watched, running.signal);
   } finally {

@@ -26,7 +26,7 @@ function refused(loads) {
 
 function ofOne(load) {
   const holds = `${several(load.viewers, 'viewer')}: ${load.mode} holds ${mib(load.peak)} MiB`;
-  const cost = `${size(Math.round(each(load)))} for each of them. A thousand would take ${size(Math.round(load.base + each(load) * THOUSAND))}.`;
+  const cost = `${size(Math.round(each(load)))} each; a thousand would take ${size(Math.round(load.base + each(load) * THOUSAND))}.`;
   return `${holds}, ${cost}${firstBytes([load])}${refused([load])}`;
 }
 
