@@ -37,7 +37,8 @@ class Firefox(Browser):
         self.asked, self.told = 0, []
         self.ask("session.new", capabilities={})
         self.ask("session.subscribe", events=["log.entryAdded"])
-        self.context = self.ask("browsingContext.getTree")["contexts"][0]["context"]
+        # The first tab never gets the focus, so that keys would press no button there.
+        self.context = self.ask("browsingContext.create", type="tab")["context"]
         self.ask("browsingContext.setViewport", context=self.context, viewport={"width": 1280, "height": 900})
 
     def ask(self, method, **parameters):

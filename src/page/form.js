@@ -57,11 +57,9 @@ async function run(servers) {
   }
 }
 
+// The buttons stay as they are for the keyboard: a disabled one would lose the focus.
 function busy(isBusy) {
-  const hadFocus = document.activeElement;
-  [start.disabled, stop.disabled, form.ariaBusy] = [isBusy, !isBusy, String(isBusy)];
-  if (hadFocus === start && isBusy) stop.focus();
-  if (hadFocus === stop && !isBusy) start.focus();
+  [start.ariaDisabled, stop.ariaDisabled, form.ariaBusy] = [isBusy, !isBusy, isBusy].map(String);
   // Only the beginning and the end are read aloud.
   progress.ariaLive = isBusy ? 'off' : 'polite';
 }
