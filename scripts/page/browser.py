@@ -12,6 +12,8 @@ KEYS = {
     "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Backspace": "\ue003",
 }
 
+SHIFT = "\ue008"
+
 
 class Browser:
     def find(self, role, name):
@@ -56,16 +58,21 @@ class Browser:
     def click(self, role, name):
         self.point_at(self.find(role, name), press=True)
 
-    def press(self, *keys):
+    def press(self, *keys, shift=False):
         """Presses keys: names of KEYS, or characters."""
         codes = [KEYS.get(key, key) for key in keys]
         strokes = [{"type": kind, "value": code} for code in codes for kind in ("keyDown", "keyUp")]
+        if shift:
+            strokes = [{"type": "keyDown", "value": SHIFT}, *strokes, {"type": "keyUp", "value": SHIFT}]
         self.perform([{"type": "key", "id": "keyboard", "actions": strokes}])
 
     def tab_to(self, element, most=40):
-        """Presses Tab until the element has the focus."""
+        """Presses Tab, or Shift and Tab, until the element has the focus. Not all around: the browser's own buttons are
+        between the end of a page and its beginning."""
+        behind = "element => Boolean(element.compareDocumentPosition(document.activeElement) & Node.DOCUMENT_POSITION_FOLLOWING)"
         for _ in range(most):
             if self.is_focused(element):
                 return True
-            self.press("Tab")
+            is_body = self.call("() => document.activeElement === document.body")
+            self.press("Tab", shift=not is_body and self.call(behind, element))
         return self.is_focused(element)

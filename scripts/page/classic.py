@@ -20,6 +20,9 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ClassicBrowser(Browser):
+    # What the driver calls a role, where that is not its name.
+    roles = {}
+
     def connect(self, port, capabilities):
         """Opens the session, as soon as the driver listens."""
         self.at = f"http://127.0.0.1:{port}"
@@ -42,7 +45,7 @@ class ClassicBrowser(Browser):
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             value = json.load(error)["value"]
-            raise RuntimeError(f"{value['error']}: {value['message'].splitlines()[0]}") from None
+            raise RuntimeError(f"{value['error']}: {value['message'].split(chr(10))[0]}") from None
 
     def open(self, url):
         self.ask("POST", "/url", {"url": url})
@@ -62,7 +65,7 @@ class ClassicBrowser(Browser):
     def _is(self, element, role, name):
         at = f"/element/{element[ELEMENT]}"
         try:
-            named = self.ask("GET", f"{at}/computedlabel").strip() == name and self.ask("GET", f"{at}/computedrole") == role
+            named = self.ask("GET", f"{at}/computedlabel").strip() == name and self.ask("GET", f"{at}/computedrole") == self.roles.get(role, role)
             return named and self.ask("GET", f"{at}/displayed")
         except RuntimeError:
             return False  # It has left the page.

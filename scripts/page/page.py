@@ -6,6 +6,7 @@ from waiting import wait_until
 
 MIB = 1 << 20
 CHART = "Time in the chart"
+RATES = ["1 MiB/s", "2 MiB/s", "4 MiB/s", "8 MiB/s", "16 MiB/s", "as fast as it goes"]
 MIB_TEXT = r"([\d,]+\.\d+) MiB"
 
 
@@ -51,6 +52,10 @@ class Page:
         self.browser.tab_to(element)
         self.browser.press(*keys)
         return element
+
+    def choose_rate(self, text):
+        """Chooses a rate with the arrow keys."""
+        self.choose("combobox", "each at", *["ArrowUp"] * len(RATES), *["ArrowDown"] * RATES.index(text))
 
     def reading(self):
         """What the chart says about the time under its cursor."""

@@ -13,7 +13,8 @@ PROGRAMS = ["WebKitWebDriver", "Xvfb"]
 
 
 class WebKit(ClassicBrowser):
-    downloads = None   # MiniBrowser asks where to save a file
+    downloads = None  # MiniBrowser asks where to save a file.
+    roles = {"spinbutton": "textbox", "combobox": "button"}
 
     def __init__(self, folder):
         read, write = os.pipe()

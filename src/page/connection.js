@@ -1,7 +1,7 @@
 // The events of one server, as long as the page is open: first its past, then what happens.
 
 import { message } from './checked.js';
-import { whenUp } from './lookout.js';
+import { pause, whenUp } from './lookout.js';
 
 // More than a server keeps; a program that sends a past without end is cut off.
 const PAST_MOST = 5000;
@@ -45,6 +45,8 @@ export class Connection {
   async lost() {
     this.source.close();
     this.told.state('gone');
+    // A server that is ending may answer for a moment more.
+    await pause(ASK_EVERY_MS);
     if (await whenUp(this.origin, ASK_EVERY_MS, this.ended.signal)) this.listen();
   }
 }

@@ -21,7 +21,7 @@ export function ask(origin) {
   });
 }
 
-const pause = milliseconds => new Promise(done => setTimeout(done, milliseconds));
+export const pause = milliseconds => new Promise(done => setTimeout(done, milliseconds));
 
 // Resolves with the first sample once a server is up; null if the signal came first.
 export async function whenUp(origin, everyMs, signal) {
