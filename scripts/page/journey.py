@@ -111,7 +111,7 @@ class Journey:
         self.let_watch()
         said, all_mib = self.await_end(), f"{VIEWERS * FILE_MIB}.0"
         for mode, server in (("buffer", self.buffer), ("stream", self.stream)):
-            told = f"{mode}: {VIEWERS} of {VIEWERS} viewers got the whole file; {all_mib} of {all_mib} MiB came."
+            told = f"{mode}: {VIEWERS} of {VIEWERS} viewers got the whole file; {all_mib} of {all_mib} MiB."
             check(f"each viewer of {mode} got every byte, says the page", told in said, said)
             wait_until(lambda: len(server.requests()) >= before[server] + VIEWERS)
             sent = [line["sent_bytes"] for line in server.requests()[before[server]:] if line["outcome"] == "sent"]

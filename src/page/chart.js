@@ -101,17 +101,19 @@ function drawStretch(f, history, stretch) {
   pen.setLineDash([]);
 }
 
-const hasLimit = (f, history) => (history.latest?.heap_limit ?? 0) > 0;
+const isInScale = (f, limit) => limit / MIB <= f.view.scaleMib;
 
+// Each run of a server has its own limit, or none.
 function drawLimits(f) {
   const { alarm } = f.theme.colours;
-  const limited = f.view.histories.filter(history => hasLimit(f, history));
-  for (const { latest: { heap_limit: limit, mode } } of limited) {
-    const isInScale = limit / MIB <= f.view.scaleMib;
-    const at = isInScale ? f.y(limit) : f.top - 1.2 * f.em;
-    if (isInScale) line(f, [[f.left, at], [f.right, at]], alarm, 1.5, [8, 3, 2, 3]);
-    const text = `${isInScale ? '' : '↑ '}heap limit of ${mode}: ${size(limit)}`;
-    placeText(f, text, f.left + 0.4 * f.em, isInScale ? at - 0.8 * f.em : at, 'left', alarm);
+  for (const history of f.view.histories) {
+    for (const stretch of history.stretches.filter(({ heapLimit, points }) => heapLimit && points.length)) {
+      const isCurrent = stretch === history.now, { heapLimit: limit, points } = stretch;
+      const from = Math.max(f.left, f.x(points[0].at)), to = isCurrent ? f.right : Math.min(f.right, f.x(points.at(-1).at));
+      if (to < f.left) continue;
+      if (isInScale(f, limit)) line(f, [[from, f.y(limit)], [to, f.y(limit)]], alarm, 1.5, [8, 3, 2, 3]);
+      else if (isCurrent) placeText(f, `↑ heap limit of ${stretch.mode}: ${size(limit)}`, f.left + 0.4 * f.em, f.top - 1.2 * f.em, 'left', alarm);
+    }
   }
   f.pen.setLineDash([]);
 }
@@ -200,8 +202,12 @@ function namesOf(f, history) {
   const last = history.now && inView(f, history.now.points).at(-1);
   if (!last) return [];
   const { look } = history.now, { colours } = f.theme, name = nameOf(f.view.histories, history);
-  const heap = { text: `${name} heap`, y: f.y(last.live), colour: colours[look] };
-  return last.rss === null ? [heap] : [{ text: `${name} RSS`, y: f.y(last.rss), colour: colours[look] }, heap];
+  const { heapLimit: limit } = history.now;
+  return [
+    ...(limit && isInScale(f, limit) ? [{ text: `limit ${size(limit)}`, y: f.y(limit), colour: colours.alarm }] : []),
+    ...(last.rss === null ? [] : [{ text: `${name} RSS`, y: f.y(last.rss), colour: colours[look] }]),
+    { text: `${name} heap`, y: f.y(last.live), colour: colours[look] },
+  ];
 }
 
 function drawCursor(f) {

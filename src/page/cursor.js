@@ -9,7 +9,7 @@ const NEAR_MS = 1500;
 // The chart is a slider over time: what screen readers know to read aloud as it moves.
 export function readAt(view, slider, readout) {
   const { canvas } = view;
-  const say = () => tell(view, slider, readout);
+  const say = () => tell(view, slider, readout, true);
   canvas.addEventListener('pointermove', ({ offsetX }) => { view.move(placeOf(view, offsetX)); say(); });
   canvas.addEventListener('pointerdown', ({ offsetX }) => { view.move(placeOf(view, offsetX)); say(); });
   canvas.addEventListener('pointerleave', ({ pointerType }) => {
@@ -23,7 +23,8 @@ export function readAt(view, slider, readout) {
     say();
   });
   slider.addEventListener('blur', () => { view.move(null); say(); });
-  return say;
+  // As time goes by the figures change; what is read aloud does not, until somebody moves the cursor again.
+  return () => { if (view.cursor !== null) tell(view, slider, readout, false); };
 }
 
 function placeOf({ frame }, x) {
@@ -39,21 +40,21 @@ function target(cursor, { key, shiftKey }) {
   }[key];
 }
 
-function tell(view, slider, readout) {
+function tell(view, slider, readout, isMoved) {
   const { range: { from, to, spanMs }, cursor, frame } = view;
   readout.hidden = cursor === null;
-  slider.setAttribute('aria-valuemin', String(-spanMs / 1000));
-  if (cursor === null) {
-    slider.setAttribute('aria-valuenow', '0');
-    slider.setAttribute('aria-valuetext', 'No time chosen; the arrow keys choose one.');
-    return;
-  }
+  if (cursor === null) return describe(slider, spanMs, 0, 'No time chosen; the arrow keys choose one.');
   const at = from + cursor * spanMs, back = (at - to) / 1000, time = `${back.toFixed(1).replace('-', '−')} s`;
   const lines = view.histories.flatMap(history => figuresAt(history, at));
   readout.replaceChildren(...[time, ...(lines.length ? lines : ['no figures'])].map(paragraph));
-  slider.setAttribute('aria-valuenow', back.toFixed(1));
-  slider.setAttribute('aria-valuetext', [time, ...lines].join('; '));
+  if (isMoved) describe(slider, spanMs, back, [time, ...lines].join('; '));
   place(readout, cursor, frame);
+}
+
+function describe(slider, spanMs, seconds, text) {
+  slider.setAttribute('aria-valuemin', String(-spanMs / 1000));
+  slider.setAttribute('aria-valuenow', seconds.toFixed(1));
+  slider.setAttribute('aria-valuetext', text);
 }
 
 function paragraph(text) {

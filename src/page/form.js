@@ -114,5 +114,5 @@ function tellCrowd(mode, viewers) {
   const came = wanted < 1_048_576 ? `${size(bytes)} of ${size(wanted)}` : `${mib(bytes)} of ${mib(wanted)} MiB`;
   const bad = failed.length ? `, ${failed.length} failed (${failed[0].why})` : '';
   const left = stopped.length ? `, ${stopped.length} stopped` : '';
-  return `${mode}: ${are('whole').length} of ${several(viewers.length, 'viewer')} got the whole file${bad}${left}; ${came} came.`;
+  return `${mode}: ${are('whole').length} of ${several(viewers.length, 'viewer')} got the whole file${bad}${left}; ${came}.`;
 }

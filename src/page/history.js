@@ -13,7 +13,7 @@ const FAR_MS = 2000, FAR_FOR_MS = 1500;
 const keyOf = ({ mode, pid, started_ms }) => `${mode} ${pid} ${started_ms}`;
 
 export class History {
-  stretches = [];   // runs of the server, oldest first: {key, mode, pid, look, points}
+  stretches = [];   // runs of the server, oldest first: {key, mode, pid, heapLimit, look, points ...}
   requests = [];    // {stretch, number, from, to (null: runs), row, record}
   missed = [];      // {at, events}: what the server could not tell
   latest = null;    // its last sample
@@ -65,8 +65,10 @@ export class History {
     const key = keyOf(sample);
     if (this.now?.key === key) return;
     this.drop(({ to }) => to === null);
-    const { mode, pid, started_ms } = sample;
-    this.stretches.push({ key, mode, pid, startedMs: started_ms, look: this.look(mode), points: [], broken: true, peak: null });
+    const { mode, pid, started_ms, heap_limit } = sample;
+    this.stretches.push({
+      key, mode, pid, startedMs: started_ms, heapLimit: heap_limit, look: this.look(mode), points: [], broken: true, peak: null,
+    });
     this.loads.close();
     this.skew = null;
   }
@@ -75,7 +77,6 @@ export class History {
   align(sample) {
     const now = performance.now(), skew = now - this.serverTime(sample);
     const far = this.skew === null || skew > this.skew + FAR_MS;
-    if (!far) this.farSince = null;
     this.farSince = far ? this.farSince ?? now : null;
     if (this.skew === null || now - (this.farSince ?? now) > FAR_FOR_MS) this.skew = skew;
     else this.skew = Math.min(skew, this.skew + 0.02);
@@ -104,7 +105,7 @@ export class History {
     stretch.peak = live_peak;
     const point = { at, live, rss, peak: Math.max(peak, live), inFlight: in_flight, requests, sent: sent_bytes, livePeak: live_peak, starts };
     points.push(point);
-    this.loads.sample(point, sample, last);
+    this.loads.sample(point, stretch.mode, last);
     if (in_flight === 0) this.drop(({ to }) => to === null);
   }
 
@@ -122,7 +123,7 @@ export class History {
       this.requests.push(known);
     }
     Object.assign(known, { to: at, record });
-    this.loads.request(record, this.latest, at);
+    this.loads.request(record, at);
   }
 
   // Some of those that are believed to run may have ended unseen.

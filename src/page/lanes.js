@@ -1,6 +1,7 @@
 // The requests, each as a line of its own in the lane of its server: a bar where it began, a ring where it ended.
 
 import { line, write } from './pen.js';
+import { whole } from './units.js';
 
 // Closer together than this, lines would touch; then the lane shows how many requests there were at each time.
 const STEP_LEAST = 2.7, STEP_MOST = 8;
@@ -56,12 +57,25 @@ function ring({ pen, theme }, x, y, radius, colour) {
 
 // So many requests ran at the same time that lines would be drawn over each other: an area, and the most of it.
 function drawCounts(f, seen, top, tall) {
+  const stretches = [...new Set(seen.map(({ stretch }) => stretch))];
+  const counts = stretches.map(stretch => countTurns(seen.filter(request => request.stretch === stretch)));
+  const most = Math.max(...counts.map(([, each]) => each));
+  counts.forEach(([turns], i) => drawCount(f, turns, top, tall, most, stretches[i].look));
+  write(f, `up to ${whole(most)} at once`, f.left + 0.4 * f.em, top + 0.4 * f.em, 'left', f.theme.colours.quiet);
+}
+
+// When requests began and ended, in order, and how many ran at most.
+function countTurns(seen) {
   const turns = seen.flatMap(({ from, to }) => [[from, 1], [to ?? Infinity, -1]]).sort((a, b) => a[0] - b[0]);
   let running = 0, most = 1;
   for (const [, turn] of turns) most = Math.max(most, running += turn);
-  const { pen } = f, bottom = top + tall, { look } = seen.at(-1).stretch;
+  return [turns, most];
+}
+
+function drawCount(f, turns, top, tall, most, look) {
+  const { pen } = f, bottom = top + tall;
   const y = number => bottom - number / most * (tall - f.em);
-  running = 0;
+  let running = 0;
   pen.fillStyle = f.theme.colours[`${look}-rss`];
   pen.beginPath();
   pen.moveTo(f.left, bottom);
@@ -73,5 +87,4 @@ function drawCounts(f, seen, top, tall) {
   pen.lineTo(f.right, y(running));
   pen.lineTo(f.right, bottom);
   pen.fill();
-  write(f, `up to ${most} at once`, f.left + 0.4 * f.em, top + 0.4 * f.em, 'left', f.theme.colours[look]);
 }

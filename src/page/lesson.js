@@ -11,7 +11,14 @@ function telling(loads, oldest) {
   return inView.reduce((best, load) => (load.viewers >= best.viewers ? load : best));
 }
 
-const each = load => Math.max(0, load.peak - load.base) / load.viewers;
+const rise = load => Math.max(0, load.peak - load.base);
+
+// Those that were refused were in flight for a moment as well, but held nothing.
+function viewersOf({ refused, viewers, largest, ...load }) {
+  return refused && largest ? Math.min(viewers, Math.max(1, Math.round(rise(load) / largest))) : viewers;
+}
+
+const each = load => rise(load) / load.viewers;
 
 // `40.2 MiB and 0.07 MiB`, in the order of the loads.
 function firstBytes(loads) {
@@ -48,7 +55,8 @@ function ofTwo(more, less) {
 export function lesson(histories, oldest) {
   const loads = histories.flatMap(history => history.loads.all).filter(load => load.viewers > 0);
   const modes = [...new Set(loads.map(load => load.mode))];
-  const found = modes.map(mode => telling(loads.filter(load => load.mode === mode), oldest));
+  const found = modes.map(mode => telling(loads.filter(load => load.mode === mode), oldest))
+    .map(load => ({ ...load, viewers: viewersOf(load) }));
   const [most, second] = found.sort((a, b) => each(b) - each(a));
   if (!most) return '';
   return second ? ofTwo(most, second) : ofOne(most);

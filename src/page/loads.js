@@ -4,33 +4,34 @@ const OVER_AFTER_MS = 1000;
 const FIRST_BYTES_MOST = 1000, LOADS_MOST = 100;
 
 export class Loads {
-  all = [];     // {mode, from, to, viewers, base, peak, firstBytes, refused, fileBytes}, oldest first
+  all = [];     // {mode, from, to, viewers, base, peak, firstBytes, refused, largest}, oldest first
   open = null;  // the one that goes on, the last of `all`
 
-  sample({ at, peak, inFlight, live }, { mode, file_bytes }, before) {
+  sample({ at, peak, inFlight, live }, mode, before) {
     if (this.open && inFlight === 0 && at - this.open.to > OVER_AFTER_MS) this.close();
-    if (inFlight > 0) this.start(mode, file_bytes, at, before?.live ?? live);
+    if (inFlight > 0) this.start(mode, at, before?.live ?? live);
     if (!this.open) return;
     this.open.viewers = Math.max(this.open.viewers, inFlight);
     this.open.peak = Math.max(this.open.peak, peak);
     if (inFlight > 0) this.open.to = at;
   }
 
-  request(record, sample, at) {
+  request(record, at) {
     const { mode, in_flight, live_before, request_peak, first_byte_us, outcome } = record;
-    this.start(mode, sample?.file_bytes ?? 0, at, live_before);
+    this.start(mode, at, live_before);
     const load = this.open;
     load.to = Math.max(load.to, at);
     load.viewers = Math.max(load.viewers, in_flight);
+    load.largest = Math.max(load.largest, request_peak);
     // It may have begun and ended between two samples.
     if (load.viewers === 1) load.peak = Math.max(load.peak, live_before + request_peak);
     if (outcome === 'refused') load.refused++;
     else if (first_byte_us !== null && load.firstBytes.length < FIRST_BYTES_MOST) load.firstBytes.push(first_byte_us);
   }
 
-  start(mode, fileBytes, at, base) {
+  start(mode, at, base) {
     if (this.open) return;
-    this.open = { mode, fileBytes, from: at, to: at, viewers: 0, base, peak: base, firstBytes: [], refused: 0 };
+    this.open = { mode, from: at, to: at, viewers: 0, base, peak: base, firstBytes: [], refused: 0, largest: 0 };
     this.all.push(this.open);
   }
 
