@@ -140,8 +140,9 @@ function markPeaks(f) {
       const seen = inView(f, points);
       if (!seen.length) continue;
       const highest = seen.reduce((best, point) => (point.peak > best.peak * 1.01 ? point : best));
-      const rise = highest.peak - Math.min(...seen.map(({ live }) => live));
-      if (rise > FLAT_PART * f.view.scaleMib * MIB) markPeak(f, highest, f.theme.colours[look]);
+      const most = Math.max(...seen.map(({ peak }) => peak));
+      const rise = most - Math.min(...seen.map(({ live }) => live));
+      if (rise > FLAT_PART * f.view.scaleMib * MIB) markPeak(f, { ...highest, peak: most }, f.theme.colours[look]);
     }
   }
 }

@@ -7,7 +7,7 @@ const WIDTH = 1280, HEIGHT = 620, RATIO = 2, MARGIN = 24;
 
 export function savePicture(view, sentence) {
   const canvas = document.createElement('canvas'), pen = canvas.getContext('2d');
-  const { colours, family } = theme(), head = 76, foot = 64;
+  const { colours, family } = theme(), head = 110, foot = 64;
   [canvas.width, canvas.height] = [WIDTH * RATIO, (HEIGHT + head + foot) * RATIO];
   pen.scale(RATIO, RATIO);
   pen.fillStyle = colours.card;
@@ -24,13 +24,23 @@ export function savePicture(view, sentence) {
 
 function writeHead(pen, sentence, colours, family) {
   [pen.textAlign, pen.textBaseline, pen.fillStyle] = ['left', 'middle', colours.text];
-  // Made to fit, since a sentence can be longer than the picture is wide.
-  let letters = 19;
-  do pen.font = `600 ${letters}px ${family}`; while (pen.measureText(sentence).width > WIDTH - 2 * MARGIN && --letters > 9);
-  pen.fillText(sentence, MARGIN, 28);
+  pen.font = `600 18px ${family}`;
+  const lines = wrapped(pen, sentence, WIDTH - 2 * MARGIN);
+  lines.forEach((line, i) => pen.fillText(line, MARGIN, 28 + 24 * i));
   pen.font = `13px ${family}`;
   pen.fillStyle = colours.quiet;
-  pen.fillText(`heapserve, ${new Date().toLocaleString('en-GB')}`, MARGIN, 54);
+  pen.fillText(`heapserve, ${new Date().toLocaleString('en-GB')}`, MARGIN, 32 + 24 * lines.length);
+}
+
+// The text in lines that are no wider than this.
+function wrapped(pen, text, width) {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (pen.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 const SAMPLE_COLUMNS = ['unix_ms', 'server', 'mode', 'pid', 'started_ms', 'live_bytes', 'live_peak_bytes', 'rss_bytes', 'in_flight', 'requests', 'sent_bytes'];

@@ -14,9 +14,7 @@ function telling(loads, oldest) {
 const rise = load => Math.max(0, load.peak - load.base);
 
 // Those that were refused were in flight for a moment as well, but held nothing.
-function viewersOf({ refused, viewers, largest, ...load }) {
-  return refused && largest ? Math.min(viewers, Math.max(1, Math.round(rise(load) / largest))) : viewers;
-}
+const viewersOf = ({ refused, viewers, atPeak }) => (refused && atPeak ? atPeak : viewers);
 
 const each = load => rise(load) / load.viewers;
 

@@ -1,10 +1,12 @@
 // The loads that a server was under: from the first request in flight until there was none for a second.
 
 const OVER_AFTER_MS = 1000;
+// Of the peak: who holds as much is in flight then, and not only refused.
+const NEAR_PEAK = 0.98;
 const FIRST_BYTES_MOST = 1000, LOADS_MOST = 100;
 
 export class Loads {
-  all = [];     // {mode, from, to, viewers, base, peak, firstBytes, refused, largest}, oldest first
+  all = [];     // {mode, from, to, viewers, base, peak, firstBytes, refused, atPeak}, oldest first
   open = null;  // the one that goes on, the last of `all`
 
   sample({ at, peak, inFlight, live }, mode, before) {
@@ -13,6 +15,7 @@ export class Loads {
     if (!this.open) return;
     this.open.viewers = Math.max(this.open.viewers, inFlight);
     this.open.peak = Math.max(this.open.peak, peak);
+    if (live > this.open.peak * NEAR_PEAK) this.open.atPeak = inFlight;
     if (inFlight > 0) this.open.to = at;
   }
 
@@ -22,7 +25,6 @@ export class Loads {
     const load = this.open;
     load.to = Math.max(load.to, at);
     load.viewers = Math.max(load.viewers, in_flight);
-    load.largest = Math.max(load.largest, request_peak);
     // It may have begun and ended between two samples.
     if (load.viewers === 1) load.peak = Math.max(load.peak, live_before + request_peak);
     if (outcome === 'refused') load.refused++;
@@ -31,7 +33,7 @@ export class Loads {
 
   start(mode, at, base) {
     if (this.open) return;
-    this.open = { mode, from: at, to: at, viewers: 0, base, peak: base, firstBytes: [], refused: 0, largest: 0 };
+    this.open = { mode, from: at, to: at, viewers: 0, base, peak: base, firstBytes: [], refused: 0, atPeak: 0 };
     this.all.push(this.open);
   }
 
