@@ -154,6 +154,8 @@ http {
   proxy_cache_path cache keys_zone=cache:1m; proxy_cache cache;
   upstream ours { server 127.0.0.1:$1; keepalive 4; }
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host localhost;
+  # nginx stores nothing that says no-cache, although a cache may store it and must only ask each time.
+  proxy_ignore_headers Cache-Control;
   add_header X-Cache \$upstream_cache_status;
   server {
     listen 127.0.0.1:$2;
