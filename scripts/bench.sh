@@ -25,12 +25,12 @@ Usage: $name [--rounds N] [--smoke] [--against COMMIT | TABLE...]
 Measures heapserve beside nginx, Node and Python's http.server on this machine, and prints Markdown tables. Takes about
 twelve minutes. Any failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node, python3 and pgrep.
   TABLE             print only this one: ${tables[*]}
-  --against COMMIT  measure this program beside that of COMMIT instead, in about eight minutes
+  --against COMMIT  measure this program beside that of COMMIT instead, in about seven minutes
   --rounds N        1 to 99 rounds (default: 5)
   --smoke           one round, and less of everything, to see that it works; the figures mean nothing
   -h, --help        print this text
-Each figure is the median of the rounds, with the lowest and the highest, unless its row says otherwise. In a round, each
-server runs alone for a while; the next round begins with the next server.
+Each figure is the median of the rounds, with the lowest and the highest, unless its row says otherwise. In a round,
+each server runs alone for a while; the next round begins with the next server.
 END
 }
 
@@ -99,8 +99,8 @@ if [[ -n $against ]]; then
 fi
 conditions ", $(nginx -v 2>&1 | sed 's/.*nginx/nginx/'), Node $(node --version), $("$python" --version)"
 cat <<END
-nginx has one worker for each core, with sendfile and tcp_nopush. Node and Python are one process each, as one writes
-them first; the Node programs are in scripts/peers.
+nginx has one worker for each core, with sendfile and tcp_nopush. Node and Python run as one process each; the Node
+programs are in scripts/peers.
 END
 for table in "${wanted[@]:-${tables[@]}}"; do
   echo
