@@ -1,7 +1,7 @@
-//! Buffer: read the whole file into memory, then send what is wanted of it.
+//! Buffer mode: reads the whole file into memory, then sends the bytes that the client wants.
 //!
-//! As `fs.readFile(path, (err, data) => res.end(data))` does. One viewer costs the file's size, also when
-//! only one byte of it is asked for, and nothing is sent before everything has been read.
+//! It works like `fs.readFile(path, (err, data) => res.end(data))` in Node.js. Each viewer costs memory for the whole
+//! file, even if the client wants only one byte. The first byte is sent after the whole file has been read.
 
 use std::io::Read;
 
@@ -11,16 +11,16 @@ use crate::instrument::record::Outcome;
 use super::Order;
 use super::reply::Reply;
 
-/// What one viewer costs.
+/// The size of the buffer for one answer, in bytes: the size of the file.
 pub fn buffer_bytes(order: &Order) -> u64 {
     order.file_bytes
 }
 
-/// Answers `order` through one `Vec` of exactly the file's size. The error is how the answer ends.
+/// Sends the bytes of `order` through one buffer, which holds the file. The error says how the answer ended.
 pub fn send(order: &mut Order, heap_limit_bytes: Option<u64>, reply: &mut Reply) -> Result<(), Outcome> {
     let mut whole = Buffer::try_new(buffer_bytes(order), heap_limit_bytes).ok_or(Outcome::Refused)?;
 
-    // `take`: a file that grows meanwhile must not make the buffer grow.
+    // `take` ends at the size that the file had when it was opened. So the buffer does not grow if the file does.
     let file = &mut order.file;
     file.take(order.file_bytes).read_to_end(&mut whole).map_err(|_| Outcome::Short)?;
 
@@ -28,6 +28,6 @@ pub fn send(order: &mut Order, heap_limit_bytes: Option<u64>, reply: &mut Reply)
     let end = whole.len().min((order.first + order.length) as usize);
     reply.send(&whole[first..end])?;
 
-    // The file became shorter while it was read.
+    // The file became shorter after it was opened.
     if ((end - first) as u64) < order.length { Err(Outcome::Short) } else { Ok(()) }
 }

@@ -1,6 +1,8 @@
-//! The lesson: two ways to bring a file's bytes into an answer. `diff -y src/modes/buffer.rs
-//! src/modes/stream.rs` shows all that tells them apart; everything else in the program serves both. Both send
-//! through a [`reply`], which may keep a [`pace`].
+//! The two modes: two ways to send the bytes of a file. This program exists to compare them.
+//!
+//! [`buffer`] and [`stream`] have the same shape. `diff -y src/modes/buffer.rs src/modes/stream.rs` shows in what they
+//! differ. The rest of the program is the same for both. Both send through a [`reply`], which can limit the rate
+//! ([`pace`]).
 
 pub mod buffer;
 mod pace;
@@ -11,7 +13,7 @@ use std::fs::File;
 
 use clap::ValueEnum;
 
-/// How the file is brought into an answer.
+/// How the file is sent. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
     /// Read it whole into memory, then send it
@@ -21,7 +23,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Its name on the command line and in the trace.
+    /// The name on the command line and in the trace.
     pub fn name(self) -> &'static str {
         match self {
             Self::Buffer => "buffer",
@@ -30,15 +32,15 @@ impl Mode {
     }
 }
 
-/// The bytes of the file that one answer has to bring.
+/// The bytes of the file that one answer sends.
 #[derive(Debug)]
 pub struct Order {
-    /// The file, positioned at its start.
+    /// The open file, positioned at its start.
     pub file: File,
-    /// Its size when it was opened.
+    /// The size of the file when it was opened.
     pub file_bytes: u64,
-    /// Position of the first byte that is wanted.
+    /// The position of the first byte to send.
     pub first: u64,
-    /// How many bytes are wanted, `first + length <= file_bytes`.
+    /// The number of bytes to send. `first + length` is at most `file_bytes`.
     pub length: u64,
 }

@@ -1,5 +1,5 @@
-//! One answer on its way to the client: the last loop before the socket, and the only place that counts
-//! which bytes were sent.
+//! The writer of one answer. It contains the only loop that writes to the client, and the only code that counts the
+//! sent bytes.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,19 +10,20 @@ use crate::instrument::record::Outcome;
 
 use super::pace::Pace;
 
-/// The engine keeps writes of fewer bytes than this back (tiny_http's `BufWriter`), so they are flushed.
-const ENGINE_KEEPS_BACK_BYTES: usize = 1024;
+/// The capacity of tiny_http's `BufWriter`. It keeps shorter writes in its buffer, so these are flushed.
+const ENGINE_BUFFER_BYTES: usize = 1024;
 
-/// What one TCP segment carries at most, on the loopback or up to the network card that cuts it: 65,536 bytes
-/// less the headers of IPv6 and of TCP with time stamps.
+/// The maximum payload of a TCP segment, on the loopback interface or before the network card splits it: 65,536 bytes
+/// minus the headers of IPv6 and of TCP with timestamps.
 const SEGMENT_BYTES: usize = 65_464;
 
-/// The most that one call hands over, so that what was sent is known while a whole buffer is on its way.
+/// The maximum size of one write. It limits how late the count of sent bytes is while a large buffer is sent.
 const WRITE_MOST_BYTES: usize = 16 * SEGMENT_BYTES;
 
-/// How much of a buffer to fill for each write, so that it leaves in whole segments: with Nagle's algorithm off,
-/// the 72 bytes that 64 KiB have beyond one travel alone, and a single client then gets half the throughput
-/// (README, "Speed").
+/// How many bytes of a buffer to fill before each write, so that whole segments are sent.
+///
+/// A write of 64 KiB would leave 72 bytes over. Nagle's algorithm is off, so they would be sent as a packet of their
+/// own, and a single client would get half the throughput (README, "Speed").
 pub fn whole_segments(buffer_bytes: usize) -> usize {
     match buffer_bytes / SEGMENT_BYTES {
         0 => buffer_bytes,
@@ -30,63 +31,72 @@ pub fn whole_segments(buffer_bytes: usize) -> usize {
     }
 }
 
-/// An answer under way.
+/// An answer that is being sent.
 pub struct Reply<'a> {
-    to: &'a mut dyn Write,
+    writer: &'a mut dyn Write,
     started: Instant,
-    /// The head, until it has gone out.
+    /// The head, until it is sent.
     head: Option<Vec<u8>>,
-    /// Bytes of the body that were handed to the system.
+    /// The number of bytes of the body that the kernel has taken.
     pub sent_bytes: u64,
-    /// The same of all answers.
+    /// The same number for all answers together.
     total_sent_bytes: &'a AtomicU64,
     pace: Option<Pace>,
-    /// From the start to the return of the first write.
+    /// The time from `started` to the end of the first write.
     pub first_byte: Option<Duration>,
 }
 
 impl<'a> Reply<'a> {
-    /// An answer that starts with `head`, whose first write will be the head and the first bytes of
-    /// the body together: apart, they would cost a second packet.
+    /// Creates an answer that starts with `head`. The first write contains the head and the first bytes of the body,
+    /// because two writes would cost a second packet.
     pub fn new(
         head: Vec<u8>,
-        to: &'a mut dyn Write,
+        writer: &'a mut dyn Write,
         total_sent_bytes: &'a AtomicU64,
         started: Instant,
     ) -> Self {
-        Self { to, started, head: Some(head), sent_bytes: 0, total_sent_bytes, pace: None, first_byte: None }
+        Self {
+            writer,
+            started,
+            head: Some(head),
+            sent_bytes: 0,
+            total_sent_bytes,
+            pace: None,
+            first_byte: None,
+        }
     }
 
-    /// Sends no more than so many bytes a second of the body, the first ones at once.
-    pub fn keep_pace(&mut self, bytes_a_second: u64) {
-        self.pace = Some(Pace::new(bytes_a_second));
+    /// Limits the rate of the body. The first bytes are sent at once.
+    pub fn keep_pace(&mut self, bytes_per_second: u64) {
+        self.pace = Some(Pace::new(bytes_per_second));
     }
 
-    /// Sends bytes of the body; none where there is only a head. The error is how the answer ends.
+    /// Sends bytes of the body, and the head if it has not been sent yet. An answer without a body needs one call with
+    /// no bytes. The error says how the answer ended.
     pub fn send(&mut self, mut body: &[u8]) -> Result<(), Outcome> {
         if let Some(mut opening) = self.head.take() {
             let head_bytes = opening.len();
             let room = OPENING_BYTES.saturating_sub(head_bytes).min(self.step_bytes());
-            let (with_it, after) = body.split_at(body.len().min(room));
-            opening.extend_from_slice(with_it);
-            body = after;
+            let (beginning, rest) = body.split_at(body.len().min(room));
+            opening.extend_from_slice(beginning);
+            body = rest;
             self.write(&opening, head_bytes)?;
         }
         self.write(body, 0)
     }
 
-    /// Writes all of `bytes`, of which the first `not_body_bytes` do not count as body.
-    fn write(&mut self, bytes: &[u8], not_body_bytes: usize) -> Result<(), Outcome> {
+    /// Writes all of `bytes`. The first `head_bytes` of them do not count as body.
+    fn write(&mut self, bytes: &[u8], head_bytes: usize) -> Result<(), Outcome> {
         let mut written = 0;
         while written < bytes.len() {
-            let before = written.max(not_body_bytes);
-            let end = bytes.len().min(before + self.step_bytes());
+            let body_start = written.max(head_bytes);
+            let end = bytes.len().min(body_start + self.step_bytes());
             let slice = &bytes[written..end];
             if let Some(pace) = &mut self.pace {
-                pace.wait_for(end - before)?;
+                pace.wait_until_due(end - body_start)?;
             }
-            written += hand_over(self.to, slice).map_err(|error| outcome_of(&error))?;
-            let body_bytes = written.saturating_sub(before) as u64;
+            written += write_some(self.writer, slice).map_err(|error| outcome_of(&error))?;
+            let body_bytes = written.saturating_sub(body_start) as u64;
             self.sent_bytes += body_bytes;
             self.total_sent_bytes.fetch_add(body_bytes, Relaxed);
             self.first_byte.get_or_insert_with(|| self.started.elapsed());
@@ -94,20 +104,20 @@ impl<'a> Reply<'a> {
         Ok(())
     }
 
-    /// The most of a body that one write takes.
+    /// The maximum number of bytes of the body in one write.
     fn step_bytes(&self) -> usize {
         self.pace.as_ref().map_or(WRITE_MOST_BYTES, |pace| pace.step_bytes().min(WRITE_MOST_BYTES))
     }
 }
 
-/// Hands some of `bytes` to the system; how many.
-fn hand_over(to: &mut dyn Write, bytes: &[u8]) -> io::Result<usize> {
+/// Writes some of `bytes`, and returns their number.
+fn write_some(writer: &mut dyn Write, bytes: &[u8]) -> io::Result<usize> {
     loop {
-        match to.write(bytes) {
+        match writer.write(bytes) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(some) => {
-                if bytes.len() < ENGINE_KEEPS_BACK_BYTES {
-                    to.flush()?;
+                if bytes.len() < ENGINE_BUFFER_BYTES {
+                    writer.flush()?;
                 }
                 return Ok(some);
             }
@@ -117,8 +127,8 @@ fn hand_over(to: &mut dyn Write, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// A write that reached the send timeout fails with WouldBlock on Unix and with TimedOut on Windows. Any other error
-/// means that the client is no longer there.
+/// Converts the error of a write. If the send timeout is over, the error is WouldBlock on Unix and TimedOut on Windows.
+/// Any other error means that the client has disconnected.
 fn outcome_of(error: &io::Error) -> Outcome {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => Outcome::TimedOut,

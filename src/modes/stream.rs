@@ -1,7 +1,7 @@
-//! Stream: move the file through one small chunk, bit by bit.
+//! Stream mode: reads one chunk of the file, sends it, and repeats this until the client has the bytes that it wants.
 //!
-//! As `fs.createReadStream(path).pipe(res)` does. One viewer costs the chunk, whatever the file's size,
-//! and the first bytes are sent as soon as they are read.
+//! It works like `fs.createReadStream(path).pipe(res)` in Node.js. Each viewer costs memory for one chunk, even if the
+//! file is large. The first byte is sent after the first chunk has been read.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -11,13 +11,12 @@ use crate::instrument::record::Outcome;
 use super::Order;
 use super::reply::{Reply, whole_segments};
 
-/// What one viewer costs.
+/// The size of the buffer for one answer, in bytes: one chunk, or less if the client wants less.
 pub fn buffer_bytes(order: &Order, chunk_bytes: usize) -> u64 {
     order.length.min(chunk_bytes as u64)
 }
 
-/// Answers `order` through one `Vec` of the chunk's size, or of the length wanted where that is less. The error is
-/// how the answer ends.
+/// Sends the bytes of `order` through one buffer, which holds a chunk. The error says how the answer ended.
 pub fn send(
     order: &mut Order,
     chunk_bytes: usize,
@@ -35,7 +34,7 @@ pub fn send(
     while left > 0 {
         let wanted = left.min(chunk.len() as u64) as usize;
         let read = file.read(&mut chunk[..wanted]).map_err(|_| Outcome::Short)?;
-        // The file became shorter while it was read.
+        // The file became shorter after it was opened.
         if read == 0 {
             return Err(Outcome::Short);
         }
