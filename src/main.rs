@@ -1,21 +1,25 @@
-//! heapserve: serve a file whole from memory or bit by bit, and see what each request costs the heap.
+//! heapserve: serves a file whole from memory or bit by bit, and shows what each request costs the heap.
 //!
-//! # The way of a request
+//! # How a request is processed
 //!
-//! [`options`] reads the command line, and [`site`] opens the file and the listening sockets. The [`engine`] takes
-//! requests from tiny_http and makes up for its weaknesses. It hands each request, as an [`engine::Exchange`], to
-//! [`answer`], on the thread of its connection. There an entry is opened in the [`instrument`]'s ledger, the answer is
-//! planned, and one of the two [`modes`] sends the body. When the request's memory has been freed, the entry is closed:
-//! the record goes to the trace, which a thread of its own writes to stderr, and to the live [`page`].
+//! [`options`] reads the command line. [`site`] opens the file and the listening sockets. The [`engine`] takes requests
+//! from tiny_http, and deals with the weaknesses of tiny_http. It passes each request, as an [`engine::Exchange`], to
+//! [`answer`], on the thread that serves the connection.
 //!
-//! # The rooms, from the ground up
+//! [`answer`] opens an entry in the ledger of the [`instrument`], plans the answer, and lets one of the two [`modes`]
+//! send the body. After the memory of the request has been freed, it closes the entry. The result is a record. It goes
+//! to the trace, which a separate thread writes to stderr, and to the live [`page`]. Requests for the live page itself
+//! are answered without an entry.
 //!
-//! * [`platform`]: what differs between systems. Only this room and the allocator ([`instrument::heap`]) have unsafe
+//! # The modules, from the bottom up
+//!
+//! * [`platform`]: what differs between systems. Only this module and the allocator ([`instrument::heap`]) have unsafe
 //!   code.
 //! * [`http`]: the rules of HTTP, as pure functions.
-//! * [`instrument`]: the allocator that counts, the ledger, the trace.
-//! * [`modes`]: the lesson. Two files of the same shape; read these first.
-//! * [`engine`]: connections, and what stands against tiny_http's weaknesses.
+//! * [`instrument`]: the allocator that counts, the ledger, and the trace.
+//! * [`modes`]: the two ways to send a file that this program compares. They are two files of the same shape; read
+//!   these first.
+//! * [`engine`]: the connections, and what is done about the weaknesses of tiny_http.
 //! * [`options`] and [`site`]: what is served, how, and where.
 //! * [`page`]: the live page and its figures.
 //! * [`answer`]: one request, from its target to its record.
@@ -59,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves until it is told to stop. The error: why it could not start.
+/// Runs the server until a stop signal arrives. The error says why the server could not start.
 fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let media = Media::at(options.file.clone())?;
     let listening = listen::bind(options.bind, options.port)?;
@@ -69,10 +73,11 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
         media,
         url: listening.url,
         is_loopback: listening.is_loopback,
-        ledger: Ledger::new(trace.tells_requests()),
+        ledger: Ledger::new(trace.shows_requests()),
         trace,
     });
-    // The engine's own hook passes on what is not contained. Only the trace's thread writes to stderr.
+    // The default hook would write to stderr on the thread that panics. This hook uses the trace instead. The engine
+    // installs another hook later, which passes a panic on to this one only if the engine does not expect it.
     panic::set_hook(Box::new(move |info| trace.warning(info)));
     let (sampled, answering) = (Arc::clone(&site), Arc::clone(&site));
     recorder::start(move || sampled.ledger.sample())
@@ -82,19 +87,20 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
         Engine::start(listening.sockets, timeout, move |exchange| answer::answer(&answering, exchange))
             .map_err(|error| format!("cannot accept connections: {error}"))?;
     let writer = start_trace(&site)?;
-    // Not before: an error's line may have to wait for stderr, which a signal must be able to end.
+    // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
+    // able to end the process.
     platform::catch_stop_signals();
     for warning in site.options.warnings() {
         trace.warning(warning);
     }
-    writer.wait();
+    writer.wait_until_written();
     announce(&site);
     engine.run(platform::stop_signals);
     trace.stopped(site.ledger.sample());
     Ok(())
 }
 
-/// Starts the thread of the trace, which writes the legend first.
+/// Starts the thread that writes the trace. It writes the legend first.
 fn start_trace(site: &Site) -> Result<Writer, String> {
     let serving = Serving {
         url: &site.url,
@@ -107,11 +113,11 @@ fn start_trace(site: &Site) -> Result<Writer, String> {
     started.map_err(|error| format!("cannot start a thread for the trace: {error}"))
 }
 
-/// The one line of stdout, which says that connections are accepted.
+/// Writes the only line of stdout. It says that the server accepts connections.
 fn announce(site: &Site) {
-    let (mode, url, file) = (site.options.mode.name(), &site.url, trace::Plain(&site.media.shown));
+    let (mode, url, file) = (site.options.mode.name(), &site.url, trace::Escaped(&site.media.shown));
     let line = format!("heapserve: {mode} {url} ({file}, {})\n", Size(site.media.size_bytes()));
     let mut stdout = io::stdout().lock();
-    // Nobody may be reading; the server is of use all the same.
+    // An error is ignored: the server is useful even if nobody reads stdout.
     let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
 }

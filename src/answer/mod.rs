@@ -1,5 +1,5 @@
-//! One request, from its target to its record: [`route`] says what its target names, [`plan`] decides on status and
-//! head, and one of the two [`modes`](crate::modes) brings the body.
+//! One request, from its target to its record. [`route`] finds out what the target names. [`plan`] decides on the
+//! status and the head of the answer. One of the two [`modes`](crate::modes) sends the file.
 
 mod plan;
 mod route;
@@ -23,12 +23,12 @@ use crate::site::Site;
 use plan::{Content, Plan};
 use route::Route;
 
-/// Answers one request, whatever it is, and tells the trace and the feed of it.
+/// Answers one request. Unless it is for the live page, its record goes to the trace and to the feed.
 pub fn answer(site: &Site, mut exchange: Exchange) -> End {
-    let route = route(site, &mut exchange);
-    let reads = matches!(exchange.method, Method::Get | Method::Head);
+    let route = find_route(site, &mut exchange);
+    let is_get_or_head = matches!(exchange.method, Method::Get | Method::Head);
     if let Route::Page(part) = route
-        && reads
+        && is_get_or_head
         && exchange.fault.is_none()
     {
         return page::answer(site, exchange, part);
@@ -45,15 +45,15 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
     let answered = answered.unwrap_or(FAILED);
     let end = exchange.finish(answered.outcome);
     let record = site.ledger.close(&entry, asked, answered, duration);
-    FEED.end(&record);
+    FEED.add_end(&record);
     site.trace.request(&record);
     end
 }
 
-/// What the request names; nothing that another server has.
-fn route(site: &Site, exchange: &mut Exchange) -> Route {
+/// Finds out what the request names. Refuses a request that is for another host.
+fn find_route(site: &Site, exchange: &mut Exchange) -> Route {
     match host::check(&exchange.target, &exchange.fields, &exchange.version, site.is_loopback) {
-        Ok(()) => route::route(&exchange.target, &site.media.file_name),
+        Ok(()) => Route::of(&exchange.target, &site.media.file_name),
         Err(refusal) => {
             exchange.closes_when_done();
             Route::Refused(refusal)
@@ -61,7 +61,8 @@ fn route(site: &Site, exchange: &mut Exchange) -> Route {
     }
 }
 
-/// The answering panicked. Nobody knows what was sent, so the connection ends.
+/// The result of a request whose answering panicked. It is not known how much was sent. The engine closes the
+/// connection.
 const FAILED: Answered = Answered {
     status: 500,
     range: None,
@@ -71,7 +72,7 @@ const FAILED: Answered = Answered {
     first_byte: None,
 };
 
-/// Plans an answer and sends it. Its memory is freed when this returns.
+/// Plans an answer and sends it. When this returns, the memory of the answer has been freed.
 fn respond(site: &Site, exchange: &mut Exchange, route: Route, started: Instant) -> Answered {
     #[cfg(debug_assertions)]
     assert!(route != Route::Panic, "as the tests asked");
@@ -83,15 +84,16 @@ fn respond(site: &Site, exchange: &mut Exchange, route: Route, started: Instant)
     })
 }
 
-/// Sends an answer. The error: nothing was sent, because there was no buffer of so many bytes.
+/// Sends an answer. The error is the size of the buffer that could not be allocated, in bytes; nothing has been sent
+/// then.
 fn send(site: &Site, exchange: &mut Exchange, plan: Plan, started: Instant) -> Result<Answered, u64> {
     let mut reply = Reply::new(plan.head, exchange.writer(), &site.ledger.sent_bytes, started);
     let mut content = plan.content;
     let (sent, body_bytes, range) = match &mut content {
         Content::None => (reply.send(&[]), 0, None),
         Content::Text(text) => (reply.send(text.as_bytes()), text.len() as u64, None),
-        Content::Media { order, range, bytes_a_second } => {
-            bytes_a_second.inspect(|&rate| reply.keep_pace(rate));
+        Content::Media { order, range, bytes_per_second } => {
+            bytes_per_second.inspect(|&rate| reply.keep_pace(rate));
             match send_media(site, order, &mut reply) {
                 Err(Outcome::Refused) => return Err(buffer_bytes(site, order)),
                 sent => (sent, order.length, *range),
@@ -126,7 +128,7 @@ fn buffer_bytes(site: &Site, order: &Order) -> u64 {
     }
 }
 
-/// Says why there is no buffer of so many bytes, and what would help.
+/// Says why a buffer of `wanted_bytes` could not be allocated, and what the user can do about it.
 fn why_no_memory(site: &Site, wanted_bytes: u64) -> String {
     let Options { mode, chunk_size, heap_limit, .. } = &site.options;
     let buffer = Size(wanted_bytes);

@@ -1,5 +1,5 @@
-//! What a request is answered with: status, head, and where the body comes from. Nothing is read or sent
-//! here, except that the file is opened.
+//! The plan of an answer: its status, its head, and where its content comes from. Planning opens the file, but reads
+//! and sends nothing.
 
 use std::fmt::Display;
 
@@ -18,37 +18,37 @@ use crate::site::media::{Media, OpenMedia, Unavailable};
 
 use super::route::Route;
 
-/// The methods that every target knows (RFC 9110 9.3).
-const ALLOWED: &str = "GET, HEAD, OPTIONS";
-/// What a client that is refused is told to wait, in seconds.
+/// The methods that the targets of this server support (RFC 9110 9.3).
+const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
+/// The value of `Retry-After` in a 503.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// An answer before it is sent.
+/// An answer that has not been sent yet.
 pub struct Plan {
-    /// Status code.
+    /// The status code.
     pub status: u16,
-    /// Status line and fields.
+    /// The status line and the fields. Empty if the engine has already sent a head.
     pub head: Vec<u8>,
-    /// What follows them.
+    /// The content that follows the head.
     pub content: Content,
-    /// How it ends if all of it is sent.
+    /// The outcome if the answer is sent completely.
     pub outcome: Outcome,
 }
 
 /// The content of an answer (RFC 9110 6.4).
 pub enum Content {
-    /// Nothing, as after HEAD and 304.
+    /// No content, as in the answer to HEAD, or in a 304.
     None,
-    /// A line for people.
+    /// One line of text for the user.
     Text(String),
     /// Bytes of the file.
     Media {
-        /// Which.
+        /// The bytes to send.
         order: Order,
-        /// The same, for a 206.
+        /// The same bytes as a range, if the status is 206.
         range: Option<ByteRange>,
-        /// How fast, if the client says so.
-        bytes_a_second: Option<u64>,
+        /// The rate that the client requested, if any.
+        bytes_per_second: Option<u64>,
     },
 }
 
@@ -60,27 +60,28 @@ pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
     }
     match (route, &exchange.method) {
         (Route::Refused(refusal), _) => text(exchange, refusal.status, refusal.why, Outcome::Sent, |_| {}),
-        (Route::Server, Method::Options) => options(exchange),
-        (Route::Unknown | Route::Server, _) => unknown(media, exchange),
-        (_, Method::Options) => options(exchange),
-        (Route::Media, Method::Get | Method::Head) => match (rate(&exchange.target), media.open()) {
+        (Route::Server, Method::Options) => allowed_methods(exchange),
+        (Route::Unknown | Route::Server, _) => not_found(media, exchange),
+        (_, Method::Options) => allowed_methods(exchange),
+        (Route::Media, Method::Get | Method::Head) => match (parse_rate(&exchange.target), media.open()) {
             (Err(why), _) => text(exchange, 400, why, Outcome::Sent, |_| {}),
-            (Ok(bytes_a_second), Ok(open)) => serve(media, exchange, open, bytes_a_second),
+            (Ok(bytes_per_second), Ok(open)) => media_answer(media, exchange, open, bytes_per_second),
             (_, Err(why)) => unavailable(exchange, why),
         },
         _ => text(exchange, 405, "this server only reads: GET, HEAD, OPTIONS", Outcome::Sent, |head| {
-            head.field("Allow", ALLOWED);
+            head.field("Allow", ALLOWED_METHODS);
         }),
     }
 }
 
-/// 503, for want of something that may be there again soon.
+/// Plans a 503, for a resource that is exhausted only at the moment.
 pub fn refused(exchange: &Exchange, why: &str) -> Plan {
     text(exchange, 503, why, Outcome::Refused, |head| head.field("Retry-After", RETRY_AFTER_SECONDS))
 }
 
-/// How many bytes a second a target asks for, as `/?rate=8M` does. The error says what is wanted.
-fn rate(target: &str) -> Result<Option<u64>, &'static str> {
+/// Parses the rate in bytes per second that a target such as `/?rate=8M` requests. The error says which values are
+/// allowed.
+fn parse_rate(target: &str) -> Result<Option<u64>, &'static str> {
     let mut given = target::query(target, "rate");
     match (given.next(), given.next()) {
         (None, _) => Ok(None),
@@ -94,7 +95,7 @@ fn rate(target: &str) -> Result<Option<u64>, &'static str> {
     }
 }
 
-fn serve(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_a_second: Option<u64>) -> Plan {
+fn media_answer(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_per_second: Option<u64>) -> Plan {
     let OpenMedia { file, validators } = open;
     let is_get = exchange.method == Method::Get;
     let verdict = precondition::decide(&exchange.fields, &validators, is_get);
@@ -120,27 +121,27 @@ fn serve(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_a_second: Op
     head.field("X-Content-Type-Options", "nosniff");
     head.field("Content-Disposition", &media.disposition);
     head.field("Accept-Ranges", "bytes");
-    validate(&mut head, &validators);
+    add_cache_fields(&mut head, &validators);
     if let Some(range) = range {
         head.field("Content-Range", format_args!("bytes {}-{}/{size_bytes}", range.first, range.last));
     }
     head.field("Content-Length", length);
     let order = Order { file, file_bytes: size_bytes, first, length };
-    let content = if is_get { Content::Media { order, range, bytes_a_second } } else { Content::None };
+    let content = if is_get { Content::Media { order, range, bytes_per_second } } else { Content::None };
     Plan { status, head: head.finish(), content, outcome: Outcome::Sent }
 }
 
-/// The fields of a 200 that a cache needs, and no length (RFC 9110 15.4.5).
+/// Plans a 304. It has the fields of a 200 that caches use, and no length (RFC 9110 15.4.5).
 fn not_modified(exchange: &Exchange, validators: &Validators) -> Plan {
     let mut head = head(exchange, 304);
-    validate(&mut head, validators);
+    add_cache_fields(&mut head, validators);
     Plan { status: 304, head: head.finish(), content: Content::None, outcome: Outcome::Sent }
 }
 
-/// What a cache may do with the file: keep it, and ask each time (RFC 9111 5.2.2.4). A browser that plays it again
-/// without a request would leave no line in the trace. nginx keeps it if it is told `proxy_ignore_headers
-/// Cache-Control`, and then asks as its `proxy_cache_valid` says.
-fn validate(head: &mut Head, validators: &Validators) {
+/// Appends the fields that caches use. `no-cache` lets a cache store the file, and makes it ask the server each time
+/// (RFC 9111 5.2.2.4). Otherwise a browser could play the file again without a request, and the trace would not show
+/// it. nginx stores the file only with `proxy_ignore_headers Cache-Control`.
+fn add_cache_fields(head: &mut Head, validators: &Validators) {
     head.field("Cache-Control", "no-cache");
     head.field("ETag", &validators.etag);
     if let Some(date) = validators.last_modified {
@@ -148,13 +149,13 @@ fn validate(head: &mut Head, validators: &Validators) {
     }
 }
 
-fn options(exchange: &Exchange) -> Plan {
+fn allowed_methods(exchange: &Exchange) -> Plan {
     let mut head = head(exchange, 204);
-    head.field("Allow", ALLOWED);
+    head.field("Allow", ALLOWED_METHODS);
     Plan { status: 204, head: head.finish(), content: Content::None, outcome: Outcome::Sent }
 }
 
-fn unknown(media: &Media, exchange: &Exchange) -> Plan {
+fn not_found(media: &Media, exchange: &Exchange) -> Plan {
     let why = format!(
         "nothing here; there are / and {} (the file), /heap (what it costs), /heap.json",
         media.url_path
@@ -178,14 +179,14 @@ fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
     }
 }
 
-/// A head with what every answer says.
+/// Starts a head with the fields that every answer has.
 fn head(exchange: &Exchange, status: u16) -> Head {
     let mut head = Head::new(status, exchange.persistence);
     origin::allow_loopback_pages(&mut head, &exchange.fields);
     head
 }
 
-/// An answer for people: one line of plain text.
+/// Plans an answer of one line of plain text.
 fn text(
     exchange: &Exchange,
     status: u16,

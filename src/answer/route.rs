@@ -1,41 +1,43 @@
-//! What a request's target names here. No path of a request ever becomes a path of the disk: it is compared with
-//! the few names that there are.
+//! What the target of a request names on this server. The target is only compared with a few fixed names. It is never
+//! used as a path in the file system.
 
 use crate::http::host::Refusal;
 use crate::http::target;
 use crate::page;
 
-/// What this server has.
+/// The resources of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// The file: `/`, and `/` followed by its name.
+    /// The file, at `/` and at `/` followed by its name.
     Media,
-    /// Something of the live page.
+    /// A part of the live page.
     Page(page::Part),
-    /// `*`: the server itself, for OPTIONS.
+    /// The server itself, at `*`, for OPTIONS.
     Server,
-    /// Debug builds only: a request whose answering panics, for the tests.
+    /// A request whose answering panics. It is for the tests, and exists only in debug builds.
     #[cfg(debug_assertions)]
     Panic,
-    /// Nothing.
+    /// There is no such resource.
     Unknown,
-    /// Another server, or a host that cannot be told; see [`host`](crate::http::host).
+    /// The request is for another host, or its host is not clear. See [`host`](crate::http::host).
     Refused(Refusal),
 }
 
-/// The route of a target, in origin, absolute or asterisk form.
-pub fn route(target: &str, file_name: &[u8]) -> Route {
-    let path = target::path(target);
-    if let Some(part) = page::Part::at(&path) {
-        return Route::Page(part);
-    }
-    match path.as_slice() {
-        b"*" => Route::Server,
-        b"/" => Route::Media,
-        #[cfg(debug_assertions)]
-        b"/panic-for-tests" => Route::Panic,
-        [b'/', name @ ..] if name == file_name => Route::Media,
-        _ => Route::Unknown,
+impl Route {
+    /// The route of a target in origin, absolute or asterisk form (RFC 9112 3.2).
+    pub fn of(target: &str, file_name: &[u8]) -> Self {
+        let path = target::path(target);
+        if let Some(part) = page::Part::at(&path) {
+            return Self::Page(part);
+        }
+        match path.as_slice() {
+            b"*" => Self::Server,
+            b"/" => Self::Media,
+            #[cfg(debug_assertions)]
+            b"/panic-for-tests" => Self::Panic,
+            [b'/', name @ ..] if name == file_name => Self::Media,
+            _ => Self::Unknown,
+        }
     }
 }
 
@@ -74,7 +76,7 @@ mod tests {
             ("ftp://localhost/", Route::Unknown),
         ];
         for (target, named) in table {
-            assert_eq!(route(target, b"powder-day.mp4"), named, "{target:?}");
+            assert_eq!(Route::of(target, b"powder-day.mp4"), named, "{target:?}");
         }
     }
 }

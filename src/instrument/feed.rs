@@ -1,8 +1,10 @@
-//! What the live pages are told: the program's last minute, for readers that come late and for those that follow.
+//! The feed of the live pages: it keeps the last events, and passes them on to each reader, followed by new events as
+//! they happen.
 //!
-//! Starts and ends of requests, and samples of the figures, have one order. Each kind is kept in a ring of its own, so
-//! that no burst of the one displaces the others. All of it has a fixed place outside the heap: opening the page does
-//! not move the figure that it shows. A reader copies one thing at a time under the lock, and tells its client after.
+//! There are three kinds of events: starts of requests, ends of requests, and samples of the figures. All events are
+//! numbered in one order. Each kind has a ring of its own, so that many events of one kind do not displace the others.
+//! The rings are static and not on the heap, so that they do not change the figures that the page shows. A reader holds
+//! the lock only while it copies one event, not while it sends the event to its client.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,214 +13,227 @@ use std::time::Duration;
 use super::record::{Record, Sample};
 use super::ring::Ring;
 
-/// Starts that are kept: of the requests that still run, when there are not more.
+/// The number of starts that are kept. The start of a request that still runs is lost when this many requests have
+/// started after it.
 const KEPT_STARTS: usize = 1024;
-/// Ends that are kept, with all that is known of these requests.
+/// The number of ends that are kept, each with its record.
 const KEPT_ENDS: usize = 256;
-/// Samples that are kept: a minute of ten a second, and one for the curve's start.
+/// The number of samples that are kept: ten per second for one minute, and one before that, where the curve starts.
 const KEPT_SAMPLES: usize = 601;
-/// Events between two samples that a reader is told of; it is told how many it missed beyond that. Requests can
-/// be answered faster than a page is told of them.
-const TURN_MOST: u64 = 255;
+/// The maximum number of events of one turn, in addition to the sample that ends it. A reader misses older ones, and is
+/// given their number. Without a maximum, a reader could fall behind, because requests can be answered faster than a
+/// page receives events.
+const TURN_MOST_EVENTS: u64 = 255;
 
-/// What a reader learns next, once.
+/// An event, as a reader receives it.
 #[derive(Clone, Copy)]
 #[allow(clippy::large_enum_variant, reason = "it is moved once for each message to a page")]
 pub enum Event {
-    /// So many starts and ends are gone, of which it was not told; at most once a turn.
+    /// The number of starts and ends that the reader has missed. It comes at most once in a turn.
     Missed(u64),
-    /// Answering it began.
+    /// A request started.
     Started {
-        /// Its number.
+        /// The number of the request.
         request: u64,
-        /// Since the program's start.
+        /// The time since the program started.
         at: Duration,
     },
-    /// It ended.
+    /// A request ended.
     Ended(Record),
-    /// The figures at one moment.
+    /// The figures were sampled.
     Sampled(Sample),
 }
 
-/// The program's feed.
+/// The feed of the program.
 pub static FEED: Feed<KEPT_STARTS, KEPT_ENDS, KEPT_SAMPLES> = Feed::new();
 
-/// The last events and samples.
+/// The last events of each kind. The parameters say how many of each are kept.
 pub struct Feed<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
     readers: AtomicUsize,
-    kept: Mutex<Kept<STARTS, ENDS, SAMPLES>>,
-    /// There is another sample.
+    state: Mutex<State<STARTS, ENDS, SAMPLES>>,
+    /// Notified when a sample was added.
     sampled: Condvar,
-    /// Something happens, after a pause.
-    woken: Condvar,
+    /// Notified when the recorder must continue.
+    activity: Condvar,
 }
 
-struct Kept<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
+struct State<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
     starts: Ring<Duration, STARTS>,
     ends: Ring<Record, ENDS>,
     samples: Ring<Sample, SAMPLES>,
-    /// The number of the last thing that was put into any of them.
-    told: u64,
-    /// The recorder waits to be woken.
-    recorder_sleeps: bool,
+    /// The number of the last event of any kind.
+    last_number: u64,
+    /// Whether the recorder waits for activity.
+    is_recorder_waiting: bool,
 }
 
-/// One reader; its place ends with it. For each ring: how many things it has read, or cannot read any more.
+/// A reader of the feed. It reads in turns. The first turn is the recorded past. Each of the others ends with a new
+/// sample.
+///
+/// For each ring, it has the index of the next event to read.
 pub struct Reader<'a, const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
     feed: &'a Feed<STARTS, ENDS, SAMPLES>,
-    starts: u64,
-    ends: u64,
-    samples: u64,
-    /// Events that are gone, and of which it was not told yet.
+    next_start: u64,
+    next_end: u64,
+    next_sample: u64,
+    /// The number of events that it has missed and not reported yet.
     missed: u64,
-    /// It was told of missed ones in this turn.
-    knows_of_missed: bool,
-    /// The number of the last thing that it is to read in this turn.
-    turn_ends: u64,
+    /// Whether it has reported missed events in this turn.
+    has_reported_missed: bool,
+    /// The number of the last event of this turn.
+    turn_end: u64,
 }
 
 impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, ENDS, SAMPLES> {
-    /// Nothing has happened.
+    /// Creates an empty feed.
     pub const fn new() -> Self {
-        let kept = Kept {
+        let state = State {
             starts: Ring::new(),
             ends: Ring::new(),
             samples: Ring::new(),
-            told: 0,
-            recorder_sleeps: false,
+            last_number: 0,
+            is_recorder_waiting: false,
         };
         Self {
             readers: AtomicUsize::new(0),
-            kept: Mutex::new(kept),
+            state: Mutex::new(state),
             sampled: Condvar::new(),
-            woken: Condvar::new(),
+            activity: Condvar::new(),
         }
     }
 
-    /// Whether anybody reads.
+    /// Whether there is a reader.
     pub fn has_readers(&self) -> bool {
         self.readers.load(Relaxed) > 0
     }
 
-    /// A request begins, after so much time; its number. In one step, so that readers learn of the numbers in order.
-    pub fn start(&self, at: Duration) -> u64 {
-        let mut kept = self.lock();
-        kept.told += 1;
-        let number = kept.told;
-        kept.starts.put(number, at);
-        let request = kept.starts.put_so_far();
-        self.wake_recorder(kept);
+    /// Adds the start of a request, and returns the number of the request. `at` is the time since the program started.
+    /// The number is assigned under the lock, so that readers see the numbers in order.
+    pub fn add_start(&self, at: Duration) -> u64 {
+        let mut state = self.lock();
+        state.last_number += 1;
+        let number = state.last_number;
+        state.starts.push(number, at);
+        let request = state.starts.total();
+        self.wake_recorder(state);
         request
     }
 
-    /// A request ended.
-    pub fn end(&self, record: &Record) {
-        let mut kept = self.lock();
-        kept.told += 1;
-        let number = kept.told;
-        kept.ends.put(number, *record);
+    /// Adds the end of a request.
+    pub fn add_end(&self, record: &Record) {
+        let mut state = self.lock();
+        state.last_number += 1;
+        let number = state.last_number;
+        state.ends.push(number, *record);
     }
 
-    /// Keeps a sample, if `take` gives one. It is taken under the lock: it counts every request whose end was told
-    /// before it.
-    pub fn sample(&self, take: impl FnOnce() -> Option<Sample>) {
-        let mut kept = self.lock();
-        if let Some(sample) = take() {
-            kept.told += 1;
-            let number = kept.told;
-            kept.samples.put(number, sample);
-            drop(kept);
+    /// Adds the sample that `measure` returns, if any. `measure` is called under the lock, so the sample includes every
+    /// request whose end was added before it.
+    pub fn add_sample(&self, measure: impl FnOnce() -> Option<Sample>) {
+        let mut state = self.lock();
+        if let Some(sample) = measure() {
+            state.last_number += 1;
+            let number = state.last_number;
+            state.samples.push(number, sample);
+            drop(state);
             self.sampled.notify_all();
         }
     }
 
-    /// For the recorder: waits until a request begins or a reader comes, if neither has since the last sample.
-    pub fn sleep(&self) {
-        let mut kept = self.lock();
-        if kept.told == kept.samples.number(kept.samples.put_so_far().saturating_sub(1))
+    /// For the recorder: waits until a request starts or a reader is created. Returns at once if there is a reader, or
+    /// if the last event is not a sample.
+    pub fn wait_for_activity(&self) {
+        let mut state = self.lock();
+        if state.last_number == state.samples.number(state.samples.total().saturating_sub(1))
             && !self.has_readers()
         {
-            kept.recorder_sleeps = true;
-            drop(self.woken.wait_while(kept, |kept| kept.recorder_sleeps));
+            state.is_recorder_waiting = true;
+            drop(self.activity.wait_while(state, |state| state.is_recorder_waiting));
         }
     }
 
-    /// Reads the past, with the samples from `since` on and the one before, and then what happens.
+    /// Creates a reader. Of the past, it reads the starts and ends that are kept, the samples from `since` on, and one
+    /// sample before these.
     pub fn reader(&self, since: Duration) -> Reader<'_, STARTS, ENDS, SAMPLES> {
-        let kept = self.lock();
+        let state = self.lock();
         self.readers.fetch_add(1, Relaxed);
-        let is_before = |&nth: &u64| kept.samples.get(nth).is_some_and(|sample| sample.at < since);
-        let before = kept.samples.kept().take_while(is_before).last();
+        let is_before = |&index: &u64| state.samples.get(index).is_some_and(|sample| sample.at < since);
+        let before = state.samples.kept_indices().take_while(is_before).last();
         let reader = Reader {
             feed: self,
-            starts: 0,
-            ends: 0,
-            samples: before.unwrap_or(kept.samples.kept().start),
+            next_start: 0,
+            next_end: 0,
+            next_sample: before.unwrap_or(state.samples.kept_indices().start),
             missed: 0,
-            knows_of_missed: false,
-            turn_ends: kept.told,
+            has_reported_missed: false,
+            turn_end: state.last_number,
         };
-        self.wake_recorder(kept);
+        self.wake_recorder(state);
         reader
     }
 
-    fn wake_recorder(&self, mut kept: MutexGuard<'_, Kept<STARTS, ENDS, SAMPLES>>) {
-        if std::mem::take(&mut kept.recorder_sleeps) {
-            drop(kept);
-            self.woken.notify_one();
+    fn wake_recorder(&self, mut state: MutexGuard<'_, State<STARTS, ENDS, SAMPLES>>) {
+        if std::mem::take(&mut state.is_recorder_waiting) {
+            drop(state);
+            self.activity.notify_one();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept<STARTS, ENDS, SAMPLES>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State<STARTS, ENDS, SAMPLES>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Reader<'_, STARTS, ENDS, SAMPLES> {
-    /// What comes next in this turn, if anything does. The first turn is the past. What was missed and what was not
-    /// are told apart under the same lock that takes the event, so none is told under another's number.
+    /// Returns the next event of this turn. `None` means that the turn has ended.
+    ///
+    /// Missed events are counted under the same lock that is held while the event is copied. So no ring can overwrite
+    /// an event in between.
     pub fn next(&mut self) -> Option<Event> {
-        let kept = self.feed.lock();
-        self.missed += kept.starts.skip_gone(&mut self.starts) + kept.ends.skip_gone(&mut self.ends);
-        kept.samples.skip_gone(&mut self.samples);
-        if self.missed > 0 && !self.knows_of_missed {
-            self.knows_of_missed = true;
+        let state = self.feed.lock();
+        self.missed += state.starts.skip_overwritten(&mut self.next_start)
+            + state.ends.skip_overwritten(&mut self.next_end);
+        state.samples.skip_overwritten(&mut self.next_sample);
+        if self.missed > 0 && !self.has_reported_missed {
+            self.has_reported_missed = true;
             return Some(Event::Missed(std::mem::take(&mut self.missed)));
         }
-        let start = kept.starts.number(self.starts);
-        let end = kept.ends.number(self.ends);
-        let sample = kept.samples.number(self.samples);
+        let start = state.starts.number(self.next_start);
+        let end = state.ends.number(self.next_end);
+        let sample = state.samples.number(self.next_sample);
         let next = start.min(end).min(sample);
-        if next > self.turn_ends {
+        if next > self.turn_end {
             return None;
         }
-        let take = |nth: &mut u64| {
-            *nth += 1;
-            *nth - 1
+        let advance = |index: &mut u64| {
+            *index += 1;
+            *index - 1
         };
         match next {
             _ if next == start => {
-                let nth = take(&mut self.starts);
-                kept.starts.get(nth).map(|&at| Event::Started { request: nth + 1, at })
+                let index = advance(&mut self.next_start);
+                state.starts.get(index).map(|&at| Event::Started { request: index + 1, at })
             }
-            _ if next == end => kept.ends.get(take(&mut self.ends)).copied().map(Event::Ended),
-            _ => kept.samples.get(take(&mut self.samples)).copied().map(Event::Sampled),
+            _ if next == end => state.ends.get(advance(&mut self.next_end)).copied().map(Event::Ended),
+            _ => state.samples.get(advance(&mut self.next_sample)).copied().map(Event::Sampled),
         }
     }
 
-    /// Waits for the next sample, for so long at most; whether there is one. The next turn ends with it.
-    pub fn wait(&mut self, most: Duration) -> bool {
-        let is_unchanged = |kept: &mut Kept<STARTS, ENDS, SAMPLES>| kept.samples.put_so_far() == self.samples;
-        let waited = self.feed.sampled.wait_timeout_while(self.feed.lock(), most, is_unchanged);
-        let (kept, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
+    /// Waits for a sample that has not been read, and starts a new turn that ends with the last sample. Returns `false`
+    /// if there is none before `timeout` is over.
+    pub fn wait_for_sample(&mut self, timeout: Duration) -> bool {
+        let is_unchanged =
+            |state: &mut State<STARTS, ENDS, SAMPLES>| state.samples.total() == self.next_sample;
+        let waited = self.feed.sampled.wait_timeout_while(self.feed.lock(), timeout, is_unchanged);
+        let (state, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        if result.timed_out() {
             return false;
         }
-        self.knows_of_missed = false;
-        self.turn_ends = kept.samples.number(kept.samples.put_so_far() - 1);
-        let told_from = self.turn_ends.saturating_sub(TURN_MOST);
-        self.missed += kept.starts.skip_to(&mut self.starts, told_from);
-        self.missed += kept.ends.skip_to(&mut self.ends, told_from);
+        self.has_reported_missed = false;
+        self.turn_end = state.samples.number(state.samples.total() - 1);
+        let first_number = self.turn_end.saturating_sub(TURN_MOST_EVENTS);
+        self.missed += state.starts.skip_to(&mut self.next_start, first_number);
+        self.missed += state.ends.skip_to(&mut self.next_end, first_number);
         true
     }
 }

@@ -1,6 +1,6 @@
-//! The counts of the whole program, and one open entry for each request that is being answered.
+//! The counts of the program, and one open entry for each request that is being answered.
 //!
-//! Neither opening nor closing an entry allocates, so that the instrument stays out of its own reading.
+//! Opening and closing an entry does not allocate, so that the instrument does not change what it measures.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -12,15 +12,15 @@ use super::feed::FEED;
 use super::heap::{self, ThreadHeap};
 use super::record::{Answered, Asked, Record, Sample};
 
-/// Reading the resident set takes 13 us, so requests share one reading within this span.
-const RESIDENT_SET_LASTS: Duration = Duration::from_millis(1);
+/// How long a reading of the resident set is used again. Each reading takes 13 us.
+const RESIDENT_SET_MAX_AGE: Duration = Duration::from_millis(1);
 
 /// The counts of the program.
 pub struct Ledger {
     start: Instant,
-    start_by_clock: SystemTime,
+    start_time: SystemTime,
     in_flight: AtomicU64,
-    /// Bytes of bodies that were handed to the system.
+    /// The number of bytes of bodies that the kernel has taken.
     pub sent_bytes: AtomicU64,
     requests: AtomicU64,
     largest_request_peak: AtomicU64,
@@ -28,10 +28,10 @@ pub struct Ledger {
     is_traced: bool,
 }
 
-/// A request under way: taken when answering begins, to be closed with [`Ledger::close`] on the same thread.
+/// A request that is being answered. [`Ledger::close`] must be called on the thread that called [`Ledger::open`].
 pub struct Entry {
     request: u64,
-    /// When answering began.
+    /// The time at which answering began.
     pub started: Instant,
     heap: ThreadHeap,
     live_before: u64,
@@ -39,11 +39,11 @@ pub struct Entry {
 }
 
 impl Ledger {
-    /// Nothing has happened yet; times count from now. `is_traced`: records go to the trace.
+    /// Creates a ledger without requests. Times count from now. `is_traced` says whether the trace shows requests.
     pub fn new(is_traced: bool) -> Self {
         Self {
             start: Instant::now(),
-            start_by_clock: SystemTime::now(),
+            start_time: SystemTime::now(),
             in_flight: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -58,19 +58,19 @@ impl Ledger {
         self.in_flight.fetch_add(1, Relaxed);
         let started = Instant::now();
         Entry {
-            request: FEED.start(started - self.start),
+            request: FEED.add_start(started - self.start),
             started,
-            resident_before: self.resident_if_told(),
+            resident_before: self.resident_if_reported(),
             live_before: heap::live_bytes(),
             heap: ThreadHeap::start(),
         }
     }
 
-    /// Closes it, after the last byte, and after what the request held has been freed.
+    /// Closes an entry. All of the answer has been sent then, and its memory has been freed.
     pub fn close(&self, entry: &Entry, asked: Asked, answered: Answered, duration: Duration) -> Record {
         let used = entry.heap.since();
         let live_after = heap::live_bytes();
-        let resident_after = self.resident_if_told();
+        let resident_after = self.resident_if_reported();
         self.requests.fetch_add(1, Relaxed);
         self.largest_request_peak.fetch_max(used.peak_bytes, Relaxed);
         Record {
@@ -89,14 +89,14 @@ impl Ledger {
         }
     }
 
-    /// When the program started, in milliseconds of Unix time: another number for each run, where its pid may be the
-    /// same.
+    /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
+    /// process ids are the same.
     pub fn started_ms(&self) -> u64 {
-        let since_1970 = self.start_by_clock.duration_since(SystemTime::UNIX_EPOCH);
+        let since_1970 = self.start_time.duration_since(SystemTime::UNIX_EPOCH);
         since_1970.unwrap_or_default().as_millis() as u64
     }
 
-    /// The figures now.
+    /// The current figures.
     pub fn sample(&self) -> Sample {
         Sample {
             at: self.start.elapsed(),
@@ -111,15 +111,15 @@ impl Ledger {
         }
     }
 
-    /// Unknown where nobody is told, since this reading costs more than the rest of a record.
-    fn resident_if_told(&self) -> ResidentSet {
+    /// The resident set, or unknown if nobody would see it. Reading it costs more than the rest of a record.
+    fn resident_if_reported(&self) -> ResidentSet {
         if self.is_traced || FEED.has_readers() { self.resident() } else { ResidentSet::default() }
     }
 
     fn resident(&self) -> ResidentSet {
         let mut last = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
         match *last {
-            Some((read_at, resident)) if read_at.elapsed() < RESIDENT_SET_LASTS => resident,
+            Some((read_at, resident)) if read_at.elapsed() < RESIDENT_SET_MAX_AGE => resident,
             _ => {
                 let resident = platform::resident_set();
                 *last = Some((Instant::now(), resident));

@@ -1,10 +1,15 @@
-//! The instrument: it counts the heap, keeps the program's counts, and tells what each request did.
+//! The instrument: it counts the heap, keeps the counts of the program, and reports each request.
 //!
-//! A [`buffer`] holds bytes of the file, and is counted apart from the rest of the heap as well.
-//! [`heap`] is the allocator that counts. The [`ledger`] opens and closes an entry for each request; a closed entry is
-//! a [`record`], which whoever answers hands to the [`trace`] and to the [`feed`] of the live pages, where the
-//! [`recorder`] keeps the figures of the last minute. [`units`] and [`fixed_text`] write figures without the heap. This room knows [`platform`](crate::platform), and of
-//! [`http`](crate::http) what a range is; it knows nothing of how a request is answered.
+//! * [`heap`]: the allocator that counts.
+//! * [`buffer`]: buffers for bytes of the file. They are counted separately as well.
+//! * [`ledger`]: opens an entry for each request. Closing the entry returns a [`record`].
+//! * [`trace`]: writes each record to stderr.
+//! * [`feed`]: passes records and samples on to the live pages. The [`recorder`] adds the samples, so that the figures
+//!   of the last minute are kept.
+//! * [`units`] and [`fixed_text`]: write figures without using the heap.
+//!
+//! This module depends on [`platform`](crate::platform), and on [`http`](crate::http) for the range of a request. It
+//! does not depend on how requests are answered.
 
 pub mod buffer;
 pub mod feed;

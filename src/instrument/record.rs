@@ -1,5 +1,5 @@
-//! What is known of a request when it has ended, and of the process at one moment: plain data, which allocates
-//! nothing and can be copied. Sizes are in bytes.
+//! What is known about a request that has ended, and about the process at one point in time. These are plain data: they
+//! can be copied, and do not use the heap. Sizes are in bytes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,31 +10,31 @@ use crate::platform::ResidentSet;
 use super::fixed_text::FixedText;
 use super::heap::ThreadUse;
 
-/// How an answer ended: the one word for it, from the write that failed to the trace.
+/// How an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All of it was sent.
+    /// The answer was sent completely.
     Sent,
-    /// The client hung up: ordinary, and the usual end of a seek.
+    /// The client disconnected. This is normal: browsers do it when the user seeks.
     ClientClosed,
-    /// The client took nothing for as long as the timeout.
+    /// The client took nothing of the answer until the timeout was over.
     TimedOut,
-    /// The file became shorter while it was sent.
+    /// The file could not be read to its end. Usually it has become shorter.
     Short,
-    /// The server was told to stop before the end of an answer that keeps a pace.
+    /// The server was stopped while an answer with a limited rate was being sent.
     Stopped,
-    /// There was no memory, or no descriptor, or the heap limit did not allow it; answered with 503.
+    /// The answer was a 503, because there was no memory or no file descriptor, or because of the heap limit.
     Refused,
-    /// The file is not there.
+    /// The file does not exist.
     Missing,
     /// The file cannot be read.
     Forbidden,
-    /// The answering panicked: a fault of this program.
+    /// The program has an error: answering panicked, or a message did not fit.
     Failed,
 }
 
 impl Outcome {
-    /// Its name in the trace.
+    /// The name in the trace.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -50,92 +50,92 @@ impl Outcome {
     }
 }
 
-/// Who asked for what.
+/// The client, and what it requested.
 #[derive(Clone, Copy)]
 pub struct Asked {
-    /// Running number of the connection, from 1.
+    /// The number of the connection, from 1.
     pub connection: u64,
-    /// The client.
+    /// The client's address.
     pub peer: SocketAddr,
-    /// The method, cut if it is longer than any known.
+    /// The method. An unknown one is cut if it is long.
     pub method: FixedText<16>,
-    /// The target, cut if it is long.
+    /// The target. A long one is cut.
     pub target: FixedText<256>,
 }
 
-/// What answering it came to.
+/// The answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered {
-    /// Status code of the answer.
+    /// The status code.
     pub status: u16,
-    /// The part of the file that a 206 brings.
+    /// The range of the file, if the status is 206.
     pub range: Option<ByteRange>,
-    /// What the answer's body should have.
+    /// The size of the complete body.
     pub body_bytes: u64,
-    /// What of it was handed to the system.
+    /// The number of bytes of the body that the kernel has taken.
     pub sent_bytes: u64,
     /// How the answer ended.
     pub outcome: Outcome,
-    /// From the start of answering to the end of the first write; `None`: there was none.
+    /// The time from the start of answering to the end of the first write. `None` if there was no write.
     pub first_byte: Option<Duration>,
 }
 
-/// What one request was, and what it did. Sizes in bytes.
+/// A request that has ended.
 #[derive(Clone, Copy)]
 pub struct Record {
-    /// Running number of the request, from 1, in the order in which answering began.
+    /// The number of the request, from 1, in the order in which answering began.
     pub request: u64,
-    /// Who asked for what.
+    /// The client, and what it requested.
     pub asked: Asked,
-    /// What it came to.
+    /// The answer.
     pub answered: Answered,
-    /// When it ended, since the program's start.
+    /// The time at which the request ended, since the program started.
     pub at: Duration,
-    /// From the start of answering to the end of the last write.
+    /// The time from the start of answering until the answer was sent and its memory was freed.
     pub duration: Duration,
-    /// Requests that were being answered when this one ended, itself included.
+    /// The number of requests that were being answered when this one ended, including this one.
     pub in_flight: u64,
-    /// The process's live heap when answering began.
+    /// The live heap of the process when answering began.
     pub live_before: u64,
-    /// The process's live heap after this request's memory was freed.
+    /// The live heap of the process after the memory of the request was freed.
     pub live_after: u64,
-    /// The most that the process's live heap was since its start.
+    /// The maximum of the live heap of the process since it started.
     pub live_peak: u64,
-    /// What this request's thread did with the heap while answering.
+    /// What the thread of this request did with the heap while it answered.
     pub used: ThreadUse,
-    /// What the system held for the process when answering began.
+    /// The resident set of the process when answering began.
     pub resident_before: ResidentSet,
-    /// And after this request's memory was freed.
+    /// The resident set of the process after the memory of the request was freed.
     pub resident_after: ResidentSet,
 }
 
-/// The process's figures at one moment.
+/// The figures of the process at one point in time.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// Since the program's start.
+    /// The time since the program started.
     pub at: Duration,
-    /// Requests being answered.
+    /// The number of requests that are being answered.
     pub in_flight: u64,
-    /// Requests that ended.
+    /// The number of requests that have ended.
     pub requests: u64,
-    /// Bytes of bodies sent, those of running answers included.
+    /// The number of bytes of bodies that the kernel has taken, including answers that are not complete yet.
     pub sent_bytes: u64,
-    /// Live heap.
+    /// The live heap.
     pub live: u64,
-    /// Its peak.
+    /// The maximum of the live heap since the program started.
     pub live_peak: u64,
-    /// The most that one request's thread held.
+    /// The maximum of the memory that one request used.
     pub largest_request_peak: u64,
-    /// Resident set.
+    /// The resident set.
     pub resident: ResidentSet,
-    /// Allocations made.
+    /// The number of allocations and reallocations since the program started.
     pub allocations: u64,
 }
 
 impl Sample {
-    /// Whether anything has happened between the two.
-    pub fn moved_to(&self, later: &Self) -> bool {
-        let moving = |s: &Self| (s.in_flight, s.requests, s.sent_bytes, s.live);
-        moving(self) != moving(later)
+    /// Whether anything has happened since `earlier`.
+    pub fn has_changed_since(&self, earlier: &Self) -> bool {
+        let activity = |s: &Self| (s.in_flight, s.requests, s.sent_bytes, s.live);
+        activity(self) != activity(earlier)
     }
 }

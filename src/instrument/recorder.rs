@@ -1,5 +1,6 @@
-//! The recorder: one thread that keeps samples of the figures in the [`feed`](super::feed), ten a second while
-//! anything moves, so that a page which opens later sees what was. While nothing does, and nobody looks, it sleeps.
+//! The recorder: a thread that adds samples of the figures to the [`feed`](super::feed), so that a page can show what
+//! happened before it was opened. It adds ten samples per second while a request runs or the figures change. Otherwise
+//! it adds one per second if a page is open, and waits if no page is open.
 
 use std::io;
 use std::thread;
@@ -8,41 +9,44 @@ use std::time::{Duration, Instant};
 use super::feed::FEED;
 use super::record::Sample;
 
-/// A sample this often while anything moves.
-const MOVING_EVERY: Duration = Duration::from_millis(100);
-/// And this often while nothing does and somebody looks; a failed write then reveals that the page was closed.
-const IDLE_EVERY: Duration = Duration::from_secs(1);
-/// It sleeps when nothing has moved for this long: what a request leaves behind is freed soon after its end.
-const SLEEPS_AFTER: Duration = Duration::from_secs(1);
+/// The interval between two samples while a request runs or the figures change.
+const BUSY_INTERVAL: Duration = Duration::from_millis(100);
+/// The interval otherwise, if a page is open. The server notices that a page was closed when it fails to send it a
+/// sample.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the figures must not change before the recorder waits. The memory of a connection is freed shortly after
+/// its last request.
+const WAITS_AFTER: Duration = Duration::from_secs(1);
 
-/// Keeps the first sample, and starts the thread. `sample`: the figures now.
+/// Adds the first sample, and starts the thread. `sample` returns the current figures.
 pub fn start(sample: impl Fn() -> Sample + Send + 'static) -> io::Result<()> {
-    FEED.sample(|| Some(sample()));
-    thread::Builder::new().name("recorder".to_owned()).spawn(move || record(&sample)).map(drop)
+    FEED.add_sample(|| Some(sample()));
+    thread::Builder::new().name("recorder".to_owned()).spawn(move || run(&sample)).map(drop)
 }
 
-fn record(sample: &impl Fn() -> Sample) -> ! {
+fn run(sample: &impl Fn() -> Sample) -> ! {
     let mut last = sample();
-    let mut moved_at = Instant::now();
+    let mut changed_at = Instant::now();
     let mut kept_at = Instant::now();
     let mut next = Instant::now();
     loop {
-        FEED.sample(|| {
+        FEED.add_sample(|| {
             let now = sample();
-            if now.in_flight > 0 || last.moved_to(&now) {
-                moved_at = Instant::now();
-            } else if !FEED.has_readers() || kept_at.elapsed() < IDLE_EVERY {
+            if now.in_flight > 0 || now.has_changed_since(&last) {
+                changed_at = Instant::now();
+            } else if !FEED.has_readers() || kept_at.elapsed() < IDLE_INTERVAL {
                 return None;
             }
             kept_at = Instant::now();
             last = now;
             Some(now)
         });
-        if moved_at.elapsed() >= SLEEPS_AFTER {
-            FEED.sleep();
+        if changed_at.elapsed() >= WAITS_AFTER {
+            FEED.wait_for_activity();
         }
-        // By the clock, not by what the turn took; and not several at once after a pause.
-        next = (next + MOVING_EVERY).max(Instant::now());
+        // The interval is kept by the clock, however long a sample takes. After a delay, the missed samples are not
+        // made up for.
+        next = (next + BUSY_INTERVAL).max(Instant::now());
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
 }

@@ -1,77 +1,79 @@
-//! The last things of one kind that happened, in a fixed place.
+//! A ring buffer of fixed capacity: it keeps the last events of one kind.
 
 use std::ops::Range;
 
-/// The last `KEPT` things of one kind, each with its number in the order of all kinds.
+/// The last `KEPT` items of one kind. Each item has an index, which counts the items of this ring from 0, and a number,
+/// which counts the events of all kinds.
 pub struct Ring<T, const KEPT: usize> {
-    places: [Place<T>; KEPT],
-    put: u64,
+    slots: [Slot<T>; KEPT],
+    pushed: u64,
 }
 
-/// The tag of the empty one is 0, so that an empty ring is all zeroes, and takes no room in the program's file.
+/// The tag of `Empty` is 0, so an empty ring consists of zeros and takes no space in the program's file.
 #[derive(Clone, Copy)]
 #[repr(u8)]
-enum Place<T> {
+enum Slot<T> {
     Empty,
-    Taken(u64, T),
+    Filled(u64, T),
 }
 
 impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
-    /// Nothing was put.
+    /// Creates an empty ring.
     pub const fn new() -> Self {
-        Self { places: [Place::Empty; KEPT], put: 0 }
+        Self { slots: [Slot::Empty; KEPT], pushed: 0 }
     }
 
-    /// Puts a thing. `number`: higher than any before.
-    pub fn put(&mut self, number: u64, thing: T) {
-        self.places[place::<KEPT>(self.put)] = Place::Taken(number, thing);
-        self.put += 1;
+    /// Appends an item. `number` must be higher than all numbers before.
+    pub fn push(&mut self, number: u64, item: T) {
+        self.slots[slot::<KEPT>(self.pushed)] = Slot::Filled(number, item);
+        self.pushed += 1;
     }
 
-    /// How many were ever put.
-    pub fn put_so_far(&self) -> u64 {
-        self.put
+    /// The number of items that were ever appended.
+    pub fn total(&self) -> u64 {
+        self.pushed
     }
 
-    /// Those that are kept.
-    pub fn kept(&self) -> Range<u64> {
-        self.put.saturating_sub(KEPT as u64)..self.put
+    /// The indices of the items that are kept.
+    pub fn kept_indices(&self) -> Range<u64> {
+        self.pushed.saturating_sub(KEPT as u64)..self.pushed
     }
 
-    /// The `nth` that was put, from 0.
-    pub fn get(&self, nth: u64) -> Option<&T> {
-        match &self.places[place::<KEPT>(nth)] {
-            Place::Taken(_, thing) if self.kept().contains(&nth) => Some(thing),
+    /// The item at `index`, if it is kept.
+    pub fn get(&self, index: u64) -> Option<&T> {
+        match &self.slots[slot::<KEPT>(index)] {
+            Slot::Filled(_, item) if self.kept_indices().contains(&index) => Some(item),
             _ => None,
         }
     }
 
-    /// The number of the `nth`; of one that was not put yet, one beyond all.
-    pub fn number(&self, nth: u64) -> u64 {
-        match self.places[place::<KEPT>(nth)] {
-            Place::Taken(number, _) if self.kept().contains(&nth) => number,
+    /// The number of the item at `index`, or `u64::MAX` if it is not kept.
+    pub fn number(&self, index: u64) -> u64 {
+        match self.slots[slot::<KEPT>(index)] {
+            Slot::Filled(number, _) if self.kept_indices().contains(&index) => number,
             _ => u64::MAX,
         }
     }
 
-    /// Moves a reader to what is still kept; how many things it has missed.
-    pub fn skip_gone(&self, read: &mut u64) -> u64 {
-        let missed = self.kept().start.saturating_sub(*read);
-        *read += missed;
+    /// Moves an index forward to the first item that is kept. Returns how many items were skipped.
+    pub fn skip_overwritten(&self, next_index: &mut u64) -> u64 {
+        let missed = self.kept_indices().start.saturating_sub(*next_index);
+        *next_index += missed;
         missed
     }
 
-    /// Moves a reader to the first thing with this number, or a higher one; how many things it has missed.
-    pub fn skip_to(&self, read: &mut u64, number: u64) -> u64 {
-        let before = *read;
-        self.skip_gone(read);
-        while self.number(*read) < number {
-            *read += 1;
+    /// Moves an index forward to the first item that is kept and has at least this number. Returns how many items were
+    /// skipped.
+    pub fn skip_to(&self, next_index: &mut u64, number: u64) -> u64 {
+        let before = *next_index;
+        self.skip_overwritten(next_index);
+        while self.number(*next_index) < number {
+            *next_index += 1;
         }
-        *read - before
+        *next_index - before
     }
 }
 
-fn place<const KEPT: usize>(nth: u64) -> usize {
-    (nth % KEPT as u64) as usize
+fn slot<const KEPT: usize>(index: u64) -> usize {
+    (index % KEPT as u64) as usize
 }

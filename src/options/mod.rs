@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-use crate::instrument::trace::{Color, Plain, TraceFormat};
+use crate::instrument::trace::{Color, Escaped, TraceFormat};
 use crate::modes::Mode;
 
 use values::{parse_bind, parse_chunk_size, parse_heap_limit, parse_port, parse_timeout};
@@ -177,7 +177,7 @@ fn end_with(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let sentence = usage_error::sentence(error, arguments, Options::command());
-    let _ = writeln!(io::stderr(), "heapserve: {}; see heapserve --help", Plain(&sentence));
+    let _ = writeln!(io::stderr(), "heapserve: {}; see heapserve --help", Escaped(&sentence));
     ExitCode::from(USAGE_ERROR)
 }
 

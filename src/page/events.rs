@@ -1,4 +1,4 @@
-//! `/heap/events`: the past, and then what happens (server-sent events, WHATWG HTML 9.2).
+//! `/heap/events`: the recorded past, followed by new events as they happen (server-sent events, WHATWG HTML 9.2).
 
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::AtomicU64;
@@ -17,36 +17,36 @@ use crate::platform;
 use crate::site::Site;
 
 use super::messages::JsonEvent;
-use super::{head, reply};
+use super::{head, uncounted_reply};
 
-/// How long a past the page is told, in samples; of requests, all that are kept.
-const PAST: Duration = Duration::from_secs(60);
-/// How soon a page is let go of when the server is to stop.
-const STOP_LOOK: Duration = Duration::from_millis(250);
+/// The age of the oldest samples that are sent. Of the requests, all that the feed keeps are sent.
+const PAST_SPAN: Duration = Duration::from_secs(60);
+/// The time between two checks for a stop signal. It limits how long an open page delays the stop.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Tells what happens until the page has gone, or the server is to stop.
-pub fn tell(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
+/// Sends events until the client disconnects or the server stops.
+pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     exchange.closes_when_done();
     let is_head = exchange.method == Method::Head;
     let head = head(exchange, Persistence::Closes, "text/event-stream");
-    let uncounted = AtomicU64::new(0);
-    let mut to = reply(exchange, head, &uncounted);
+    let discarded_count = AtomicU64::new(0);
+    let mut reply = uncounted_reply(exchange, head, &discarded_count);
     if is_head {
-        return to.send(&[]);
+        return reply.send(&[]);
     }
-    let mut messages = Messages { text: FixedText::new(), to: &mut to };
-    // How soon a page that was cut off asks again, in milliseconds.
-    messages.add("retry: 1000\n\n")?;
-    let mut reader = FEED.reader(site.ledger.sample().at.saturating_sub(PAST));
+    let mut messages = MessageBuffer { text: FixedText::new(), reply: &mut reply };
+    // The time after which a disconnected page connects again, in milliseconds.
+    messages.add_text("retry: 1000\n\n")?;
+    let mut reader = FEED.reader(site.ledger.sample().at.saturating_sub(PAST_SPAN));
     while let Some(event) = reader.next() {
-        messages.tell(JsonEvent { site, event: &event })?;
+        messages.add_event(JsonEvent { site, event: &event })?;
     }
-    messages.tell(r#"{"event":"now"}"#)?;
+    messages.add_event(r#"{"event":"now"}"#)?;
     messages.send()?;
     while platform::stop_signals() == 0 {
-        if reader.wait(STOP_LOOK) {
+        if reader.wait_for_sample(STOP_CHECK_INTERVAL) {
             while let Some(event) = reader.next() {
-                messages.tell(JsonEvent { site, event: &event })?;
+                messages.add_event(JsonEvent { site, event: &event })?;
             }
             messages.send()?;
         }
@@ -54,19 +54,19 @@ pub fn tell(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     Ok(())
 }
 
-/// Messages that are sent together, each of them one line of JSON.
-struct Messages<'a, 'b> {
+/// Messages that are sent in one write. Each of them is one line of JSON.
+struct MessageBuffer<'a, 'b> {
     text: FixedText<{ LINE_BYTES + 16 }>,
-    to: &'a mut Reply<'b>,
+    reply: &'a mut Reply<'b>,
 }
 
-impl Messages<'_, '_> {
-    fn tell(&mut self, message: impl Display) -> Result<(), Outcome> {
-        self.add(format_args!("data: {message}\n\n"))
+impl MessageBuffer<'_, '_> {
+    fn add_event(&mut self, message: impl Display) -> Result<(), Outcome> {
+        self.add_text(format_args!("data: {message}\n\n"))
     }
 
-    /// Adds text, for which room is made if there is none.
-    fn add(&mut self, text: impl Display) -> Result<(), Outcome> {
+    /// Appends text. If it does not fit, the text before it is sent first.
+    fn add_text(&mut self, text: impl Display) -> Result<(), Outcome> {
         let before = self.text.as_bytes().len();
         if write!(self.text, "{text}").is_ok() {
             return Ok(());
@@ -77,7 +77,7 @@ impl Messages<'_, '_> {
     }
 
     fn send(&mut self) -> Result<(), Outcome> {
-        self.to.send(self.text.as_bytes())?;
+        self.reply.send(self.text.as_bytes())?;
         self.text.truncate(0);
         Ok(())
     }

@@ -1,12 +1,12 @@
-//! The files that the page is made of, built into the program.
+//! The files of the live page, which are part of the program.
 
-/// One of them.
+/// A file of the page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {
     path: &'static str,
-    /// Its `Content-Type`.
+    /// The value of its `Content-Type`.
     pub media_type: &'static str,
-    /// All of it.
+    /// Its content.
     pub text: &'static str,
 }
 
@@ -50,7 +50,7 @@ impl File {
         Self { path, media_type, text }
     }
 
-    /// The file with this path.
+    /// The file at this path.
     pub fn at(path: &[u8]) -> Option<&'static Self> {
         FILES.iter().find(|file| file.path.as_bytes() == path)
     }
@@ -60,7 +60,7 @@ impl File {
 mod tests {
     use super::*;
 
-    /// A file that the table has forgotten would be a 404 in the browser alone.
+    /// Without this test, a file that is missing in the table would be noticed only as a 404 in the browser.
     #[test]
     fn every_file_of_the_page_is_in_the_table() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page");

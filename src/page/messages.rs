@@ -1,18 +1,18 @@
-//! What the page is told, as JSON.
+//! The messages to the page, as JSON.
 
 use std::fmt::{self, Display};
 
 use crate::instrument::feed::Event;
 use crate::instrument::record::Sample;
-use crate::instrument::trace::{JsonRecord, OrNull, Quoted};
+use crate::instrument::trace::{JsonRecord, JsonString, OrNull};
 use crate::platform::RESIDENT_SET_MEANING;
 use crate::site::Site;
 
-/// The process's figures, and what they are of.
+/// A sample, with a description of the server that it is from.
 pub struct JsonSample<'a> {
-    /// Of which server.
+    /// The server.
     pub site: &'a Site,
-    /// Its figures.
+    /// The sample.
     pub sample: &'a Sample,
 }
 
@@ -26,23 +26,23 @@ impl Display for JsonSample<'_> {
             site.ledger.started_ms(),
             OrNull(site.options.heap_limit)
         )?;
-        write!(f, r#""url":{},"mode":"{}","#, Quoted(&site.url), site.options.mode.name())?;
-        write!(f, r#""file":{},"#, Quoted(&site.media.shown))?;
+        write!(f, r#""url":{},"mode":"{}","#, JsonString(&site.url), site.options.mode.name())?;
+        write!(f, r#""file":{},"#, JsonString(&site.media.shown))?;
         write!(f, r#""file_bytes":{},"chunk_bytes":{},"#, site.media.size_bytes(), site.options.chunk_size)?;
         write!(f, r#""in_flight":{},"requests":{},"sent_bytes":{},"#, s.in_flight, s.requests, s.sent_bytes)?;
         write!(f, r#""live":{},"live_peak":{},"#, s.live, s.live_peak)?;
         write!(f, r#""largest_request_peak":{},"allocations":{},"#, s.largest_request_peak, s.allocations)?;
         let (now, peak) = (s.resident.now_bytes, s.resident.peak_bytes);
         write!(f, r#""rss":{},"rss_peak":{},"#, OrNull(now), OrNull(peak))?;
-        write!(f, r#""rss_meaning":{}}}"#, Quoted(RESIDENT_SET_MEANING))
+        write!(f, r#""rss_meaning":{}}}"#, JsonString(RESIDENT_SET_MEANING))
     }
 }
 
-/// What happened, or how many things that did were missed.
+/// An event, or the number of events that the reader missed.
 pub struct JsonEvent<'a> {
-    /// Of which server.
+    /// The server.
     pub site: &'a Site,
-    /// What happened.
+    /// The event.
     pub event: &'a Event,
 }
 

@@ -1,5 +1,5 @@
-//! The live page: `/heap` and the [`files`] that it is made of, the figures behind it as `/heap.json`, and as they come
-//! as `/heap/events`. None of these counts as a request, or is traced.
+//! The live page: `/heap` and its [`files`], one sample of the figures as `/heap.json`, and all figures as they change
+//! as `/heap/events`. Requests for these are neither counted nor traced.
 
 mod events;
 mod files;
@@ -22,25 +22,25 @@ use crate::site::Site;
 use files::File;
 use messages::JsonSample;
 
-/// The page needs nothing but its own files, the media file of a server of this machine, pictures that it has drawn
-/// itself, and the figures of servers that let themselves be read. (A policy cannot name the host `[::1]`.)
-const PAGE_MAY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data: blob:; \
-                        media-src 'self' http://localhost:* http://*.localhost:* http://127.0.0.1:*; \
-                        connect-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What the page may load: its own files, the media file of a server on this machine, images that it has made itself,
+/// and the figures of any server that allows it to read them. A policy cannot name the host `[::1]`.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+    img-src data: blob:; media-src 'self' http://localhost:* http://*.localhost:* http://127.0.0.1:*; \
+    connect-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What the page is made of.
+/// A resource of the live page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// `/heap`, and what belongs to it.
+    /// `/heap`, or a file that it uses.
     File(&'static File),
     /// `/heap.json`: one sample.
     Sample,
-    /// `/heap/events`: samples and requests as they come.
+    /// `/heap/events`: samples and requests as they happen.
     Events,
 }
 
 impl Part {
-    /// The part with this path.
+    /// The part at this path.
     pub fn at(path: &[u8]) -> Option<Self> {
         match path {
             b"/heap.json" => Some(Self::Sample),
@@ -50,39 +50,41 @@ impl Part {
     }
 }
 
-/// Where a browser on this machine finds the page of the server with this URL, `http://HOST:PORT/`. An address that
-/// stands for all of the machine's is none that can be typed.
-pub fn url(of_server: &str) -> String {
-    let typed = of_server.replacen("//0.0.0.0:", "//localhost:", 1).replacen("//[::]:", "//localhost:", 1);
-    format!("{typed}heap")
+/// The URL of the page for a browser on this machine. `server_url` has the form `http://HOST:PORT/`. An address that
+/// means all addresses of the machine is replaced by `localhost`.
+pub fn url(server_url: &str) -> String {
+    let usable = server_url.replacen("//0.0.0.0:", "//localhost:", 1).replacen("//[::]:", "//localhost:", 1);
+    format!("{usable}heap")
 }
 
-/// Answers a GET or HEAD of one of them. Not inlined: its stack would be part of every viewer's.
+/// Answers a GET or HEAD request for a part of the page.
+///
+/// This is not inlined, because its stack frame would then be part of the frame that every viewer's thread needs.
 #[inline(never)]
 pub fn answer(site: &Site, mut exchange: Exchange, part: Part) -> End {
     let sent = match part {
-        Part::Events => events::tell(site, &mut exchange),
-        Part::File(file) => whole(&mut exchange, file.media_type, file.text.as_bytes()),
+        Part::Events => events::send(site, &mut exchange),
+        Part::File(file) => send_body(&mut exchange, file.media_type, file.text.as_bytes()),
         Part::Sample => {
             let mut figures = Line::new();
             let _ = writeln!(figures, "{}", JsonSample { site, sample: &site.ledger.sample() });
-            whole(&mut exchange, "application/json", figures.as_bytes())
+            send_body(&mut exchange, "application/json", figures.as_bytes())
         }
     };
     exchange.finish(sent.err().unwrap_or(Outcome::Sent))
 }
 
-fn whole(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Outcome> {
+fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Outcome> {
     let mut head = head(exchange, exchange.persistence, media_type);
-    head.field("Content-Security-Policy", PAGE_MAY);
+    head.field("Content-Security-Policy", CONTENT_SECURITY_POLICY);
     head.field("Content-Length", body.len());
     let body = if exchange.method == Method::Head { &[] } else { body };
-    reply(exchange, head, &AtomicU64::new(0)).send(body)
+    uncounted_reply(exchange, head, &AtomicU64::new(0)).send(body)
 }
 
-/// An answer whose bytes are not among those of the file: `uncounted` is thrown away.
-fn reply<'a>(exchange: &'a mut Exchange, head: Head, uncounted: &'a AtomicU64) -> Reply<'a> {
-    Reply::new(head.finish(), exchange.writer(), uncounted, Instant::now())
+/// Creates an answer whose bytes do not count as sent bytes of the file. Nobody reads `discarded_count`.
+fn uncounted_reply<'a>(exchange: &'a mut Exchange, head: Head, discarded_count: &'a AtomicU64) -> Reply<'a> {
+    Reply::new(head.finish(), exchange.writer(), discarded_count, Instant::now())
 }
 
 fn head(exchange: &Exchange, persistence: Persistence, media_type: &str) -> Head {

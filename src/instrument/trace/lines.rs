@@ -1,4 +1,4 @@
-//! The lines of the trace, as people and programs read them. None of these allocates.
+//! The lines of the trace, as text and as JSON. None of the functions here allocates.
 
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
@@ -9,26 +9,26 @@ use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
 use super::queue::Entry;
 use super::{Trace, TraceFormat};
 
-/// Control sequences of terminals (ECMA-48, SGR).
-const PLAIN: &str = "\x1b[0m";
+/// Control sequences for terminals (ECMA-48, SGR).
+const RESET: &str = "\x1b[0m";
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 
-/// What a gap in the trace is; the number of lines follows.
+/// The message about lines that are missing. Their number follows it.
 const LOST: &str = "stderr was not read in time; lines missing here";
 
 impl Trace {
-    /// An entry as one line, without its end.
+    /// An entry as one line, without the line break.
     pub fn line<'a>(&'a self, entry: &'a Entry) -> impl Display + use<'a> {
         fmt::from_fn(move |f| match (entry, self.format) {
             (Entry::Request(record), TraceFormat::Json) => JsonRecord { record, mode: self.mode }.fmt(f),
             (Entry::Request(record), _) => TextRecord { record, trace: self }.fmt(f),
             (Entry::Warning(message), TraceFormat::Json) => {
-                write!(f, r#"{{"event":"warning","message":{}}}"#, Quoted(message.as_str()))
+                write!(f, r#"{{"event":"warning","message":{}}}"#, JsonString(message.as_str()))
             }
-            (Entry::Warning(message), _) => write!(f, "heapserve: warning: {}", Plain(message.as_str())),
+            (Entry::Warning(message), _) => write!(f, "heapserve: warning: {}", Escaped(message.as_str())),
             (Entry::Lost(lines), TraceFormat::Json) => {
                 write!(f, r#"{{"event":"warning","lines":{lines},"message":"{LOST}: {lines}"}}"#)
             }
@@ -63,18 +63,18 @@ impl Trace {
     }
 }
 
-/// A record as one line, without its end.
+/// A record as one line of text, without the line break.
 pub struct TextRecord<'a> {
     /// The record.
     pub record: &'a Record,
-    /// How it is told.
+    /// The trace, for its mode, its process id and its colours.
     pub trace: &'a Trace,
 }
 
 impl Display for TextRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let r = self.record;
-        let paint = |code: &'static str| if self.trace.coloured { code } else { "" };
+        let paint = |code: &'static str| if self.trace.is_coloured { code } else { "" };
         let status = match r.answered.status {
             200..=399 => GREEN,
             400..=499 => YELLOW,
@@ -82,12 +82,12 @@ impl Display for TextRecord<'_> {
         };
         let (pid, mode) = (self.trace.pid, self.trace.mode);
         write!(f, "[{pid}] {:>7} ms: #{} {mode} ", r.at.as_millis(), r.request)?;
-        write!(f, "{} {} ", Plain(r.asked.method.as_str()), Plain(r.asked.target.as_str()))?;
-        write!(f, "{}{}{}", paint(status), r.answered.status, paint(PLAIN))?;
+        write!(f, "{} {} ", Escaped(r.asked.method.as_str()), Escaped(r.asked.target.as_str()))?;
+        write!(f, "{}{}{}", paint(status), r.answered.status, paint(RESET))?;
         if let Some(range) = r.answered.range {
             write!(f, " {}-{}", range.first, range.last)?;
         }
-        write!(f, "  peak {}{}{}, heap ", paint(BOLD), Short(r.used.peak_bytes), paint(PLAIN))?;
+        write!(f, "  peak {}{}{}, heap ", paint(BOLD), Short(r.used.peak_bytes), paint(RESET))?;
         let resident = |bytes: Option<u64>| OrUnknown(bytes.map(Short));
         write!(f, "{} ({}) -> ", Short(r.live_before), resident(r.resident_before.now_bytes))?;
         write!(f, "{} ({}), ", Short(r.live_after), resident(r.resident_after.now_bytes))?;
@@ -97,7 +97,7 @@ impl Display for TextRecord<'_> {
             return Ok(());
         }
         let sent = PartOf(r.answered.sent_bytes, r.answered.body_bytes);
-        write!(f, ", {}{}: sent {sent}{}", paint(YELLOW), r.answered.outcome.name(), paint(PLAIN))
+        write!(f, ", {}{}: sent {sent}{}", paint(YELLOW), r.answered.outcome.name(), paint(RESET))
     }
 }
 
@@ -105,7 +105,7 @@ impl Display for TextRecord<'_> {
 pub struct JsonRecord<'a> {
     /// The record.
     pub record: &'a Record,
-    /// The name of the server's mode.
+    /// The name of the mode.
     pub mode: &'static str,
 }
 
@@ -116,7 +116,7 @@ impl Display for JsonRecord<'_> {
         write!(f, r#"{{"event":"request","request":{},"connection":{},"#, r.request, r.asked.connection)?;
         write!(f, r#""peer":"{}","at_us":{},"#, r.asked.peer, micros(r.at))?;
         let (method, target) = (r.asked.method.as_str(), r.asked.target.as_str());
-        write!(f, r#""method":{},"target":{},"#, Quoted(method), Quoted(target))?;
+        write!(f, r#""method":{},"target":{},"#, JsonString(method), JsonString(target))?;
         write!(f, r#""mode":"{}","status":{},"range":"#, self.mode, r.answered.status)?;
         match r.answered.range {
             Some(range) => write!(f, "[{},{}]", range.first, range.last)?,
@@ -140,10 +140,10 @@ impl Display for JsonRecord<'_> {
     }
 }
 
-/// A JSON string.
-pub struct Quoted<'a>(pub &'a str);
+/// A string as JSON, with quotes.
+pub struct JsonString<'a>(pub &'a str);
 
-impl Display for Quoted<'_> {
+impl Display for JsonString<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
         for c in self.0.chars() {
@@ -157,10 +157,11 @@ impl Display for Quoted<'_> {
     }
 }
 
-/// Text of a client, in a line of text: control characters cannot end the line or colour it.
-pub struct Plain<'a>(pub &'a str);
+/// Text with its control characters escaped. Otherwise text from a client could end the line, or change the colour of
+/// the terminal.
+pub struct Escaped<'a>(pub &'a str);
 
-impl Display for Plain<'_> {
+impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
             if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
@@ -169,7 +170,7 @@ impl Display for Plain<'_> {
     }
 }
 
-/// A number, or `null`.
+/// A number, or `null`, as JSON.
 pub struct OrNull(pub Option<u64>);
 
 impl Display for OrNull {

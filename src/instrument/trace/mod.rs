@@ -1,5 +1,5 @@
-//! The trace on stderr: one line, or one JSON object, for each thing that happened. Both are made from the
-//! same values, in text of a bounded length, and written by the thread of the [`queue`].
+//! The trace on stderr: one line or one JSON object for each request, and for each warning. Both forms have the same
+//! values and a limited length. The thread of the [`queue`] writes them.
 
 mod lines;
 mod queue;
@@ -17,10 +17,10 @@ use crate::platform::RESIDENT_SET_MEANING;
 
 use queue::Entry;
 
-pub use lines::{JsonRecord, OrNull, Plain, Quoted};
+pub use lines::{Escaped, JsonRecord, JsonString, OrNull};
 pub use queue::{LINE_BYTES, Line, Writer};
 
-/// The form of the trace.
+/// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TraceFormat {
     /// One line per request
@@ -31,7 +31,7 @@ pub enum TraceFormat {
     Off,
 }
 
-/// When the text trace has colour.
+/// When the text format uses colours. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set
@@ -42,41 +42,41 @@ pub enum Color {
     Never,
 }
 
-/// What the program tells on stderr, and how.
+/// What the program writes to stderr, and in which format.
 #[derive(Clone, Copy)]
 pub struct Trace {
-    /// The mode's name.
+    /// The name of the mode.
     mode: &'static str,
     format: TraceFormat,
-    coloured: bool,
-    /// Asked once: it is a system call.
+    is_coloured: bool,
+    /// The process id. It is stored because reading it is a system call.
     pid: u32,
 }
 
-/// What a request's line means. What the RSS is on this system follows.
+/// The legend of a request's line. The meaning of the RSS on this system follows it.
 const LEGEND: &str = "\
 [pid] ms since start: #request mode method target status  peak, heap (RSS) before -> after, first / last byte, in flight
 peak: the most memory that the request held; heap: what the program has allocated; RSS: what the system holds for it,
 ";
 
-/// What is served, as the first line says it.
+/// What is served, for the first line of the trace.
 pub struct Serving<'a> {
-    /// Where.
+    /// The URL of the server.
     pub url: &'a str,
-    /// Where the live page is.
+    /// The URL of the live page.
     pub page: &'a str,
-    /// The file's path.
+    /// The path of the file.
     pub file: &'a str,
-    /// Its size at the start.
+    /// The size of the file when the server started.
     pub file_bytes: u64,
-    /// The stream's buffer.
+    /// The size of the stream's buffer.
     pub chunk_bytes: u64,
 }
 
 impl Trace {
-    /// A trace in this format.
+    /// Creates a trace in this format.
     pub fn new(mode: &'static str, format: TraceFormat, color: Color) -> Self {
-        let coloured = match color {
+        let is_coloured = match color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
@@ -84,25 +84,25 @@ impl Trace {
                 !refused && std::io::stderr().is_terminal()
             }
         };
-        Self { mode, format, coloured, pid: std::process::id() }
+        Self { mode, format, is_coloured, pid: std::process::id() }
     }
 
-    /// Whether requests are told.
-    pub fn tells_requests(&self) -> bool {
+    /// Whether the trace shows requests.
+    pub fn shows_requests(&self) -> bool {
         self.format != TraceFormat::Off
     }
 
-    /// Starts the thread that writes, with the first line: a legend for people, what is served for programs.
+    /// Starts the thread that writes. Its first output is the legend in text format, and what is served in JSON.
     pub fn start(self, serving: &Serving<'_>) -> io::Result<Writer> {
         let first = fmt::from_fn(|f| match self.format {
             TraceFormat::Json => write!(
                 f,
                 r#"{{"event":"listening","pid":{},"url":{},"page":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{}}}"#,
                 self.pid,
-                Quoted(serving.url),
-                Quoted(serving.page),
+                JsonString(serving.url),
+                JsonString(serving.page),
                 self.mode,
-                Quoted(serving.file),
+                JsonString(serving.file),
                 serving.file_bytes,
                 serving.chunk_bytes,
             ),
@@ -111,17 +111,17 @@ impl Trace {
                 write!(f, "live page: {}", serving.page)
             }
         });
-        Writer::start(self, self.tells_requests().then_some(first))
+        Writer::start(self, self.shows_requests().then_some(first))
     }
 
-    /// A request that ended.
+    /// Writes the line of a request that has ended.
     pub fn request(&self, record: &Record) {
-        if self.tells_requests() {
+        if self.shows_requests() {
             queue::put(Entry::Request(*record));
         }
     }
 
-    /// Something that the user should know.
+    /// Writes a warning to the user.
     pub fn warning(&self, message: impl Display) {
         let entry = Entry::Warning(FixedText::cut(&message.to_string()));
         if queue::has_writer() {
@@ -131,16 +131,18 @@ impl Trace {
         }
     }
 
-    /// The last line: all requests together.
+    /// Writes the last line, which sums up all requests.
     pub fn stopped(&self, end: Sample) {
         queue::put(Entry::Stopped(end));
     }
 
-    /// Why the program cannot start; before the writer has been started.
+    /// Writes why the program cannot start. The writer must not have been started.
     pub fn error(&self, message: &str) {
         match self.format {
-            TraceFormat::Json => print(&format_args!(r#"{{"event":"error","message":{}}}"#, Quoted(message))),
-            _ => print(&format_args!("heapserve: {}", Plain(message))),
+            TraceFormat::Json => {
+                print(&format_args!(r#"{{"event":"error","message":{}}}"#, JsonString(message)))
+            }
+            _ => print(&format_args!("heapserve: {}", Escaped(message))),
         }
     }
 }

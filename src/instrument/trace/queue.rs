@@ -1,10 +1,10 @@
-//! The way of the trace's lines to stderr: a queue with a fixed place, and the one thread that writes.
+//! The queue of the trace, and the thread that writes its entries to stderr.
 //!
-//! Whoever has something to tell copies it into the queue and goes on, so that nobody waits for a stderr that
-//! nobody reads. The writer makes the lines and writes several in one piece. Lines for which the queue has
-//! no room are counted, and the count is told at their place in the order. The queue is outside the heap, and nothing
-//! here allocates once the thread runs. What waits is lost if the process is killed or aborts, or if stderr takes
-//! nothing for a second at the end.
+//! A thread that reports something copies an entry into the queue and continues. So it never waits for stderr, even if
+//! nobody reads stderr. The writer formats the entries and writes several lines at once. If the queue is full, entries
+//! are lost; they are counted, and a warning at their place says how many. The queue is static, and nothing here
+//! allocates once the writer runs. Entries in the queue are lost if the process is killed or aborts, or if stderr
+//! blocks for a second when the program ends.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};
@@ -19,185 +19,186 @@ use crate::instrument::record::{Record, Sample};
 
 use super::Trace;
 
-/// Entries that may wait: 150 ms of the most requests that one machine was seen to answer. 4.7 MB, of which only
-/// so much becomes resident as ever waited at once.
-const PLACES: usize = 8192;
-/// The last of these places are kept for what is rare, so that no burst of requests displaces a warning or the summary.
-const RESERVED_PLACES: usize = 16;
-/// The longest line, and the most that one write takes: a request's object with a target of 256 control
-/// characters. A pipe takes 4,096 bytes wholly or not at all (PIPE_BUF of pipe(7)), so lines stay whole in a pipe
-/// that other programs write to as well, or in which the last write never ended.
+/// The number of entries that fit: 150 ms of requests at the highest rate that was measured. This is 4.7 MB, of which
+/// only the part that was ever used becomes resident.
+const CAPACITY: usize = 8192;
+/// How many of the slots are only for warnings and the summary. So requests cannot fill the queue completely.
+const RESERVED_SLOTS: usize = 16;
+/// The maximum size of a line, and of one write. A line of JSON fits even if its target is 256 control characters.
+///
+/// On Linux, a pipe takes up to 4,096 bytes completely or not at all (PIPE_BUF, pipe(7)). So a line is not split if
+/// other programs write to the same pipe, or if the process ends while the pipe is full.
 pub const LINE_BYTES: usize = 4096;
-/// Entries that the writer takes at once. With one at a time it would get the lock as often as each of the threads
-/// that put, and fall behind them all.
-const TAKEN_AT_ONCE: usize = 64;
-/// How long the writer lets lines gather after it has written some: a wake-up for each line would cost as
-/// much as the line, so under load there is one for all lines of a millisecond. A line after a pause is written at once.
-const GATHERS: Duration = Duration::from_millis(1);
-/// How long the start and the end wait for lines to be written.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The number of entries that the writer takes at once. With one at a time, it would get the lock only as often as each
+/// of the threads that add entries, and would fall behind.
+const BATCH_ENTRIES: usize = 64;
+/// How long the writer waits for more entries after a write. Under load, it then wakes up once per millisecond. Waking
+/// up for each line would cost as much as writing the line. A line after a pause is written at once.
+const BATCH_INTERVAL: Duration = Duration::from_millis(1);
+/// How long the program waits for lines to be written when it starts and when it ends.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A line, or several, under construction.
+/// One line, or several lines, under construction.
 pub type Line = FixedText<LINE_BYTES>;
-/// A warning's text, cut if it is longer.
+/// The text of a warning. A longer one is cut.
 pub type Message = FixedText<512>;
 
-/// What a line is made from. The tag of the first kind is 0, so that an empty queue is all zeroes, and takes no
-/// room in the program's file.
+/// The data for one line. The tag of the first variant is 0, so an empty queue consists of zeros and takes no space in
+/// the program's file.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub enum Entry {
-    /// There was no room for so many lines.
+    /// This many entries were lost.
     Lost(u64),
     /// A request ended.
     Request(Record),
-    /// Something that the user should know.
+    /// A warning to the user.
     Warning(Message),
-    /// The program ends; all requests together.
+    /// The program ends. The sample sums up all requests.
     Stopped(Sample),
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct Slot {
     lost_before: u64,
     entry: Entry,
 }
 
-struct Queue<const PLACES: usize> {
-    places: [Place; PLACES],
+struct Queue<const CAPACITY: usize> {
+    slots: [Slot; CAPACITY],
     first: usize,
     count: usize,
-    /// After the last entry.
+    /// The number of entries that were lost after the last one in the queue.
     lost: u64,
-    /// A writer was started.
+    /// Whether a writer was started.
     has_writer: bool,
-    /// All is written, and the writer waits to be woken.
-    writer_sleeps: bool,
+    /// Whether everything is written. The writer then waits for entries.
+    is_written: bool,
 }
 
-static QUEUE: Mutex<Queue<PLACES>> = Mutex::new(Queue::new());
-/// Where the writer puts lines together; only it takes the two locks once it runs.
+static QUEUE: Mutex<Queue<CAPACITY>> = Mutex::new(Queue::new());
+/// The lines that the writer writes next. While the writer runs, it holds the locks of this and of [`BATCH`].
 static BLOCK: Mutex<Line> = Mutex::new(Line::new());
-/// What it has taken; not on its stack, where all of it would be touched.
-static TAKEN: Mutex<[Entry; TAKEN_AT_ONCE]> = Mutex::new([Entry::Lost(0); TAKEN_AT_ONCE]);
+/// The entries that the writer has taken. On the stack, all of this would become resident.
+static BATCH: Mutex<[Entry; BATCH_ENTRIES]> = Mutex::new([Entry::Lost(0); BATCH_ENTRIES]);
 static WAKE: Condvar = Condvar::new();
 static WRITTEN: Condvar = Condvar::new();
 
-impl<const PLACES: usize> Queue<PLACES> {
+impl<const CAPACITY: usize> Queue<CAPACITY> {
     const fn new() -> Self {
-        let place = Place { lost_before: 0, entry: Entry::Lost(0) };
-        Self { places: [place; PLACES], first: 0, count: 0, lost: 0, has_writer: false, writer_sleeps: false }
+        let slot = Slot { lost_before: 0, entry: Entry::Lost(0) };
+        Self { slots: [slot; CAPACITY], first: 0, count: 0, lost: 0, has_writer: false, is_written: false }
     }
 
     /// Appends an entry, or counts it as lost.
-    fn put(&mut self, entry: Entry) {
+    fn push(&mut self, entry: Entry) {
         let room = match entry {
-            Entry::Request(_) => PLACES - RESERVED_PLACES,
-            _ => PLACES,
+            Entry::Request(_) => CAPACITY - RESERVED_SLOTS,
+            _ => CAPACITY,
         };
         if self.count >= room {
             self.lost += 1;
             return;
         }
-        let place = (self.first + self.count) % PLACES;
-        self.places[place] = Place { lost_before: mem::take(&mut self.lost), entry };
+        let slot = (self.first + self.count) % CAPACITY;
+        self.slots[slot] = Slot { lost_before: mem::take(&mut self.lost), entry };
         self.count += 1;
     }
 
-    /// The next entry in order, or how many were lost before it.
-    fn take(&mut self) -> Option<Entry> {
-        let place = &mut self.places[self.first];
-        let lost = if self.count > 0 { &mut place.lost_before } else { &mut self.lost };
+    /// Removes the first entry. If entries were lost before it, their number is returned first.
+    fn pop(&mut self) -> Option<Entry> {
+        let slot = &mut self.slots[self.first];
+        let lost = if self.count > 0 { &mut slot.lost_before } else { &mut self.lost };
         if *lost > 0 {
             return Some(Entry::Lost(mem::take(lost)));
         }
         if self.count == 0 {
             return None;
         }
-        let entry = place.entry;
+        let entry = slot.entry;
         self.count -= 1;
-        // From the start again when it is empty: memory that was never needed is never touched.
-        self.first = if self.count == 0 { 0 } else { (self.first + 1) % PLACES };
+        // An empty queue starts again at its first slot. So slots that were never needed are never touched.
+        self.first = if self.count == 0 { 0 } else { (self.first + 1) % CAPACITY };
         Some(entry)
     }
 
-    /// Takes as many as there are, or fit; how many that were.
-    fn take_into(&mut self, taken: &mut [Entry]) -> usize {
-        let next = iter::from_fn(|| self.take());
-        taken.iter_mut().zip(next).map(|(place, entry)| *place = entry).count()
+    /// Moves entries into `batch`, as many as there are and as fit. Returns their number.
+    fn pop_batch(&mut self, batch: &mut [Entry]) -> usize {
+        let next = iter::from_fn(|| self.pop());
+        batch.iter_mut().zip(next).map(|(slot, entry)| *slot = entry).count()
     }
 }
 
-fn lock() -> MutexGuard<'static, Queue<PLACES>> {
+fn lock() -> MutexGuard<'static, Queue<CAPACITY>> {
     QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has an entry written, as soon as those before it are. Never waits for stderr.
+/// Adds an entry, which is written after those before it. Never waits for stderr.
 pub fn put(entry: Entry) {
     let mut queue = lock();
-    queue.put(entry);
-    let wakes = mem::take(&mut queue.writer_sleeps);
+    queue.push(entry);
+    let is_waiting = mem::take(&mut queue.is_written);
     drop(queue);
-    if wakes {
+    if is_waiting {
         WAKE.notify_one();
     }
 }
 
-/// Whether there is a thread that writes; from then on nobody else touches stderr.
+/// Whether a writer was started. From then on, no other thread writes to stderr.
 pub fn has_writer() -> bool {
     lock().has_writer
 }
 
-/// The writing thread. When this is dropped, which a panic of `main` does too, what waits is written out, for
-/// at most a second: the program ends even if nobody reads stderr.
+/// The thread that writes. Dropping this waits until everything is written, but for at most a second. So the program
+/// ends even if nobody reads stderr. A panic of `main` also drops it.
 pub struct Writer(());
 
 impl Writer {
-    /// Starts the thread, which writes `first` before anything that was put.
+    /// Starts the thread. It writes `first` before all entries.
     pub fn start(trace: Trace, first: Option<impl Display>) -> io::Result<Self> {
         if let Some(first) = first {
             append(&mut BLOCK.lock().unwrap_or_else(PoisonError::into_inner), &first);
         }
-        thread::Builder::new().name("trace".to_owned()).spawn(move || write(&trace))?;
+        thread::Builder::new().name("trace".to_owned()).spawn(move || run(&trace))?;
         lock().has_writer = true;
         Ok(Self(()))
     }
 
-    /// Waits until all is written, for at most a second.
-    pub fn wait(&self) {
-        let _ = WRITTEN.wait_timeout_while(lock(), PATIENCE, |queue| !queue.writer_sleeps);
+    /// Waits until everything is written, but for at most a second.
+    pub fn wait_until_written(&self) {
+        let _ = WRITTEN.wait_timeout_while(lock(), WRITE_TIMEOUT, |queue| !queue.is_written);
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.wait();
+        self.wait_until_written();
     }
 }
 
-/// Makes the lines of what was put, and writes them, for ever.
-fn write(trace: &Trace) {
+/// Formats the entries and writes them, for ever.
+fn run(trace: &Trace) {
     let mut block = BLOCK.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut batch = BATCH.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        // The queue's lock is not held while lines are made.
-        let mut count = TAKEN_AT_ONCE;
-        while count == TAKEN_AT_ONCE {
-            count = lock().take_into(&mut *taken);
-            taken[..count].iter().for_each(|entry| append(&mut block, &trace.line(entry)));
+        // The queue is not locked while lines are formatted.
+        let mut count = BATCH_ENTRIES;
+        while count == BATCH_ENTRIES {
+            count = lock().pop_batch(&mut *batch);
+            batch[..count].iter().for_each(|entry| append(&mut block, &trace.line(entry)));
         }
         write_out(&mut block);
-        thread::sleep(GATHERS);
+        thread::sleep(BATCH_INTERVAL);
         let mut queue = lock();
         if queue.count == 0 && queue.lost == 0 {
-            queue.writer_sleeps = true;
+            queue.is_written = true;
             WRITTEN.notify_all();
-            drop(WAKE.wait_while(queue, |queue| queue.writer_sleeps));
+            drop(WAKE.wait_while(queue, |queue| queue.is_written));
         }
     }
 }
 
-/// Appends a line to those in `block`, which are written out first if there is no room beside them.
+/// Appends a line to `block`. If it does not fit, the lines before it are written first.
 pub fn append(block: &mut Line, line: &impl Display) {
     let before = block.as_bytes().len();
     if writeln!(block, "{line}").is_ok() {
@@ -210,7 +211,7 @@ pub fn append(block: &mut Line, line: &impl Display) {
     }
 }
 
-/// Writes the block to stderr, and empties it. A stderr that is gone must not end the server.
+/// Writes `block` to stderr, and empties it. Errors are ignored, because the server must not end when stderr is closed.
 pub fn write_out(block: &mut Line) {
     let mut rest = block.as_bytes();
     while !rest.is_empty() {
@@ -218,8 +219,8 @@ pub fn write_out(block: &mut Line) {
             Ok(0) => break,
             Ok(bytes) => rest = &rest[bytes..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Another program has made the pipe non-blocking, and it is full.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(GATHERS),
+            // Another program has made the pipe non-blocking, and the pipe is full.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(BATCH_INTERVAL),
             Err(_) => break,
         }
     }
@@ -231,16 +232,17 @@ mod tests {
     use super::*;
 
     const ROOM: usize = 4;
-    type Small = Queue<{ ROOM + RESERVED_PLACES }>;
+    type Small = Queue<{ ROOM + RESERVED_SLOTS }>;
 
     fn request(number: u64) -> Entry {
         Entry::Request(Record { request: number, ..super::super::tests::record() })
     }
 
-    /// What is taken: a request's number, or minus the number of lost lines; the summary is 0.
+    /// Takes at most `most` entries, each as one figure: the number of a request, the number of lost entries as a
+    /// negative number, or 0 for a warning and for the summary.
     fn taken(queue: &mut Small, most: usize) -> Vec<i64> {
         let mut taken = vec![Entry::Lost(0); most];
-        let count = queue.take_into(&mut taken);
+        let count = queue.pop_batch(&mut taken);
         let figure = |entry: &Entry| match entry {
             Entry::Request(record) => record.request as i64,
             Entry::Lost(lines) => -(*lines as i64),
@@ -250,28 +252,28 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_is_counted_and_told_at_its_place() {
+    fn lost_entries_are_counted_at_their_place() {
         let mut queue = Small::new();
-        (1..=7).for_each(|n| queue.put(request(n)));
+        (1..=7).for_each(|n| queue.push(request(n)));
         assert_eq!(taken(&mut queue, 2), [1, 2]);
-        (8..=11).for_each(|n| queue.put(request(n)));
+        (8..=11).for_each(|n| queue.push(request(n)));
         assert_eq!(taken(&mut queue, 9), [3, 4, -3, 8, 9, -2]);
         assert_eq!(taken(&mut queue, 9), []);
-        // Many times around.
+        // The ring wraps around many times.
         for n in 1..100 {
-            queue.put(request(n));
-            queue.put(request(n + 1));
+            queue.push(request(n));
+            queue.push(request(n + 1));
             assert_eq!(taken(&mut queue, 1), [n as i64]);
             assert_eq!(taken(&mut queue, 2), [n as i64 + 1]);
         }
     }
 
     #[test]
-    fn a_warning_finds_room_where_requests_find_none() {
+    fn a_warning_fits_when_the_queue_is_full_of_requests() {
         let mut queue = Small::new();
-        (1..=6).for_each(|n| queue.put(request(n)));
-        queue.put(Entry::Warning(Message::cut("heed")));
-        queue.put(request(7));
+        (1..=6).for_each(|n| queue.push(request(n)));
+        queue.push(Entry::Warning(Message::cut("heed")));
+        queue.push(request(7));
         assert_eq!(taken(&mut queue, 9), [1, 2, 3, 4, -2, 0, -1]);
     }
 
@@ -279,13 +281,13 @@ mod tests {
     fn a_queue_that_was_emptied_starts_at_its_first_place() {
         let mut queue = Small::new();
         for n in 1..50 {
-            queue.put(request(n));
+            queue.push(request(n));
             assert_eq!((queue.first, taken(&mut queue, 9)), (0, vec![n as i64]));
         }
     }
 
     #[test]
-    fn lines_gather_in_a_block_up_to_the_last_that_fits() {
+    fn a_block_holds_as_many_lines_as_fit() {
         let mut block = Line::new();
         append(&mut block, &"a".repeat(3_000));
         append(&mut block, &"b".repeat(LINE_BYTES - 3_000 - 2));

@@ -1,4 +1,4 @@
-//! The lines as they are read, to the letter.
+//! The exact text of the lines.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::platform::ResidentSet;
 
 const MIB: u64 = 1 << 20;
 
-/// An ordinary request.
+/// A typical request.
 pub fn record() -> Record {
     let resident = |now| ResidentSet { now_bytes: Some(now), peak_bytes: Some(130 * MIB) };
     Record {
