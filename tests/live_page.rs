@@ -1,4 +1,4 @@
-//! What the live page is made of, and where a user finds it.
+//! The files of the live page, and the address at which a user finds it.
 #![allow(missing_docs)]
 
 mod support;
@@ -60,7 +60,7 @@ fn the_trace_names_the_page_before_the_first_request() {
     }
 }
 
-/// What is shown of the path is six times as long in JSON as on the disk: more than a line of the trace takes.
+/// In JSON, each character of this path takes six bytes instead of one. So the path is longer than a line of the trace.
 #[cfg(unix)]
 #[test]
 fn a_long_path_does_not_cut_a_sample() {

@@ -1,4 +1,4 @@
-//! `/heap/events` begins with the past.
+//! `/heap/events` starts with the recorded past.
 #![allow(missing_docs)]
 
 mod support;
@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 
 use support::{Folder, Server, load, number, raw, text};
 
-/// Follows `/heap/events`; the messages, as they come.
+/// Opens `/heap/events`, and returns its messages as they arrive.
 fn events(server: &Server) -> impl Iterator<Item = String> + use<> {
     let mut client = server.client();
     client.send("GET /heap/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -15,7 +15,7 @@ fn events(server: &Server) -> impl Iterator<Item = String> + use<> {
     lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
 }
 
-/// What a page that opens now is told before `now`.
+/// The messages that a page receives before the message `now`: the recorded past.
 fn past(server: &Server) -> Vec<String> {
     events(server).take_while(|message| text(message, "event") != "now").collect()
 }
@@ -29,7 +29,7 @@ fn a_page_that_comes_late_gets_what_happened_in_order_and_then_what_happens() {
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.mp4", 1_000));
     server.get("/");
-    // The first one has ended before the second one starts.
+    // Waits until the first request has ended, before the second one starts.
     server.requests(1);
     server.get("/?viewer=2");
     let traced = server.requests(2);
@@ -64,7 +64,7 @@ fn a_request_that_runs_for_long_has_samples_and_its_start() {
     let past = past(&server);
     let samples = of(&past, "sample");
     let seen: Vec<_> = samples.iter().filter(|sample| number(sample, "live") > 1_000_000).collect();
-    // Two seconds and a half, ten times a second; a machine that is busy takes fewer.
+    // The answer takes two and a half seconds, with ten samples per second. A busy machine takes fewer.
     assert!(seen.len() >= 3, "{past:#?}");
     assert!(seen.iter().all(|sample| number(sample, "in_flight") == 1), "{past:#?}");
     assert_eq!(of(&past, "started").len(), 1);
@@ -98,7 +98,7 @@ fn a_long_past_is_not_on_the_heap() {
     for page in &mut pages {
         page.find(|message| text(message, "event") == "now").unwrap();
     }
-    // tiny_http's part of a connection is some 6 KiB; 256 requests are 150.
+    // tiny_http uses about 6 KiB for each connection. 256 requests on the heap would be 150 KiB.
     let grown = live().saturating_sub(before) / 4;
     assert!(grown < 10_000, "{grown} bytes for each page");
 }

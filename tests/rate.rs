@@ -1,4 +1,4 @@
-//! `/?rate=SIZE`: an answer that is sent no faster.
+//! `/?rate=SIZE` limits the rate of an answer.
 #![allow(missing_docs)]
 
 mod support;
@@ -23,7 +23,7 @@ fn an_answer_at_a_rate_comes_whole_and_no_faster() {
         let line = server.request(1);
         assert_eq!(text(&line, "target"), "/a.mp4?viewer=1&rate=1M");
         assert_eq!((text(&line, "outcome").as_str(), number(&line, "sent_bytes")), ("sent", BYTES as u64));
-        // The first bytes do not wait.
+        // The first bytes are sent at once.
         assert!(number(&line, "first_byte_us") < number(&line, "duration_us") / 2, "{line}");
     }
 }
@@ -38,7 +38,7 @@ fn the_first_bytes_come_at_once_and_the_others_in_their_time() {
         client.send("GET /?rate=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!(client.head().field("Content-Length"), Some("10000"));
         assert_eq!(client.read(2), content(2));
-        // The rest takes two hours and three quarters, in which the server sees to others.
+        // The rest would take two hours and three quarters. The server answers other requests meanwhile.
         assert_eq!(server.get("/").body, content(10_000));
         assert_eq!(server.figure("in_flight"), 1);
         assert!(server.figure("sent_bytes") < 10_000 + 1_000);
@@ -60,7 +60,7 @@ fn what_is_no_rate_is_refused_in_one_line() {
         let answer = server.get(&format!("/?{query}"));
         assert_eq!((answer.status, answer.body == content(1_000)), (200, true), "{query}");
     }
-    // Only the file has one.
+    // Only the file has a rate.
     for (target, status) in
         [("/heap?rate=fast", 200), ("/heap.json?rate=fast", 200), ("/none?rate=fast", 404)]
     {
@@ -85,7 +85,7 @@ fn ranges_conditions_and_head_are_as_without_a_rate() {
         let part = client.ask("GET /?rate=100K HTTP/1.1\nRange: bytes=50000-89999");
         assert_eq!((part.status, part.field("Content-Range")), (206, Some("bytes 50000-89999/100000")));
         assert_eq!(part.body, content(100_000)[50_000..90_000]);
-        // The connection goes on.
+        // The connection stays open.
         assert_eq!(client.ask("GET / HTTP/1.1").body.len(), 100_000);
     }
 }
@@ -119,7 +119,8 @@ fn an_answer_at_a_rate_ends_when_its_client_leaves() {
     }
 }
 
-/// The engine waits some seconds for running answers. One that keeps a pace would take hours, and leave no line.
+/// The engine waits only a few seconds for running answers. An answer with a limited rate could take hours, and
+/// would leave no line in the trace.
 #[cfg(unix)]
 #[test]
 fn an_answer_at_a_rate_ends_when_the_server_stops() {
