@@ -50,11 +50,9 @@ impl Part {
     }
 }
 
-/// The URL of the page for a browser on this machine. `server_url` has the form `http://HOST:PORT/`. An address that
-/// means all addresses of the machine is replaced by `localhost`.
+/// The URL of the page. `server_url` ends in `/`.
 pub fn url(server_url: &str) -> String {
-    let usable = server_url.replacen("//0.0.0.0:", "//localhost:", 1).replacen("//[::]:", "//localhost:", 1);
-    format!("{usable}heap")
+    format!("{server_url}heap")
 }
 
 /// Answers a GET or HEAD request for a part of the page.
