@@ -31,7 +31,9 @@ export function draw(f) {
   pen.lineJoin = 'round';
   drawAxes(f);
   clipped(f, () => {
-    for (const history of f.view.histories) history.stretches.forEach(stretch => drawStretch(f, history, stretch));
+    const all = f.view.histories.flatMap(history => history.stretches.map(stretch => [history, stretch]));
+    // Dashed curves come last, so that one behind shows through where two coincide.
+    for (const [history, stretch] of all.sort(([, a], [, b]) => DASHES[a.look].length - DASHES[b.look].length)) drawStretch(f, history, stretch);
     drawLanes(f);
   });
   nameLanes(f);

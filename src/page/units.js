@@ -20,7 +20,8 @@ export function size(bytes) {
 }
 
 export function ms(us) {
-  return us === null ? 'unknown' : grouped(us / 1000, us < 100_000 ? 1 : 0);
+  if (us === null) return 'unknown';
+  return grouped(us / 1000, us < 100 ? 2 : us < 100_000 ? 1 : 0);
 }
 
 export const whole = number => grouped(number, 0);
