@@ -138,6 +138,10 @@ impl Trace {
 
     /// Writes why the program cannot start. The writer must not have been started.
     pub fn error(&self, message: &str) {
+        /// With each byte written as six, a message still fits into a line.
+        const MESSAGE_MOST_BYTES: usize = 640;
+        let message = FixedText::<MESSAGE_MOST_BYTES>::cut(message);
+        let message = message.as_str();
         match self.format {
             TraceFormat::Json => {
                 print(&format_args!(r#"{{"event":"error","message":{}}}"#, JsonString(message)))
