@@ -6,9 +6,9 @@ mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, number, text};
+use support::{Client, Folder, LARGE_BYTES, PATIENCE, Server, content, eventually, number, text};
 
 const ONE_BYTE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-0\r\n\r\n";
 
@@ -21,9 +21,21 @@ fn others_are_answered(server: &Server, kept: &mut Client) {
     }
 }
 
-/// Sends `piece` until the server closes the connection. False if it takes `most_bytes`.
-fn is_closed_while_sending(client: &mut Client, piece: &[u8], most_bytes: usize) -> bool {
-    (0..most_bytes / piece.len()).any(|_| client.stream.write_all(piece).is_err())
+/// Sends `piece` again and again until the server closes the connection, which it must before it has taken `most_bytes`.
+fn send_until_closed(client: &mut Client, piece: &[u8], most_bytes: usize) {
+    // A write can wait for a minute after the server's close, if the server's receive window was full.
+    client.stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    client.stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut sent = 0;
+    loop {
+        match client.stream.write(piece) {
+            Ok(bytes) => sent += bytes,
+            Err(error) if is_timeout(&error) && !is_closed_now(&mut client.stream) => {}
+            Err(_) => return,
+        }
+        assert!(sent < most_bytes && Instant::now() < deadline, "not closed after {sent} bytes");
+    }
 }
 
 /// Sends a byte every tenth of a second until the server closes the connection.
@@ -35,12 +47,19 @@ fn drip_until_closed(stream: &mut TcpStream) {
     });
 }
 
-/// Whether the server has closed the connection by the end of the stream's read timeout.
+/// Reads what there is, and returns whether the server has closed the connection by the end of a read timeout.
 fn is_closed_now(stream: &mut TcpStream) -> bool {
-    match stream.read(&mut [0; 1024]) {
-        Ok(read) => read == 0,
-        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+    loop {
+        match stream.read(&mut [0; 1024]) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return !is_timeout(&error),
+        }
     }
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 #[test]
@@ -71,7 +90,7 @@ fn wall_03_waiting_heads_have_a_limit_in_bytes() {
     client.start_download();
     let tag = "x".repeat(60_000);
     let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nIf-Match: \"{tag}\"\r\n\r\n");
-    assert!(is_closed_while_sending(&mut client, head.as_bytes(), 200 << 20));
+    send_until_closed(&mut client, head.as_bytes(), 200 << 20);
     others_are_answered(&server, &mut kept);
     // The body's buffer, and what waits.
     let peak = server.figure("live_peak");
@@ -162,7 +181,7 @@ fn wall_07_the_connection_of_an_endless_head_is_closed() {
     for piece in ["x".repeat(1 << 16), format!("a: {}\r\n", "b".repeat(1_000)).repeat(60)] {
         let mut client = server.client();
         client.send("GET / HTTP/1.1\r\nX: ");
-        assert!(is_closed_while_sending(&mut client, piece.as_bytes(), 1 << 30));
+        send_until_closed(&mut client, piece.as_bytes(), 1 << 30);
         // A new connection, since the server may have closed an idle one as well.
         others_are_answered(&server, &mut server.client());
     }
