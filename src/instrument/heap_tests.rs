@@ -79,18 +79,17 @@ fn of_many_at_once_only_those_that_fit_get_a_buffer() {
 }
 
 #[test]
-fn threads_that_take_and_free_buffers_never_exceed_the_limit() {
+fn threads_that_take_and_free_buffers_stay_below_the_limit() {
     const BUFFER_BYTES: u64 = 1 << 20;
-    in_own_process("threads_that_take_and_free_buffers_never_exceed_the_limit", || {
-        // Room for one buffer, for which two processors compete.
+    in_own_process("threads_that_take_and_free_buffers_stay_below_the_limit", || {
+        // Room for one buffer, for which the threads compete.
         let limit = live_bytes() + BUFFER_BYTES + BUFFER_BYTES / 2;
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    (0..200_000).for_each(|_| drop(black_box(Buffer::try_new(BUFFER_BYTES, Some(limit)))))
-                });
+        let take_and_free = || {
+            for _ in 0..50_000 {
+                let buffer = black_box(Buffer::try_new(BUFFER_BYTES, Some(limit)));
+                assert!(buffer.is_none() || live_bytes() <= limit, "{} above {limit}", live_bytes());
             }
-        });
-        assert!(peak_bytes() <= limit, "{} above {limit}", peak_bytes());
+        };
+        thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(take_and_free))));
     });
 }
