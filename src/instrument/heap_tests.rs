@@ -85,11 +85,11 @@ fn threads_that_take_and_free_buffers_stay_below_the_limit() {
         // Room for one buffer, for which the threads compete.
         let limit = live_bytes() + BUFFER_BYTES + BUFFER_BYTES / 2;
         let take_and_free = || {
-            for _ in 0..50_000 {
+            for _ in 0..1_000_000 {
                 let buffer = black_box(Buffer::try_new(BUFFER_BYTES, Some(limit)));
                 assert!(buffer.is_none() || live_bytes() <= limit, "{} above {limit}", live_bytes());
             }
         };
-        thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(take_and_free))));
+        thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(take_and_free))));
     });
 }
