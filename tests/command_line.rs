@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use support::{Client, Folder, Process, Server, number, program, text};
 
-/// What a run that ends by itself leaves.
+/// The outcome of a run that ended by itself.
 struct Ended {
     code: Option<i32>,
     stdout: String,
