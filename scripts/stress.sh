@@ -1,30 +1,39 @@
 #!/usr/bin/env bash
-# Load, faults and attacks against the release build, on loopback only: one line per row, `ok` or what fell short,
-# and a last line with how many passed and failed. Bounded in count and time; stops what it starts.
-#
-#   scripts/stress.sh                    every row in full, some ten minutes
-#   scripts/stress.sh --short            fewer rounds, and no bounds in milliseconds: some four minutes
-#   scripts/stress.sh [--short] NAME...  these rows only: resets, W1 (all rows of that wall), '*descriptors*'
+# Load, faults and attacks against the release build. The rows are in scripts/stress/.
 set -euo pipefail
 
-usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
+usage() {
+    cat << END
+Usage: ${0##*/} [--short] [ROW...]
+Runs load, faults and attacks against heapserve, on loopback. Prints one line for each row: \`ok\` or \`FAIL\`, what
+the row does, what was wrong, and its figures. The last line counts the rows that passed and failed.
+  --short     fewer rounds, in about two minutes, and no close bounds on time, CPU or memory: what
+              a busy machine can pass. Without it, the run takes some ten minutes and needs an idle machine
+  ROW         run these rows only: a name (resets), a pattern ('*descriptors*'), or the number of a wall (W1)
+  -h, --help  print this help
+  CARGO_TARGET_DIR  the folder of the build, as for cargo
+Exit code: 0 if all rows passed, 1 if one failed, 2 if the command line is wrong or a tool is missing.
+END
+}
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
 for argument; do
     case $argument in
         -h | --help) usage; exit 0 ;;
         --short) ;;
-        -*) echo "stress.sh: unknown option $argument; there is --short" >&2; exit 2 ;;
+        -*) say "unknown option $argument; see ${0##*/} --help"; exit 2 ;;
     esac
 done
-
-for tool in python3 curl wrk; do
-    command -v "$tool" > /dev/null || { echo "stress.sh: $tool is missing (Debian: apt-get install $tool)" >&2; exit 2; }
+for tool in cargo curl python3 wrk; do
+    command -v "$tool" > /dev/null || { say "$tool is missing (Debian: apt-get install $tool)"; exit 2; }
 done
 
-root=$(cd "$(dirname "$0")/.." && pwd)
-(cd "$root" && cargo build --release --quiet)
-program="${CARGO_TARGET_DIR:-$root/target}/release/heapserve"
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+case $target in /*) ;; *) target=$PWD/$target ;; esac
+cargo build --release --locked --quiet --manifest-path "$root/Cargo.toml" --target-dir "$target"
 
-# Thousands of clients of one process need as many descriptors.
+# One process opens thousands of connections.
 ulimit -n "$(ulimit -Hn)"
-exec python3 -B "$root/scripts/stress/run.py" "$program" "$@"
+PYTHONPATH=$root/scripts/lib exec python3 -B "$root/scripts/stress/run.py" "$target/release/heapserve" "$@"

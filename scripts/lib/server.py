@@ -104,7 +104,7 @@ class Server:
         self.process.stdout.close()
 
     def stop(self):
-        """Ends it as Ctrl-C does, without waiting for running answers. Raises where that, or its exit code, is wrong."""
+        """Ends it as Ctrl-C does, without waiting for running answers. Raises where the exit code is not 0."""
         try:
             if self.process.poll() is None:
                 # The second signal ends running answers, so one of them is followed by another.
@@ -152,8 +152,8 @@ class Server:
         return [event for event in self.events() if event["event"] == "request"]
 
     def figures(self):
-        """What /heap.json says. Asks again where the connection ends without an answer, as a short of descriptors
-        server may end it."""
+        """What /heap.json says. Asks again where the connection ends without an answer: a server that is short of
+        descriptors may close it."""
         found = []
         wait_until(lambda: found.append(self._ask_for_figures()) or found[-1])
         if not found[-1]:

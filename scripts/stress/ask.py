@@ -1,6 +1,8 @@
-"""The bystander's own process: asks for one byte again and again, until its stdin ends.
+"""The process of a bystander: asks for one byte of the file again and again, until its stdin ends.
 
-    ask.py PORT BYTE
+    ask.py PORT BYTE PATIENCE_SECONDS
+
+Prints one line for each ask: `answered SECONDS`, `hung-up` or `wrong WHY`.
 """
 
 import os
@@ -9,14 +11,13 @@ import time
 
 from client import connect, read_answer, request
 
-# An answer that takes longer counts as none.
-PATIENCE_SECONDS = 10
-# Between two asks: the server is to be watched, not loaded.
+# Between two asks. The bystander watches the server, and must not be load itself.
 PAUSE_SECONDS = 0.005
 
 
 def ask(client, byte):
-    """Whether it was answered; False is a connection that ended before the answer began. Raises where it is wrong."""
+    """Whether it was answered. False means that the connection ended before the answer began. Raises where the answer
+    is wrong."""
     try:
         client.sendall(request("0-0"))
         status, body = read_answer(client)
@@ -29,11 +30,11 @@ def ask(client, byte):
     return True
 
 
-def ask_in_turn(port, byte):
-    """Prints one line for each ask: `answered SECONDS`, `hung-up`, or `wrong WHY`."""
+def ask_in_turn(port, byte, patience_seconds):
+    """Asks by turns on a new connection and on one that is kept alive."""
     kept = None
     os.set_blocking(0, False)
-    # A read gives None while the pipe is open, and b"" at its end.
+    # read() returns None while the pipe is open, and b"" at its end.
     stdin = os.fdopen(0, "rb", buffering=0)
     turn = 0
     while stdin.read() is None:
@@ -42,12 +43,12 @@ def ask_in_turn(port, byte):
         try:
             answered = False
             if turn % 2 and kept:
-                # A server may close a connection between two requests (RFC 9112 9.3.1); a client then takes a new one.
+                # A server may close a connection between two requests (RFC 9112 9.3.1). A client then opens another.
                 answered = ask(kept, byte)
                 kept = kept if answered else None
             if not answered:
                 client = connect(port)
-                client.settimeout(PATIENCE_SECONDS)
+                client.settimeout(patience_seconds)
                 answered = ask(client, byte)
                 if answered and not kept:
                     kept = client
@@ -62,4 +63,7 @@ def ask_in_turn(port, byte):
 
 
 if __name__ == "__main__":
-    ask_in_turn(int(sys.argv[1]), bytes([int(sys.argv[2])]))
+    try:
+        ask_in_turn(int(sys.argv[1]), bytes([int(sys.argv[2])]), float(sys.argv[3]))
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(1)

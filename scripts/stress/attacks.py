@@ -1,16 +1,18 @@
-"""The rows of what is sent (W1, W2, W3, W5, W7, W8): heads and bodies that stop, never end, or never come."""
+"""Rows of what is sent (W1, W2, W3, W5, W7, W8): heads and bodies that stop, that never end, or that never come."""
 
-import threading
 import time
 
-from bystander import Bystander, together
-from client import request, reset, upload, wait_until
+from bystander import Bystander
+from client import request, reset, upload
 from options import PROGRAM, SHORT
+from row import PARKED_KIB, PIPELINE_KIB, QUEUE_KIB, Idle, in_threads
 from server import Server
+from waiting import PATIENCE_SECONDS, wait_until
 
-MIB = 1 << 20
-# What an attack may take of this machine before its row gives up; far above every bound.
-STOP_KIB = 1536 * 1024
+# A server that takes more than this has no bound. The attack then stops, for the sake of the machine.
+STOP_KIB = 768 * 1024
+# A client of an attack gives up a connection from which the server has read nothing for so long.
+UNREAD_SECONDS = 2 if SHORT else 20
 
 
 def held_back_body(server):
@@ -21,121 +23,139 @@ def held_back_body(server):
     return client
 
 
-def w1_withheld_body(file):
-    """300 GETs, a close and a POST without its body on one socket: others wait for nothing"""
-    return withheld_bodies(file, dripping=False)
+def w1_withheld_body(row, file):
+    """300 GETs, a close and a POST without its body on each of 10 connections (or 3)"""
+    withheld_bodies(row, file, dripping=False)
 
 
-def w1_dripping_body(file):
-    """the same, and the body comes a byte at a time: others wait for nothing"""
-    return withheld_bodies(file, dripping=True)
+def w1_dripping_body(row, file):
+    """the same, and the body comes one byte at a time"""
+    withheld_bodies(row, file, dripping=True)
 
 
-def withheld_bodies(file, dripping):
+def withheld_bodies(row, file, dripping):
     clients = []
-    with Server(PROGRAM, file) as server, Bystander(server, file) as others:
-        for _ in range(3 if SHORT else 10):
-            clients.append(held_back_body(server))
-            # A byte about every 200 ms, as the bystander asks.
-            if not all(others.sees(25) and (not dripping or drip_all(clients)) for _ in range(4)):
-                break
-        for client in clients:
-            client.close()
-    return others.verdict(True, f"{len(clients)} clients")
+    # Others would have to wait for the timeout, so it is longer than they wait.
+    with Server(PROGRAM, file, "--timeout", "600") as server:
+        idle = Idle(server)
+        with Bystander(row, server, file) as others:
+            for _ in range(3 if SHORT else 10):
+                clients.append(held_back_body(server))
+                for _ in range(4):
+                    # About 200 ms.
+                    if not others.sees(25):
+                        return
+                    for client in clients if dripping else ():
+                        drips(client)
+            for client in clients:
+                client.close()
+        row.demand_nothing_left(server, idle, heap_kib=PIPELINE_KIB)
 
 
-def drip_all(clients):
-    for client in clients:
-        drips(client, b"x")
-    return True
-
-
-def drips(client, byte):
-    """Sends one byte; whether the connection was still there for it."""
+def drips(client):
+    """Sends one byte. Returns whether the connection was still there."""
     try:
-        client.sendall(byte)
+        client.sendall(b"x")
         return True
     except OSError:
         return False
 
 
-def w2_forgotten_pipeline(file):
-    """6,000 GETs behind a stalled download, then a reset: under 0.5 s of CPU"""
-    rounds = 1 if SHORT else 3
-    worst = 0
-    with Server(PROGRAM, file) as server, Bystander(server, file) as others:
-        for _ in range(rounds):
-            client = server.connect(receive_bytes=4096)
-            client.sendall(request())
-            try:
-                client.sendall(request("0-0") * 6000)
-            except ConnectionError:
-                pass  # More than may wait, for this server.
-            until_quiet(server)
-            before = server.cpu_seconds()
-            reset(client)
-            answered = others.sees(50)
-            until_quiet(server)
-            worst = max(worst, server.cpu_seconds() - before)
-            if not answered:
-                break
-    return others.verdict(worst < (5 if SHORT else 0.5), f"{worst:.2f} s of CPU at most")
+def w2_forgotten_pipeline(row, file):
+    """6,000 GETs behind a stalled download, then a reset"""
+    most_seconds = 0
+    with Server(PROGRAM, file) as server:
+        idle = Idle(server)
+        with Bystander(row, server, file) as others:
+            for _ in range(1 if SHORT else 3):
+                client = server.connect(receive_bytes=4096)
+                client.sendall(request())
+                try:
+                    client.sendall(request("0-0") * 6000)
+                except ConnectionError:
+                    pass  # The server lets fewer wait.
+                await_quiet(server)
+                before = server.cpu_seconds()
+                reset(client)
+                answered = others.sees(50)
+                await_quiet(server)
+                most_seconds = max(most_seconds, server.cpu_seconds() - before)
+                if not answered:
+                    break
+        row.demand_at_most(most_seconds, 0.5, "s", "CPU")
+        row.demand(most_seconds < 10, f"it took {most_seconds:.1f} s of CPU")
+        row.demand_nothing_left(server, idle, heap_kib=PIPELINE_KIB)
 
 
-def until_quiet(server):
-    """Waits until the server takes less than a fifth of a CPU, which is more than the bystander needs."""
+def await_quiet(server):
+    """Waits until the server takes less than a fifth of a CPU. The bystander alone needs less."""
 
     def is_quiet():
         before = server.cpu_seconds()
         time.sleep(0.2)
         return server.cpu_seconds() - before < 0.04
 
-    # Once may be a pause that the machine's other programs caused.
+    # Once may be a pause that other programs caused.
     wait_until(lambda: all(is_quiet() for _ in range(3)), 30)
 
 
-def w3_waiting_heads(file):
-    """3,000 pipelined heads with a field of 300 kB each: at most 160 MiB resident"""
-    bound_mib = 320 if SHORT else 160
-    # A field that the server reads, and a body field, with which tiny_http's request is kept as it came.
+def demand_memory(row, server, most_mib):
+    """Demands that the server's resident set had a bound, and in the full run that it was this one."""
+    peak_kib = server.resident_kib("VmHWM")
+    row.demand_at_most(peak_kib / 1024, most_mib, "MiB", "resident at most")
+    row.demand(peak_kib < STOP_KIB, f"{peak_kib // 1024} MiB were resident, as if there were no bound")
+
+
+def w3_waiting_heads(row, file):
+    """3,000 pipelined heads with a field of 300 kB each"""
+    # A field that the server reads, and one of the body, for which tiny_http's request is kept as it came.
     head = request()[:-2] + b'Content-Length: 0\r\nIf-None-Match: "' + b"x" * 300_000 + b'"\r\n\r\n'
     sent = 0
-    with Server(PROGRAM, file) as server, Bystander(server, file) as others:
-        with server.connect(receive_bytes=4096) as client:
-            try:
-                while sent < 3000 and server.resident_kib() < STOP_KIB:
-                    client.sendall(head)
-                    sent += 1
-            except OSError:
-                pass  # Hung up on, or read no further.
-            others.sees(20)
-        resident_mib = server.resident_kib("VmHWM") // 1024
-    return others.verdict(resident_mib <= bound_mib, f"{sent} heads sent, {resident_mib} MiB at most")
+    with Server(PROGRAM, file) as server:
+        idle = Idle(server)
+        with Bystander(row, server, file, hung_up_most=1) as others:
+            with server.connect(receive_bytes=4096) as client:
+                client.settimeout(UNREAD_SECONDS)
+                try:
+                    while sent < 3000 and server.resident_kib() < STOP_KIB:
+                        client.sendall(head)
+                        sent += 1
+                except OSError:
+                    pass  # The server hung up, or reads no further.
+                others.sees(20)
+        row.show(f"{sent} heads sent")
+        demand_memory(row, server, 160)
+        row.demand_nothing_left(server, idle)
 
 
-def w5_gone_before_the_answer(file):
-    """300 clients that leave before their 400 is sent, beside 500 idle ones: under 0.5 ms of CPU each"""
+def w5_gone_before_the_answer(row, file):
+    """300 clients that leave before their 400 is sent, beside 500 idle ones"""
     count = 300
-    with Server(PROGRAM, file) as server, Bystander(server, file) as others:
-        idle = [server.connect() for _ in range(500)]
-        until_quiet(server)
-        before = server.cpu_seconds()
-        for _ in range(count):
-            with server.connect() as client:
-                client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        others.sees(50)
-        until_quiet(server)
-        each_ms = 1000 * (server.cpu_seconds() - before) / count
-        for client in idle:
-            client.close()
-    return others.verdict(each_ms < (4 if SHORT else 0.5), f"{each_ms:.2f} ms each, the bystander's asks included")
+    with Server(PROGRAM, file) as server:
+        idle = Idle(server)
+        with Bystander(row, server, file) as others:
+            silent = [server.connect() for _ in range(500)]
+            await_quiet(server)
+            before = server.cpu_seconds()
+            for _ in range(count):
+                with server.connect() as client:
+                    client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            others.sees(50)
+            await_quiet(server)
+            each_ms = 1000 * (server.cpu_seconds() - before) / count
+            for client in silent:
+                client.close()
+        row.demand_at_most(each_ms, 0.5, "ms", "CPU for each, the bystander's included:")
+        row.demand_nothing_left(server, idle)
 
 
 def sends_without_end(server, piece, until):
-    """Sends heads that never end until `until`, on a new connection after each hang-up."""
+    """Sends heads that never end, until `until`. Where the server hangs up or reads no further, it opens another
+    connection."""
     while time.monotonic() < until and server.resident_kib() < STOP_KIB:
         try:
             with server.connect() as client:
+                client.settimeout(UNREAD_SECONDS)
                 client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
                 while time.monotonic() < until and server.resident_kib() < STOP_KIB:
                     client.sendall(piece)
@@ -143,39 +163,29 @@ def sends_without_end(server, piece, until):
             pass
 
 
-def in_threads(work, arguments):
-    """Calls `work` with each tuple of arguments, all at the same time."""
-    threads = [threading.Thread(target=work, args=one) for one in arguments]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def w7_endless_heads(file):
-    """four heads that never end, for 8 s, as one line and as many: at most 64 MiB resident"""
+def w7_endless_heads(row, file):
+    """four heads that never end, for 8 s (or 3), as one line and as many"""
     pieces = {"one line": b"x" * (512 << 10), "lines": b"\r\na: b" * (80 << 10)}
-    return together([endless_heads(file, name, piece) for name, piece in pieces.items()])
+    for name, piece in pieces.items():
+        row.part(name)
+        with Server(PROGRAM, file) as server:
+            idle = Idle(server)
+            with Bystander(row, server, file, hung_up_most=1) as others:
+                until = time.monotonic() + (3 if SHORT else 8)
+                in_threads(sends_without_end, [(server, piece, until)] * 4)
+                others.sees(20)
+            demand_memory(row, server, 64)
+            row.demand_nothing_left(server, idle)
 
 
-def endless_heads(file, name, piece):
-    bound_mib, seconds = 160 if SHORT else 64, 8
-    with Server(PROGRAM, file) as server, Bystander(server, file, hung_up_most=1) as others:
-        until = time.monotonic() + seconds
-        in_threads(sends_without_end, [(server, piece, until)] * 4)
-        others.sees(20)
-        resident_mib = server.resident_kib("VmHWM") // 1024
-    return others.verdict(resident_mib <= bound_mib, f"{name}: {resident_mib} MiB at most")
-
-
-def w7_long_heads(file):
-    """100 clients with heads of 1,024 lines of 32 kB: at most 160 MiB resident"""
-    bound_mib = 320 if SHORT else 160
+def w7_long_heads(row, file):
+    """100 clients with heads of 1,024 lines of 32 kB"""
     line = b"\r\na: " + b"x" * 32_000
 
     def sends(server):
         try:
             with server.connect() as client:
+                client.settimeout(UNREAD_SECONDS)
                 client.sendall(b"GET / HTTP/1.1\r\nHost: localhost")
                 for _ in range(1024):
                     if server.resident_kib() > STOP_KIB:
@@ -184,50 +194,62 @@ def w7_long_heads(file):
         except OSError:
             pass
 
-    with Server(PROGRAM, file) as server, Bystander(server, file, hung_up_most=1) as others:
-        in_threads(sends, [(server,)] * 100)
-        others.sees(20)
-        resident_mib = server.resident_kib("VmHWM") // 1024
-    return others.verdict(resident_mib <= bound_mib, f"{resident_mib} MiB at most")
+    with Server(PROGRAM, file) as server:
+        idle = Idle(server)
+        with Bystander(row, server, file, hung_up_most=1) as others:
+            in_threads(sends, [(server,)] * 100)
+            others.sees(20)
+        demand_memory(row, server, 160)
+        row.demand_nothing_left(server, idle)
 
 
 def refused_upload(server):
     """A connection whose upload has been refused, and that goes on to send it."""
-    client = server.connect()
-    client.sendall(upload(10**12))
-    if not client.recv(65536).startswith(b"HTTP/1.1 4"):
-        raise RuntimeError("an upload of 1 TB was not refused")
-    return client
+    while True:
+        client = server.connect()
+        client.sendall(upload(10**12))
+        answer = client.recv(65536)
+        if answer.startswith(b"HTTP/1.1 4"):
+            return client
+        client.close()
+        # Without an answer: the timeout was over before the head was sent.
+        if answer:
+            raise RuntimeError(f"an upload of 1 TB was answered with {answer[:20]}")
 
 
-def w8_dripping(file):
-    """heads, bodies and refused uploads that come a byte every 300 ms: ended by the timeout of 2 s"""
-    timeout, each = 2, 10 if SHORT else 50
-    most = timeout + (10 if SHORT else 1.5)
+def w8_dripping(row, file):
+    """50 heads, bodies and refused uploads (or 10 each) that come a byte every 300 ms: the timeout of 2 s ends them"""
+    timeout_seconds, each = 2, 10 if SHORT else 50
     openings = {"head": b"GET / HTTP/1.1\r\nX: ", "body": upload(2000)}
-    with Server(PROGRAM, file, "--timeout", str(timeout)) as server:
-        before = server.descriptors()
-        with Bystander(server, file) as others:
-            dripping = {refused_upload(server): "refused" for _ in range(each)}
+    with Server(PROGRAM, file, "--timeout", str(timeout_seconds)) as server:
+        idle = Idle(server)
+        with Bystander(row, server, file, hung_up_most=0 if not SHORT else 1):
+            dripping = {refused_upload(server): "refused upload" for _ in range(each)}
             for kind, opening in openings.items():
                 for _ in range(each):
                     client = server.connect()
                     client.sendall(opening)
                     dripping[client] = kind
-            ended = drip_until_ended(dripping, most + 1)
-        back = wait_until(lambda: server.descriptors() <= before, timeout + 10)
-    stayed = {kind: list(dripping.values()).count(kind) for kind in (*openings, "refused")}
-    times = ", ".join(f"{kind} after {ended.get(kind, 0):.1f} s ({stayed[kind]} stayed)" for kind in stayed)
-    right = not any(stayed.values()) and max(ended.values()) <= most and back is not None
-    return others.verdict(right, f"{times}; descriptors {'back' if back is not None else 'not back'}")
+            ended = drip_until_ended(dripping)
+        for kind in (*openings, "refused upload"):
+            row.part(kind)
+            stayed = list(dripping.values()).count(kind)
+            row.demand(not stayed, f"{stayed} of {each} stayed")
+            row.demand_at_most(ended.get(kind, float("inf")), timeout_seconds + 1.5, "s", "the last ended after")
+        row.part("all")
+        # Each refused upload parks a thread.
+        row.demand_nothing_left(server, idle, threads=each, heap_kib=QUEUE_KIB + each * PARKED_KIB)
 
 
-def drip_until_ended(dripping, seconds):
-    """Takes clients of each kind out of `dripping` as they are hung up on; after how long the last of each kind was."""
+def drip_until_ended(dripping):
+    """Sends a byte to each from time to time. Takes those out of `dripping` that the server has hung up on.
+
+    Returns after how many seconds the last of each kind ended.
+    """
     start, ended = time.monotonic(), {}
-    while dripping and time.monotonic() - start < seconds:
+    while dripping and time.monotonic() - start < PATIENCE_SECONDS:
         time.sleep(0.3)
-        for client in [client for client in dripping if not drips(client, b"x")]:
+        for client in [client for client in dripping if not drips(client)]:
             ended[dripping.pop(client)] = time.monotonic() - start
             client.close()
     for client in dripping:

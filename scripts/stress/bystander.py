@@ -1,30 +1,35 @@
-"""A client that has no part in an attack on the server, and must not notice it."""
+"""A client that takes no part in an attack on the server, and must be answered all the same."""
 
 import os
 import subprocess
 import sys
 import threading
-import time
 
-from ask import PATIENCE_SECONDS
 from options import SHORT
+from waiting import PATIENCE_SECONDS, wait_until
+
+# After this an answer counts as missing.
+ANSWER_SECONDS = PATIENCE_SECONDS if SHORT else 10
 
 
 class Bystander:
-    """Asks for the file's first byte again and again, by turns on a new connection and on one that is kept.
+    """Asks for the first byte of the file again and again, and adds to the row what became of it.
 
-    It is a process of its own (ask.py), since the threads of an attack would take its turns away.
-    `slowest_most_seconds` bounds the slowest answer of the full run. `hung_up_most` is how many of a thousand new
-    connections may end without an answer.
+    It is a process of its own (ask.py): in this one it would have to wait for the threads of the attack.
+
+    `slowest_most_seconds` bounds the slowest answer in the full run. A new connection that ends without an answer
+    fails the row, and the bystander tries again on another. `hung_up_most` of a thousand asks may end so where the
+    server is in an emergency, or its timeout is short; with --short any number may.
     """
 
-    def __init__(self, server, file, slowest_most_seconds=1.0, hung_up_most=0):
+    def __init__(self, row, server, file, slowest_most_seconds=1.0, hung_up_most=0):
+        self.row = row
         self.slowest_most_seconds = slowest_most_seconds
         self.hung_up_most = hung_up_most
         with open(file, "rb") as whole:
             byte = whole.read(1)[0]
         asking = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask.py")
-        command = [sys.executable, "-B", asking, str(server.port), str(byte)]
+        command = [sys.executable, "-B", asking, str(server.port), str(byte), str(ANSWER_SECONDS)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.answers, self.wrong, self.hung_up = [], [], 0
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -44,43 +49,35 @@ class Bystander:
         self.sees(2)
         return self
 
-    def __exit__(self, *_):
-        # Its end: it reads its stdin between two asks.
-        self.process.stdin.close()
-        self.process.wait(3 * PATIENCE_SECONDS)
-        self.reader.join()
-        self.process.stdout.close()
+    def __exit__(self, kind, *_):
+        try:
+            # It looks at its stdin between two asks.
+            self.process.stdin.close()
+            self.process.wait(2 * PATIENCE_SECONDS)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.reader.join()
+            self.process.stdout.close()
+        if not kind:
+            self._judge()
 
     def sees(self, count):
-        """Waits until so many more of its asks are over. Whether all of them were answered rightly."""
-        asked = lambda: len(self.answers) + len(self.wrong)
-        end, wrong, start = asked() + count, len(self.wrong), time.monotonic()
-        while asked() < end and len(self.wrong) == wrong and time.monotonic() - start < 2 * PATIENCE_SECONDS:
-            time.sleep(0.01)
-        return len(self.wrong) == wrong and asked() >= end
+        """Waits for so many more answers. Returns whether they came; fails the row where they did not."""
+        end, wrong = len(self.answers) + count, len(self.wrong)
+        wait_until(lambda: len(self.answers) >= end or len(self.wrong) > wrong, 2 * PATIENCE_SECONDS)
+        missing = end - len(self.answers)
+        self.row.demand(missing <= 0, f"the bystander still waits for {missing} of {count} answers")
+        return missing <= 0
 
-    def verdict(self, right, shown):
-        """A row's result: `right` is what else the row demands, `shown` its figures."""
-        slowest = f", the slowest after {1000 * max(self.answers):.0f} ms" if self.answers else ""
-        ends = f", {self.hung_up} hung up on" if self.hung_up else ""
-        shown = f"{shown}; bystander: {len(self.answers)} answers{slowest}{ends}"
-        complaint = self._complaint()
-        if complaint:
-            return f"{complaint}; {shown}"
-        return (None, shown) if right else shown
-
-    def _complaint(self):
-        """What was wrong with its answers, or None. Times are looked at in the full run only."""
-        if self.wrong or not self.answers:
-            return f"{len(self.wrong)} asks of the bystander went wrong: {self.wrong[:2]}"
-        if 1000 * self.hung_up > self.hung_up_most * len(self.answers):
-            return f"the bystander was hung up on {self.hung_up} times"
-        if not SHORT and max(self.answers) > self.slowest_most_seconds:
-            return f"the bystander waited for more than {self.slowest_most_seconds} s"
-        return None
-
-
-def together(verdicts):
-    """The result of a row that has several."""
-    shown = " | ".join(verdict[1] if isinstance(verdict, tuple) else verdict for verdict in verdicts)
-    return (None, shown) if all(isinstance(verdict, tuple) for verdict in verdicts) else shown
+    def _judge(self):
+        """Adds its figures to the row, and what was wrong with its answers."""
+        slowest = max(self.answers, default=float("inf"))
+        hung_up = f", {self.hung_up} connections ended without one" if self.hung_up else ""
+        self.row.show(f"bystander: {len(self.answers)} answers, the slowest after {1000 * slowest:.0f} ms{hung_up}")
+        self.row.demand(not self.wrong, f"{len(self.wrong)} asks of the bystander went wrong: {self.wrong[:2]}")
+        if not (SHORT and self.hung_up_most):
+            few = 1000 * self.hung_up <= self.hung_up_most * len(self.answers)
+            self.row.demand(few, f"the bystander was hung up on {self.hung_up} times")
+        most = self.slowest_most_seconds
+        self.row.demand_in_full(slowest <= most, f"the bystander waited for {slowest:.2f} s, more than {most}")

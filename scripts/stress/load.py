@@ -1,124 +1,148 @@
-"""The rows of load and faults: bursts, thousands of viewers, resets, pipelines, and nothing at all."""
+"""Rows of load and faults: bursts, thousands of viewers, resets, pipelines, and an idle server."""
 
 import os
+import socket
 import statistics
 import subprocess
-import threading
 import time
 
-from client import HOST, first_bytes, read_answer, request, reset, wait_until
+from client import HOST, first_bytes, is_answered, read_answer, request, reset
 from options import PROGRAM, SHORT
+from row import MIB, PIPELINE_KIB, Idle, in_threads
 from server import Server
+from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
-MIB = 1 << 20
+NEVER = float("inf")
 
 
-def bursts_of_downloads(file):
-    """8, 40 and 200 rate-limited downloads started at once: every first byte within 500 ms"""
-    rounds = 3 if SHORT else 20
-    worst = {}
+def first_of(file, length_bytes):
+    with open(file, "rb") as whole:
+        return whole.read(length_bytes)
+
+
+def bursts_of_downloads(row, file):
+    """8, 40 and 200 rate-limited downloads that start at once"""
+    beginning = first_of(file, 65536)
     with Server(PROGRAM, file) as server:
+        idle = Idle(server)
         for clients in (8, 40, 200):
-            for _ in range(rounds):
-                # The time limit ends them: what is measured is when they began. A process each, since one curl
-                # with 200 transfers is itself busier than the server.
-                command = ["curl", "--silent", "--limit-rate", "1M", "--max-time", "1", "--output", "/dev/null"]
-                command += ["--write-out", "%{time_starttransfer}\n", f"http://{HOST}:{server.port}/"]
-                curls = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(clients)]
-                said = "".join(curl.communicate()[0] for curl in curls)
-                times = [float(line) for line in said.split()]
-                late = [t for t in times if not 0 < t < 0.5]
-                worst[clients] = max(worst.get(clients, 0), *times)
-                if late or len(times) != clients:
-                    return f"{len(late)} of {len(times)} late: {late[:3]}"
-    return None, ", ".join(f"{n}: {1000 * t:.0f} ms" for n, t in worst.items())
+            row.part(f"{clients} downloads")
+            slowest = 0
+            for _ in range(2 if SHORT else 20):
+                times, wrong = burst(server, clients, beginning)
+                row.demand(not wrong, f"{wrong} of them did not begin with the bytes of the file")
+                slowest = max(slowest, *times)
+            row.demand_at_most(1000 * slowest, 500, "ms", "the latest first byte came after")
+        row.demand_nothing_left(server, idle)
 
 
-def burst_of_connections(file):
-    """500 connections in the same instant: all answered, the slowest within 300 ms"""
-    worst = []
+def burst(server, clients, beginning):
+    """Starts so many curls. Returns after how many seconds each had its first byte, and how many got wrong bytes."""
+    # A process each: one curl with 200 transfers would itself be the bottleneck.
+    command = ["curl", "-q", "--noproxy", "*", "--silent", "--limit-rate", "1M", "--max-time", str(PATIENCE_SECONDS)]
+    command += ["--write-out", "%{stderr}%{time_starttransfer}", f"http://{HOST}:{server.port}/"]
+    curls, wrong, times = [], 0, []
+    try:
+        for _ in range(clients):
+            curls.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        for curl in curls:
+            wrong += curl.stdout.read(len(beginning)) != beginning
+        # All downloads run until here. Now curl's next write fails, and curl ends.
+        for curl in curls:
+            curl.stdout.close()
+        for curl in curls:
+            times.append(float(curl.stderr.read() or NEVER))
+    finally:
+        for curl in curls:
+            curl.kill()
+            curl.wait()
+            curl.stdout.close()
+            curl.stderr.close()
+    return times, wrong
+
+
+def burst_of_connections(row, file):
+    """500 connections at the same instant"""
+    slowest = []
     with Server(PROGRAM, file) as server:
+        idle = Idle(server)
         for _ in range(3 if SHORT else 10):
-            times, opened = first_bytes(server.port, 500, request("0-99"))
-            worst.append(max(times))
+            times, opened = first_bytes(server.port, 500, request("0-99"), PATIENCE_SECONDS)
+            slowest.append(max(times))
             for client in opened:
                 client.close()
-            time.sleep(0.3)
-    shown = f"{1000 * statistics.median(worst):.0f} ms, at worst {1000 * max(worst):.0f} ms"
-    return (None, shown) if max(worst) < 0.3 else f"the slowest took {shown}"
+            row.demand(slowest[-1] < NEVER, f"{times.count(NEVER)} were not answered")
+            # The next burst meets a server without connections.
+            wait_until(lambda: server.descriptors() <= idle.descriptors)
+        row.show(f"median of the slowest {1000 * statistics.median(slowest):.0f} ms")
+        row.demand_at_most(1000 * max(slowest), 300, "ms", "the slowest was answered after")
+        row.demand_nothing_left(server, idle)
 
 
-def held_viewers(file):
-    """2,000 viewers held at once: all have their first byte, one more is answered within 100 ms, all bytes right"""
+def held_viewers(row, file):
+    """2,000 slow viewers (or 500) held at once, and one more"""
     count = 500 if SHORT else 2000
-    whole = open(file, "rb").read()
-    # The last viewer is read on after a minute on a slow machine.
+    whole = first_of(file, -1)
+    # The last viewer reads on only after all others have read everything.
     with Server(PROGRAM, file, "--timeout", "600") as server:
-        viewers = []
-        for _ in range(count):
-            viewer = server.connect(receive_bytes=4096)
+        idle = Idle(server)
+        viewers = [server.connect(receive_bytes=4096) for _ in range(count)]
+        for viewer in viewers:
             viewer.sendall(request())
-            viewers.append(viewer)
-        started = [viewer.recv(1000) for viewer in viewers]
+        unanswered = sum(not viewer.recv(1, socket.MSG_PEEK) for viewer in viewers)
+        row.demand(not unanswered, f"{unanswered} viewers had no first byte")
         start = time.monotonic()
-        with server.connect() as one_more:
-            one_more.sendall(request("0-99"))
-            status, _ = read_answer(one_more)
-        took = time.monotonic() - start
-        if not all(started) or status != 206:
-            return f"{sum(not s for s in started)} without a first byte, one more got {status}"
-        live, rss = server.figures()["live"], server.figures()["rss"]
+        row.demand(is_answered(server.port, PATIENCE_SECONDS), "one more was not answered")
+        row.demand_at_most(1000 * (time.monotonic() - start), 100, "ms", "one more was answered after")
+        figures = server.figures()
+        rss_kib, heap_kib = (figures[name] / count / 1024 for name in ("rss", "live"))
+        row.show(f"{count} held: {rss_kib:.0f} KiB of RSS and {heap_kib:.0f} of heap each")
         wrong = 0
-        for viewer, first in zip(viewers, started):
-            data = bytearray(first)
-            end = data.index(b"\r\n\r\n") + 4 + len(whole)
-            while len(data) < end:
-                piece = viewer.recv(1 << 20)
-                if not piece:
-                    break
-                data += piece
-            wrong += data[end - len(whole):] != whole
+        for viewer in viewers:
+            wrong += read_answer(viewer) != (200, whole)
             viewer.close()
-    shown = f"one more in {1000 * took:.1f} ms; {rss / count / 1024:.0f} KiB of RSS, {live / count / 1024:.0f} of heap each"
-    if wrong or took > 0.1:
-        return f"{wrong} wrong bodies, {shown}"
-    return None, f"{count} held, {shown}"
+        row.demand(not wrong, f"{wrong} viewers got wrong bytes")
+        row.demand_nothing_left(server, idle)
 
 
-def kept_alive(file):
-    """kept-alive ranges of 100 bytes on 16 connections: median under 1 ms"""
-    took = []
+def kept_alive(row, file):
+    """500 ranges of 100 bytes on each of 16 connections that are kept alive"""
+    took_seconds, wrong = [], []
+    right = (206, first_of(file, 100))
 
     def ask(server):
-        with server.connect() as client:
-            for _ in range(500):
-                start = time.monotonic()
-                client.sendall(request("0-99"))
-                client.recv(4096)
-                took.append(time.monotonic() - start)
+        try:
+            with server.connect() as client:
+                for _ in range(500):
+                    start = time.monotonic()
+                    client.sendall(request("0-99"))
+                    answer = read_answer(client)
+                    took_seconds.append(time.monotonic() - start)
+                    if answer != right:
+                        wrong.append(answer)
+        except OSError as error:
+            wrong.append(error)
 
     with Server(PROGRAM, file) as server:
-        # One after the other has no waiting of the client's own in it; 16 at once show that none stalls.
-        idle = [server.connect() for _ in range(15)]
+        idle = Idle(server)
+        # The median is that of a client alone, which does not wait for others of this program. The 16 at once show
+        # whether one stalls.
+        others = [server.connect() for _ in range(15)]
         ask(server)
-        median = statistics.median(took)
-        threads = [threading.Thread(target=ask, args=(server,)) for _ in range(16)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        for client in idle:
+        row.demand_at_most(1000 * statistics.median(took_seconds), 1, "ms", "the median is")
+        in_threads(ask, [(server,)] * 16)
+        for client in others:
             client.close()
-    stalls = sum(t > 0.035 for t in took)
-    shown = f"median {1000 * median:.2f} ms, {stalls} of {len(took)} above 35 ms"
-    return (None, shown) if median < 0.001 and stalls < len(took) / 100 else shown
+        stalls = sum(seconds > 0.035 for seconds in took_seconds)
+        row.demand_at_most(stalls, len(took_seconds) / 100, f"of {len(took_seconds)}", "above 35 ms are")
+        row.demand(not wrong, f"{len(wrong)} answers were wrong or missing: {wrong[:2]}")
+        row.demand_nothing_left(server, idle)
 
 
-def resets(file):
-    """1,000 clients that reset before, after and amid: nothing but trace lines, live heap back at its start"""
+def resets(row, file):
+    """1,000 clients that reset their connection before, after and during the answer"""
     with Server(PROGRAM, file) as server:
-        server.figures()
-        before = server.figures()["live"]
+        idle = Idle(server)
         for n in range(1000):
             client = server.connect()
             if n % 3:
@@ -126,69 +150,91 @@ def resets(file):
             if n % 3 == 2:
                 client.recv(1000)
             reset(client)
-        wait_until(lambda: server.figures()["in_flight"] == 0, 10)
-        time.sleep(7)
-        after = server.figures()["live"]
+        row.demand_nothing_left(server, idle)
         strange = [event for event in server.events() if event["event"] not in ("listening", "request")]
-    shown = f"{before} bytes live before, {after} after"
-    return (None, shown) if not strange and after - before < 16384 else f"{shown}; {strange[:2]}"
+        row.demand(not strange, f"the trace has {strange[:2]}")
 
 
-def slow_and_silent(file):
-    """300 idle, 300 dripping, 100 not reading in buffer mode: others are served, and after the timeout all is freed"""
+def slow_and_silent(row, file):
+    """300 idle clients, 300 that send a head slowly and 100 (or 10) that do not read, in buffer mode, timeout 2"""
     with Server(PROGRAM, file, "--mode", "buffer", "--timeout", "2") as server:
-        idle = [server.connect() for _ in range(300)]
-        dripping = [server.connect() for _ in range(300)]
-        deaf = [server.connect(receive_bytes=4096) for _ in range(20 if SHORT else 100)]
-        for client in dripping:
-            client.sendall(b"GET / HTTP/1.1\r\nX-Drip: ")
+        idle = Idle(server)
+        silent = [server.connect() for _ in range(300)]
+        slow = [server.connect() for _ in range(300)]
+        deaf = [server.connect(receive_bytes=4096) for _ in range(10 if SHORT else 100)]
+        for client in slow:
+            client.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
         for client in deaf:
             client.sendall(request())
-        start = time.monotonic()
-        with server.connect() as other:
-            other.sendall(request("0-99"))
-            status, _ = read_answer(other)
-        served = time.monotonic() - start
-        held = server.figures()["live_peak"]
-        freed = wait_until(lambda: server.figures()["live"] < 4 * MIB, 20)
-        gone = wait_until(lambda: server.descriptors() < 20, 10)
+        served = wait_until(lambda: is_answered(server.port))
+        row.demand(served is not None, "another client was not answered")
+        row.show(f"{server.figures()['live_peak'] // MIB} MiB of heap at most")
+        freed = wait_until(lambda: server.figures()["live"] < 4 * MIB)
+        row.demand(freed is not None, "their memory was not freed")
+        if freed is not None:
+            row.demand_at_most(freed, 20, "s", "freed after")
+        row.demand_nothing_left(server, idle)
         outcomes = {event["outcome"] for event in server.requests() if event["status"] == 200}
-        for client in idle + dripping + deaf:
+        row.demand(outcomes == {"timed_out"}, f"those that did not read ended with {outcomes}")
+        for client in silent + slow + deaf:
             client.close()
-    shown = f"another in {1000 * served:.0f} ms; {held // MIB} MiB held at most, freed after {freed or 0:.1f} s"
-    right = status == 206 and freed is not None and gone is not None and outcomes == {"timed_out"}
-    return (None, shown) if right else f"{shown}; {status}, {outcomes}, gone: {gone}"
 
 
-def pipelined(file):
-    """5,000 pipelined requests on one socket that is never read: one thread, one body at a time"""
+def pipelined(row, file):
+    """5,000 pipelined requests on a connection that is never read, in buffer mode: one is answered at a time"""
+    size_bytes = os.path.getsize(file)
     with Server(PROGRAM, file, "--mode", "buffer") as server:
+        idle = Idle(server)
         with server.connect(receive_bytes=4096) as client:
-            client.settimeout(2)
             client.sendall(request() * 5000)
-            time.sleep(1)
+            begun = wait_until(lambda: server.figures()["in_flight"] > 0)
+            row.demand(begun is not None, "no answer began")
+            # As soon as the heap stays as it is, the server has read all that it will.
+            wait_until_steady(lambda: server.figures()["live"] // MIB, 1)
             figures, threads = server.figures(), server.threads()
-    size = os.path.getsize(file)
-    shown = f"{threads} threads, {figures['in_flight']} answering, {(figures['live'] - size) // 1024} KiB beside the body"
-    right = threads < 30 and figures["in_flight"] == 1 and figures["live"] - size < 16 * MIB
-    return (None, shown) if right else shown
+        beside_bytes = figures["live"] - size_bytes
+        row.show(f"{threads} threads, {figures['in_flight']} answering, {beside_bytes // 1024} KiB beside the body")
+        row.demand(threads < 30, f"there are {threads} threads, not under 30")
+        row.demand(figures["in_flight"] == 1, f"{figures['in_flight']} are answered at once")
+        row.demand(beside_bytes < 16 * MIB, "the waiting requests take more than 16 MiB")
+        row.demand_nothing_left(server, idle, heap_kib=PIPELINE_KIB)
 
 
-def idle(file):
-    """an idle server: under 0.1 % of a CPU, and its heap does not move"""
-    seconds = 10 if SHORT else 60
+def idle_server(row, file):
+    """a server that nobody uses: no CPU, and its heap does not move"""
+    seconds = 5 if SHORT else 60
     with Server(PROGRAM, file) as server:
-        server.figures()
-        time.sleep(7)
-        live = server.figures()["live"]
-        # The threads that answered this end in the next five seconds.
-        time.sleep(7)
-        cpu = server.cpu_seconds()
+        idle = Idle(server)
+        row.demand_nothing_left(server, idle, heap_kib=1)
+        # The threads that answered this end within five seconds.
+        wait_until_steady(server.threads, 5.5)
+        cpu_seconds = server.cpu_seconds()
         time.sleep(seconds)
-        used = server.cpu_seconds() - cpu
-        moved = server.figures()["live"] - live
-    shown = f"{100 * used / seconds:.3f} % over {seconds} s, heap moved by {moved} bytes"
-    return (None, shown) if used <= 0.001 * seconds and abs(moved) < 1024 else shown
+        percent = 100 * (server.cpu_seconds() - cpu_seconds) / seconds
+        row.demand_at_most(percent, 0.1, "%", f"CPU over {seconds} s")
+        # A loop that never sleeps takes far more; what else runs on the machine does not add to this.
+        row.demand(percent < 10, f"it used {percent:.1f} % of a CPU")
+        row.demand_nothing_left(server, idle, heap_kib=1)
+
+
+def load_script(row, file):
+    """scripts/load.sh with 20 viewers of each mode"""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "load.sh")
+    for mode in ("buffer", "stream"):
+        row.part(mode)
+        with Server(PROGRAM, file, "--mode", mode) as server:
+            idle = Idle(server)
+            command = [script, "-n", "20", server.url]
+            running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            try:
+                said = running.communicate(timeout=5 * PATIENCE_SECONDS)[0].splitlines()
+            finally:
+                # It stops what it has started.
+                running.terminate()
+                running.wait()
+            row.demand(running.returncode == 0, f"exit code {running.returncode}: {said}")
+            row.show(", ".join(said[1:2]))
+            row.demand_nothing_left(server, idle)
 
 
 ROWS = [
@@ -199,5 +245,6 @@ ROWS = [
     (resets, "big"),
     (slow_and_silent, "big"),
     (pipelined, "big"),
-    (idle, "small"),
+    (idle_server, "small"),
+    (load_script, "big"),
 ]
