@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use support::{Client, Folder, Process, Server, number, program, text};
 
-/// The outcome of a run that ended by itself.
+/// What a run that ends by itself leaves.
 struct Ended {
     code: Option<i32>,
     stdout: String,

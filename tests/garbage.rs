@@ -100,7 +100,7 @@ fn input(random: &mut Random) -> Vec<u8> {
 /// Sends `input` and the end of the stream, and returns everything that came back.
 fn answers_to(address: SocketAddr, input: &[u8]) -> Vec<u8> {
     let mut client = Client::to(address);
-    // These fail if the server has already closed the connection, which it may.
+    // These fail where the server has closed the connection already, which it may.
     let _ = client.stream.write_all(input);
     let _ = client.stream.shutdown(Shutdown::Write);
     client.rest()

@@ -135,7 +135,7 @@ struct Told {
     last_started: u64,
     ended: BTreeSet<u64>,
     missed: u64,
-    /// All events that were reported or counted as missed.
+    /// All of these together.
     accounted: u64,
     since_sample: usize,
 }
@@ -205,6 +205,6 @@ fn an_open_page_does_not_delay_the_end() {
     let start = Instant::now();
     let lines = server.stop("INT");
     assert_eq!(text(&lines[lines.len() - 1], "event"), "stopped");
-    // An answer that does not end would delay the end for this long.
+    // As long as an answer is waited for that does not end.
     assert!(start.elapsed() < STOP_PATIENCE, "{:?}", start.elapsed());
 }

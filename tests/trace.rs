@@ -89,8 +89,8 @@ fn the_program_ends_while_nobody_reads_stderr_and_leaves_whole_lines() {
     assert!(told > 0 && told < 2_000 && missing == 0, "{told} told, {missing} missing");
 }
 
-/// A stderr on which writes block, because it is full; its other end must be kept. It is a socket because std can fill a
-/// socket without blocking.
+/// A socket as a stderr that is full and stays full, so that writes to it block. The first end must be kept. A socket,
+/// since std can fill it without blocking itself.
 #[cfg(unix)]
 fn full_stderr() -> (UnixStream, Stdio) {
     let (reader, mut writer) = UnixStream::pair().unwrap();

@@ -92,7 +92,7 @@ fn wall_03_waiting_heads_have_a_limit_in_bytes() {
     let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nIf-Match: \"{tag}\"\r\n\r\n");
     send_until_closed(&mut client, head.as_bytes(), 200 << 20);
     others_are_answered(&server, &mut kept);
-    // The buffer of the body, the waiting heads, and what tiny_http holds.
+    // The body's buffer, and what waits.
     let peak = server.figure("live_peak");
     assert!(peak < 36 << 20, "{peak} bytes");
 }
@@ -123,7 +123,7 @@ fn wall_04_refused_uploads_leave_no_descriptor_and_allowed_ones_are_discarded() 
         let mut client = server.client();
         client.send("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n");
         assert_eq!(client.head().status, 413);
-        // A client that resets its connection early leaves descriptors open until they run short.
+        // To its end: a client that resets its connection early leaves descriptors until they run short.
         client.rest();
     }
     let mut client = server.client();

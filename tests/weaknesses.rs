@@ -84,7 +84,7 @@ fn weakness_06_and_07_the_accept_loop_survives_running_out_of_descriptors() {
     let mut clients: Vec<TcpStream> =
         (0..200).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
     for client in &mut clients {
-        // This fails if the server has already closed the connection for want of descriptors.
+        // This fails where the server has closed the connection already, for want of descriptors.
         let _ = client.write_all(b"GET / HTTP/1.0\r\n\r\n");
     }
     let mut served = 0;
