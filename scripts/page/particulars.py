@@ -73,6 +73,8 @@ class Particulars:
             browser.click("button", "Pause")
             pressed = wait_until(lambda: browser.attribute(browser.find("button", "Pause"), "aria-pressed") == "true")
             check("a server that tells nonsense does not stop the page", pressed, page.card(stream))
+            told = page.card(other)
+            check("nor is it shown", told and not re.search("NaN|Infinity|undefined|null|<b>", told), told)
             card = page.await_card(stream, "live")
             check("nor hides the other one", "live" in card and "stream" in card, card)
             browser.open("about:blank")

@@ -41,7 +41,7 @@ function heard(server, message) {
 // The second server has come up: its address is kept, so that a reload shows it again.
 function found(origin) {
   const url = new URL(location);
-  url.search = `?with=${new URL(origin).host}`;
+  url.search = `?with=${origin.replace('http://', '')}`;
   history.replaceState(null, '', url);
   add(origin);
 }
