@@ -21,12 +21,13 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
   cat <<END
-Usage: $name [--rounds N] [--smoke] [--against COMMIT | TABLE...]
+Usage: $name [--rounds N] [--smoke] [--against COMMIT | --write | TABLE...]
 Measures heapserve beside nginx, Node and Python's http.server on this machine, and prints Markdown tables. Takes about
 twelve minutes. Any failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node, python3 and pgrep.
   TABLE             print only this one: ${tables[*]}
   --against COMMIT  measure this program beside that of COMMIT instead, in about seven minutes
   --rounds N        1 to 99 rounds (default: 5)
+  --write           put the tables into scripts/README.md instead of printing them
   --smoke           one round, and less of everything, to see that it works; the figures mean nothing
   -h, --help        print this text
 Each figure is the median of the rounds, with the lowest and the highest, unless its row says otherwise. In a round,
@@ -35,7 +36,7 @@ END
 }
 
 tables=(throughput memory viewers requests first_byte program)
-wanted=() invoked="scripts/bench.sh $*" against=''
+wanted=() invoked="scripts/bench.sh $*" against='' writes=''
 rounds=5 wrk_seconds=4 volume_mib=2048 large_mib=256 client_counts=(1 4 16)
 viewers=1000 settle_seconds=7 first_bytes=5 starts=5 smoke=''
 
@@ -50,7 +51,8 @@ read_options() {
         [[ -n ${2-} ]] || wrong "$1 needs a value after it"
         if [[ $1 == --rounds ]]; then rounds=$2; else against=$2; fi
         shift ;;
-      -*) wrong "there is no option $1; there are --rounds, --smoke and --against" ;;
+      --write) writes=1 ;;
+      -*) wrong "there is no option $1; there are --rounds, --smoke, --write and --against" ;;
       *)
         [[ " ${tables[*]} " == *" $1 "* ]] || wrong "there is no table '$1'; there are ${tables[*]}"
         wanted+=("$1") ;;
@@ -59,6 +61,7 @@ read_options() {
   done
   [[ $rounds =~ ^[1-9][0-9]?$ ]] || wrong "--rounds must be a whole number from 1 to 99, not '$rounds'"
   [[ -z $against || -z ${wanted[*]-} ]] || wrong "--against has one table of its own; name none"
+  [[ -z $writes || -z ${wanted[*]-}$against ]] || wrong "--write is for all tables; name none"
 }
 
 prepare() {
@@ -97,12 +100,25 @@ if [[ -n $against ]]; then
   compare_with "$against"
   exit
 fi
-conditions ", $(nginx -v 2>&1 | sed 's/.*nginx/nginx/'), Node $(node --version), $("$python" --version)"
-cat <<END
+report() {
+  local table
+  conditions ", $(nginx -v 2>&1 | sed 's/.*nginx/nginx/'), Node $(node --version), $("$python" --version)"
+  cat <<END
 nginx has one worker for each core, with sendfile and tcp_nopush. Node and Python run as one process each; the Node
 programs are in scripts/peers.
 END
-for table in "${wanted[@]:-${tables[@]}}"; do
-  echo
-  "$table"
-done
+  for table in "${wanted[@]:-${tables[@]}}"; do
+    echo
+    "$table"
+  done
+}
+
+# Replaces what stands after the heading "Measurements", which is the last one.
+write_report() {
+  report >"$work/report"
+  sed '/^## Measurements$/q' "$here/README.md" >"$work/README.md"
+  { echo; cat "$work/report"; } >>"$work/README.md"
+  cp "$work/README.md" "$here/README.md"
+}
+
+if [[ -n $writes ]]; then write_report; else report; fi
