@@ -40,6 +40,8 @@ fn the_first_bytes_come_at_once_and_the_others_in_their_time() {
         assert_eq!(client.read(2), content(2));
         // The rest would take two hours and three quarters. The server answers other requests meanwhile.
         assert_eq!(server.get("/").body, content(10_000));
+        // The body has arrived before the request has ended.
+        server.requests(1);
         assert_eq!(server.figure("in_flight"), 1);
         assert!(server.figure("sent_bytes") < 10_000 + 1_000);
     }

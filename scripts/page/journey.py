@@ -61,7 +61,7 @@ class Journey:
         browser.open(f"{self.stream.url}heap")
         card = page.await_card(self.stream, "stream", "live")
         check("the card says mode, port, process, file and chunk",
-              all(word in card for word in (f"port {self.stream.port}", str(self.stream.pid), self.file.name, "64 KiB")), card)
+              all(word in card for word in (f"port {self.stream.port}", str(self.stream.pid), self.file.name, "64.0 KiB")), card)
         second = browser.find("region", "Both modes side by side")
         port = self.stream.port + 1
         command = f"cargo run --release -- --mode buffer --port {port} {self.file}"

@@ -1,6 +1,6 @@
 // A card for each server: what it is, and its figures now, in view and since its start.
 
-import { clockTime, mib, size, whole } from './units.js';
+import { clockTime, size, whole } from './units.js';
 import { fill } from './fill.js';
 
 const byId = id => document.getElementById(id);
@@ -19,11 +19,11 @@ export class Card {
     const { server, element } = this, { latest, now } = server.history;
     element.className = `server card ${now?.look ?? ''}${server.state === 'live' ? '' : ' gone'}`;
     const isGone = server.state === 'gone';
-    fill(element, { state: stateOf(server), where: new URL(server.origin).host, when: isGone ? 'MiB heap at last' : 'MiB heap now', 'row-now': isGone ? 'At last' : 'Now' });
+    fill(element, { state: stateOf(server), where: new URL(server.origin).host, when: isGone ? 'heap at last' : 'heap now', 'row-now': isGone ? 'At last' : 'Now' });
     if (!latest) return;
     fill(element, {
       mode: latest.mode, where: placeOf(server.origin), process: `, process ${latest.pid}`, file: fileOf(latest),
-      live: mib(latest.live), ...figuresNow(latest), ...figuresInView(server.history, from, to), ...figuresSinceStart(latest),
+      live: size(latest.live), ...figuresNow(latest), ...figuresInView(server.history, from, to), ...figuresSinceStart(latest),
     });
   }
 }
@@ -47,7 +47,7 @@ function fileOf({ mode, file, file_bytes, chunk_bytes, heap_limit }) {
 }
 
 function figuresNow({ live, rss, in_flight }) {
-  return { 'heap-now': mib(live), 'rss-now': mib(rss), 'flight-now': `${whole(in_flight)} in flight` };
+  return { 'heap-now': size(live), 'rss-now': size(rss), 'flight-now': `${whole(in_flight)} in flight` };
 }
 
 function figuresInView({ now, requests }, from, to) {
@@ -56,11 +56,11 @@ function figuresInView({ now, requests }, from, to) {
   const seen = requests.filter(({ record, stretch }) => record && stretch === now);
   const flight = seen.reduce((best, { record, to: end }) => (end >= from && end <= to ? Math.max(best, record.in_flight) : best), most('inFlight'));
   const rss = points.some(point => point.rss !== null) ? most('rss') : null;
-  return { 'heap-view': mib(most('peak')), 'rss-view': mib(rss), 'flight-view': `${whole(flight)} at once` };
+  return { 'heap-view': size(most('peak')), 'rss-view': size(rss), 'flight-view': `${whole(flight)} at once` };
 }
 
 function figuresSinceStart({ live_peak, rss_peak, requests }) {
-  return { 'heap-start': mib(live_peak), 'rss-start': mib(rss_peak), answered: `${whole(requests)} answered` };
+  return { 'heap-start': size(live_peak), 'rss-start': size(rss_peak), answered: `${whole(requests)} answered` };
 }
 
 // Servers of different files cannot be compared.

@@ -5,7 +5,7 @@ import { drawLanes, laneHeight, nameLanes, nameOf } from './lanes.js';
 import { line, write } from './pen.js';
 import { marks, seconds } from './scale.js';
 import { DASHES } from './theme.js';
-import { MIB, mib, size, whole } from './units.js';
+import { MIB, size, whole } from './units.js';
 
 const WIDE_EMS = 48;
 // Without news for so long, a curve is not drawn on.
@@ -156,7 +156,7 @@ function markPeak(f, { at, peak, live }, colour) {
   pen.beginPath();
   pen.arc(x, y, 4.5, 0, 7);
   pen.fill();
-  const text = `peak ${mib(peak)} MiB`, half = pen.measureText(text).width / 2 + 0.3 * em;
+  const text = `peak ${size(peak)}`, half = pen.measureText(text).width / 2 + 0.3 * em;
   const textX = Math.min(Math.max(x, f.left + half), f.right - half);
   // Above all that is drawn there; where that is another curve, its label would be taken for this one's.
   const above = skyline(f, textX - half, textX + half);

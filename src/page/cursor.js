@@ -1,6 +1,6 @@
 // The figures at one time of the chart: under the pointer, or at the place chosen with the arrow keys.
 
-import { mib, several } from './units.js';
+import { several, size } from './units.js';
 
 const STEP = 1 / 60, PAGE = 1 / 6;
 // A sample further away than this says nothing about the time in question.
@@ -63,7 +63,7 @@ function paragraph(text) {
 
 function figuresAt({ stretches }, at) {
   return stretches.map(stretch => [stretch, nearest(stretch.points, at)]).filter(([, point]) => point)
-    .map(([{ mode }, { live, rss, inFlight }]) => `${mode}: heap ${mib(live)} MiB, RSS ${mib(rss)} MiB, ${several(inFlight, 'request')}`);
+    .map(([{ mode }, { live, rss, inFlight }]) => `${mode}: heap ${size(live)}, RSS ${size(rss)}, ${several(inFlight, 'request')}`);
 }
 
 function nearest(points, at) {

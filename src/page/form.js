@@ -1,7 +1,7 @@
 // The form that lets viewers watch: Start, Stop, and how far they are.
 
 import { say, warn } from './fill.js';
-import { mib, several, size } from './units.js';
+import { partOf, several } from './units.js';
 import { Viewer, room, watchAll, waysTo } from './viewers.js';
 
 const SHOW_EVERY_MS = 200;
@@ -111,7 +111,7 @@ function tellCrowd(mode, viewers) {
   const bytes = viewers.reduce((total, viewer) => total + viewer.bytes, 0);
   const wanted = viewers.reduce((total, viewer) => total + viewer.wantedBytes, 0);
   const failed = are('failed'), stopped = are('stopped');
-  const came = wanted < 1_048_576 ? `${size(bytes)} of ${size(wanted)}` : `${mib(bytes)} of ${mib(wanted)} MiB`;
+  const came = partOf(bytes, wanted);
   const bad = failed.length ? `, ${failed.length} failed (${failed[0].why})` : '';
   const left = stopped.length ? `, ${stopped.length} stopped` : '';
   return `${mode}: ${are('whole').length} of ${several(viewers.length, 'viewer')} got the whole file${bad}${left}; ${came}.`;

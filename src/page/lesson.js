@@ -1,6 +1,6 @@
 // What is seen, as a sentence.
 
-import { median, mib, ms, several, size, whole } from './units.js';
+import { median, ms, several, size, whole } from './units.js';
 
 const THOUSAND = 1000;
 
@@ -18,7 +18,7 @@ const viewersOf = ({ refused, viewers, atPeak }) => (refused && atPeak ? atPeak 
 
 const each = load => rise(load) / load.viewers;
 
-// `40.2 MiB and 0.07 MiB`, in the order of the loads.
+// `First byte after 357 ms and 0.07 ms.`, in the order of the loads.
 function firstBytes(loads) {
   const times = loads.map(load => median(load.firstBytes));
   if (times.includes(null)) return '';
@@ -30,7 +30,7 @@ function refused(loads) {
 }
 
 function ofOne(load) {
-  const holds = `${several(load.viewers, 'viewer')}: ${load.mode} holds ${mib(load.peak)} MiB`;
+  const holds = `${several(load.viewers, 'viewer')}: ${load.mode} holds ${size(load.peak)}`;
   const cost = `${size(Math.round(each(load)))} each; a thousand would take ${size(Math.round(load.base + each(load) * THOUSAND))}.`;
   return `${holds}, ${cost}${firstBytes([load])}${refused([load])}`;
 }
@@ -41,9 +41,9 @@ function ofTwo(more, less) {
   const end = firstBytes([more, less]) + refused([more, less]);
   if (more.viewers === less.viewers) {
     const ratio = times(more.peak / less.peak);
-    return `${several(more.viewers, 'viewer')}: ${more.mode} holds ${mib(more.peak)} MiB, ${less.mode} ${mib(less.peak)} MiB: ${ratio} times as much.${end}`;
+    return `${several(more.viewers, 'viewer')}: ${more.mode} holds ${size(more.peak)}, ${less.mode} ${size(less.peak)}: ${ratio} times as much.${end}`;
   }
-  const holds = load => `${load.mode} holds ${mib(load.peak)} MiB for ${several(load.viewers, 'viewer')}`;
+  const holds = load => `${load.mode} holds ${size(load.peak)} for ${several(load.viewers, 'viewer')}`;
   const [most, least] = [more, less].map(each).sort((a, b) => b - a);
   const ratio = least > 0 ? `, ${times(most / least)} times as much` : '';
   return `${holds(more)}, ${holds(less)}. One viewer costs ${size(Math.round(each(more)))} with ${more.mode} and ${size(Math.round(each(less)))} with ${less.mode}${ratio}.${end}`;

@@ -1,6 +1,6 @@
 // The last requests as a table.
 
-import { mib, ms } from './units.js';
+import { ms, partOf, short } from './units.js';
 
 const ROWS_MOST = 12;
 const ORDINARY = ['sent', 'client_closed'];
@@ -27,12 +27,12 @@ function rowOf({ record: r, stretch }, most) {
   cell(r.connection ?? '', 'number extra');
   cell(`${r.method} ${r.target}`, 'extra').title = r.target;
   cell(statusOf(r), r.status >= 400 || !ORDINARY.includes(r.outcome) ? 'bad' : '');
-  cell(`${mib(r.sent_bytes)} of ${mib(r.body_bytes)}`, 'number');
+  cell(partOf(r.sent_bytes, r.body_bytes), 'number');
   cell(ms(r.duration_us), 'number extra');
   cell(ms(r.first_byte_us), 'number');
-  cell(mib(r.request_peak), 'peak').prepend(bar(r.request_peak / most));
-  cell(`${mib(r.live_before)} → ${mib(r.live_after)}`, 'number extra');
-  cell(`${mib(r.rss_before)} → ${mib(r.rss_after)}`, 'number extra');
+  cell(short(r.request_peak), 'peak').prepend(bar(r.request_peak / most));
+  cell(`${short(r.live_before)} → ${short(r.live_after)}`, 'number extra');
+  cell(`${short(r.rss_before)} → ${short(r.rss_after)}`, 'number extra');
   cell(r.in_flight, 'number extra');
   return row;
 }

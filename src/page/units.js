@@ -1,4 +1,4 @@
-// Figures as text. Sizes are in MiB of 1,048,576 bytes, as in the trace.
+// Figures as text. KiB, MiB and GiB are powers of 1,024 bytes, as in the trace.
 
 export const MIB = 1_048_576;
 const GIB = 1024 * MIB;
@@ -6,17 +6,28 @@ const GIB = 1024 * MIB;
 const grouped = (number, decimals) =>
   number.toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 
-// As the trace writes it: one decimal, two where one would hide the figure.
-export function mib(bytes) {
-  return bytes === null ? 'unknown' : grouped(bytes / MIB, bytes < MIB / 5 ? 2 : 1);
-}
+const UNITS = [[GIB, 'GiB'], [MIB, 'MiB'], [1024, 'KiB'], [1, 'bytes']];
+const unitFor = bytes => UNITS.find(([unit]) => bytes >= unit) ?? UNITS.at(-1);
+const inUnit = (bytes, unit) => grouped(bytes / unit, unit === 1 ? 0 : 1);
 
-// With the unit that suits it.
+// With the unit that suits it: `40.2 MiB`, `64.0 KiB`, `100 bytes`.
 export function size(bytes) {
   if (bytes === null) return 'unknown';
-  if (bytes < 1024) return `${bytes} bytes`;
-  if (bytes < MIB) return `${grouped(bytes / 1024, bytes % 1024 ? 1 : 0)} KiB`;
-  return bytes < 1024 * MIB ? `${mib(bytes)} MiB` : `${grouped(bytes / GIB, 1)} GiB`;
+  const [unit, name] = unitFor(bytes);
+  return `${inUnit(bytes, unit)} ${name}`;
+}
+
+// A part of a whole, in the unit of the whole: `7.6 of 40.2 MiB`.
+export function partOf(part, whole) {
+  const [unit, name] = unitFor(whole);
+  return `${inUnit(part, unit)} of ${inUnit(whole, unit)} ${name}`;
+}
+
+// In at most five characters, as the trace writes it: `40.2M`, `805M`, `64.0K`.
+export function short(bytes) {
+  if (bytes === null) return '?';
+  const [unit, name] = unitFor(bytes);
+  return `${unit === 1 || bytes / unit >= 99.95 ? Math.round(bytes / unit) : (bytes / unit).toFixed(1)}${unit === 1 ? 'B' : name[0]}`;
 }
 
 export function ms(us) {
