@@ -1,5 +1,7 @@
 //! One request, from its target to its record. [`route`] finds out what the target names. [`plan`] decides on the
 //! status and the head of the answer. One of the two [`modes`](crate::modes) sends the file.
+//!
+//! This module depends on all others, and only `main` depends on it.
 
 mod plan;
 mod route;

@@ -6,6 +6,9 @@
 //! connections. There they wait ([`queue`]) for a thread that answers ([`workers`]). The [`supervisor`] never waits for
 //! a client. It keeps the table up to date by looking at all sockets of the process ([`sweep`]).
 //!
+//! This module depends on [`platform`], on [`http`](crate::http) for the fields of a head, and on
+//! [`instrument`](crate::instrument) for the figures of the heap and the outcome of an answer.
+//!
 //! These are the weaknesses, with their numbers in the names of the tests, and the part that deals with each of them:
 //!
 //! | # | Weakness of tiny_http | Part |
