@@ -3,21 +3,11 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-
 use support::{Folder, Server, load, number, raw, text};
-
-/// Opens `/heap/events`, and returns its messages as they arrive.
-fn events(server: &Server) -> impl Iterator<Item = String> + use<> {
-    let mut client = server.client();
-    client.send("GET /heap/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    let lines = BufReader::new(client.stream).lines();
-    lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
-}
 
 /// The messages that a page receives before the message `now`: the recorded past.
 fn past(server: &Server) -> Vec<String> {
-    events(server).take_while(|message| text(message, "event") != "now").collect()
+    server.events().take_while(|message| text(message, "event") != "now").collect()
 }
 
 fn of<'a>(messages: &'a [String], event: &str) -> Vec<&'a String> {
@@ -45,7 +35,7 @@ fn a_page_that_comes_late_gets_what_happened_in_order_and_then_what_happens() {
         assert!(samples.iter().map(|sample| number(sample, "at_us")).is_sorted());
         assert!(!samples.is_empty(), "{past:?}");
     }
-    let mut after = events(&server).skip_while(|message| text(message, "event") != "now");
+    let mut after = server.events().skip_while(|message| text(message, "event") != "now");
     after.next().unwrap();
     server.get("/?viewer=3");
     let next = after.find(|message| text(message, "event") != "sample").unwrap();
@@ -94,7 +84,7 @@ fn a_long_past_is_not_on_the_heap() {
     let mut live = || number(client.ask("GET /heap.json HTTP/1.1").text(), "live");
     live();
     let before = live();
-    let mut pages: Vec<_> = (0..4).map(|_| events(&server)).collect();
+    let mut pages: Vec<_> = (0..4).map(|_| server.events()).collect();
     for page in &mut pages {
         page.find(|message| text(message, "event") == "now").unwrap();
     }
