@@ -7,7 +7,7 @@ from waiting import wait_until
 MIB = 1 << 20
 CHART = "Time in the chart"
 RATES = ["1 MiB/s", "2 MiB/s", "4 MiB/s", "8 MiB/s", "16 MiB/s", "as fast as it goes"]
-UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
+UNITS = {"B": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
 MIB_TEXT = r"([\d,]+\.\d+) MiB"
 
 
@@ -36,7 +36,7 @@ class Page:
 
     def heap_mib(self, server, row):
         """A heap of its card in MiB; 0 where there is none yet."""
-        figure = re.fullmatch(r"([\d,.]+) (\w+)", self.figures(server)[row][0])
+        figure = re.fullmatch(r"([\d,.]+)([BKMG])", self.figures(server)[row][0])
         return number(figure[1]) * UNITS[figure[2]] / MIB if figure else 0
 
     def lesson(self):

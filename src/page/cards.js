@@ -1,6 +1,6 @@
 // A card for each server: what it is, and its figures now, in view and since its start.
 
-import { clockTime, size, whole } from './units.js';
+import { brief, clockTime, size, whole } from './units.js';
 import { fill } from './fill.js';
 
 const byId = id => document.getElementById(id);
@@ -19,11 +19,12 @@ export class Card {
     const { server, element } = this, { latest, now } = server.history;
     element.className = `server card ${now?.look ?? ''}${server.state === 'live' ? '' : ' gone'}`;
     const isGone = server.state === 'gone';
-    fill(element, { state: stateOf(server), where: new URL(server.origin).host, when: isGone ? 'heap at last' : 'heap now', 'row-now': isGone ? 'At last' : 'Now' });
+    fill(element, { state: stateOf(server), where: new URL(server.origin).host, 'row-now': isGone ? 'At last' : 'Now' });
     if (!latest) return;
+    const [live, unit] = size(latest.live).split(' ');
     fill(element, {
       mode: latest.mode, where: placeOf(server.origin), process: `, process ${latest.pid}`, file: fileOf(latest),
-      live: size(latest.live), ...figuresNow(latest), ...figuresInView(server.history, from, to), ...figuresSinceStart(latest),
+      live, when: `${unit} heap ${isGone ? 'at last' : 'now'}`, ...figuresNow(latest), ...figuresInView(server.history, from, to), ...figuresSinceStart(latest),
     });
   }
 }
@@ -47,7 +48,7 @@ function fileOf({ mode, file, file_bytes, chunk_bytes, heap_limit }) {
 }
 
 function figuresNow({ live, rss, in_flight }) {
-  return { 'heap-now': size(live), 'rss-now': size(rss), 'flight-now': `${whole(in_flight)} in flight` };
+  return { 'heap-now': brief(live), 'rss-now': brief(rss), 'flight-now': `${whole(in_flight)} in flight` };
 }
 
 function figuresInView({ now, requests }, from, to) {
@@ -56,11 +57,11 @@ function figuresInView({ now, requests }, from, to) {
   const seen = requests.filter(({ record, stretch }) => record && stretch === now);
   const flight = seen.reduce((best, { record, to: end }) => (end >= from && end <= to ? Math.max(best, record.in_flight) : best), most('inFlight'));
   const rss = points.some(point => point.rss !== null) ? most('rss') : null;
-  return { 'heap-view': size(most('peak')), 'rss-view': size(rss), 'flight-view': `${whole(flight)} at once` };
+  return { 'heap-view': brief(most('peak')), 'rss-view': brief(rss), 'flight-view': `${whole(flight)} at once` };
 }
 
 function figuresSinceStart({ live_peak, rss_peak, requests }) {
-  return { 'heap-start': size(live_peak), 'rss-start': size(rss_peak), answered: `${whole(requests)} answered` };
+  return { 'heap-start': brief(live_peak), 'rss-start': brief(rss_peak), answered: `${whole(requests)} answered` };
 }
 
 // Servers of different files cannot be compared.

@@ -8,6 +8,7 @@ const grouped = (number, decimals) =>
 
 const UNITS = [[GIB, 'GiB'], [MIB, 'MiB'], [1024, 'KiB'], [1, 'bytes']];
 const unitFor = bytes => UNITS.find(([unit]) => bytes >= unit) ?? UNITS.at(-1);
+const letterOf = name => name[0].toUpperCase();
 const inUnit = (bytes, unit) => grouped(bytes / unit, unit === 1 ? 0 : 1);
 
 // With the unit that suits it: `40.2 MiB`, `64.0 KiB`, `100 bytes`.
@@ -23,11 +24,18 @@ export function partOf(part, whole) {
   return `${inUnit(part, unit)} of ${inUnit(whole, unit)} ${name}`;
 }
 
+// With one decimal and the first letter of the unit: `804.6M`.
+export function brief(bytes) {
+  if (bytes === null) return '?';
+  const [unit, name] = unitFor(bytes);
+  return `${inUnit(bytes, unit)}${letterOf(name)}`;
+}
+
 // In at most five characters, as the trace writes it: `40.2M`, `805M`, `64.0K`.
 export function short(bytes) {
   if (bytes === null) return '?';
   const [unit, name] = unitFor(bytes);
-  return `${unit === 1 || bytes / unit >= 99.95 ? Math.round(bytes / unit) : (bytes / unit).toFixed(1)}${unit === 1 ? 'B' : name[0]}`;
+  return `${unit === 1 || bytes / unit >= 99.95 ? Math.round(bytes / unit) : (bytes / unit).toFixed(1)}${letterOf(name)}`;
 }
 
 export function ms(us) {
