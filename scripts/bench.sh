@@ -87,9 +87,9 @@ conditions() {
   cat <<END
 Measured on $(date -u +%F) with \`${invoked% }\`: $cores cores ($(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo)), Linux $(uname -r | cut -d- -f1), $("$heapserve" --version)$1. Rounds: $rounds; the median (lowest to highest).
 
-The server under test runs alone. It is started anew for each round; before it is measured, what it serves is compared
-with the file byte for byte, and it gets other requests to warm up. Each round takes the servers in another order. A
-transfer that fails ends the run. The clients (curl, wrk) use the same cores as the server, and nothing is pinned to a
+The server under test runs alone, and is started anew for each round. Before each measurement, the script compares a
+download with the file, byte for byte, and sends some requests to warm the server up. The order of the servers changes
+from round to round. A transfer that fails ends the run. The clients (curl, wrk) use the same cores as the server, and nothing is pinned to a
 core. All traffic is on loopback and all files are in the page cache, so neither a network nor a disk is measured.
 END
 }

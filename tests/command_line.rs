@@ -221,5 +221,5 @@ fn with_the_trace_off_stderr_has_the_summary_only() {
     let (server, _) = traced("off", &[], &folder.file("a.bin", 1_000), 0);
     let lines = server.stop("INT");
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].starts_with("heapserve: stream, 1 request, 1000 bytes sent in "), "{}", lines[0]);
+    assert!(lines[0].starts_with("heapserve: stream, 1 request, 1000 bytes sent, ran for "), "{}", lines[0]);
 }

@@ -120,8 +120,11 @@ impl Ledger {
         let mut last = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
         match *last {
             Some((read_at, resident)) if read_at.elapsed() < RESIDENT_SET_MAX_AGE => resident,
-            _ => {
-                let resident = platform::resident_set();
+            earlier => {
+                let mut resident = platform::resident_set();
+                // Linux updates its own peak late, so a reading can be above it.
+                let earlier_peak = earlier.and_then(|(_, resident)| resident.peak_bytes);
+                resident.peak_bytes = resident.peak_bytes.max(resident.now_bytes).max(earlier_peak);
                 *last = Some((Instant::now(), resident));
                 resident
             }

@@ -31,7 +31,7 @@ pub const DEFAULT_FILE: &str = "media/powder-day.mp4";
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Options {
-    /// The file to serve, at / and at /ITS-NAME
+    /// The file to serve, at / and at /NAME of the file
     #[arg(default_value = DEFAULT_FILE, value_name = "FILE")]
     pub file: PathBuf,
 
@@ -45,7 +45,7 @@ pub struct Options {
 
     /// The port to listen on; 0 takes any free port
     ///
-    /// With 0, the first line of the output names the port.
+    /// The first line of stdout names the port.
     #[arg(
         short,
         long,
@@ -93,9 +93,9 @@ pub struct Options {
 
     /// Seconds until a stalled client is disconnected; 0: never
     ///
-    /// The time limits a whole request head, a whole request body, and how long a client may read
-    /// nothing of its answer. When a client is disconnected, its memory is freed, and the trace
-    /// shows it.
+    /// The limit is for receiving a whole request head, for receiving a whole body, and for a
+    /// client that stops reading. When a client is disconnected, its memory is freed, and the
+    /// trace shows it.
     #[arg(
         long,
         default_value = "30",

@@ -98,7 +98,7 @@ function reset() {
   pause(false);
   histories().forEach(history => history.forgetAll());
   view.reset();
-  say(byId('sentence'), 'Let twenty viewers watch, and see what each of them costs: press Start.');
+  say(byId('sentence'), 'Press Start: twenty viewers then download the file, and this line shows how much memory that takes.');
   isMoved = true;
 }
 

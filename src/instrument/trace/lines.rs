@@ -56,7 +56,7 @@ impl Trace {
     fn stopped_line(&self, f: &mut fmt::Formatter<'_>, end: &Sample) -> fmt::Result {
         let requests = if end.requests == 1 { "request" } else { "requests" };
         write!(f, "heapserve: {}, {} {requests}, ", self.mode, end.requests)?;
-        write!(f, "{} sent in {:.1} s; ", Size(end.sent_bytes), end.at.as_secs_f64())?;
+        write!(f, "{} sent, ran for {:.1} s; ", Size(end.sent_bytes), end.at.as_secs_f64())?;
         write!(f, "heap peak {}, ", Size(end.live_peak))?;
         write!(f, "largest request {}, ", Size(end.largest_request_peak))?;
         write!(f, "RSS peak {}", OrUnknown(end.resident.peak_bytes.map(Size)))

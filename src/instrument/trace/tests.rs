@@ -105,7 +105,7 @@ fn a_summary_counts_one_request_and_two_requests() {
         |end| Trace::new("stream", TraceFormat::Text, Color::Never).line(&Entry::Stopped(end)).to_string();
     assert_eq!(
         line(end),
-        "heapserve: stream, 1 request, 800.0 MiB sent in 12.3 s; heap peak 1.5 MiB, largest request 64.5 KiB, \
+        "heapserve: stream, 1 request, 800.0 MiB sent, ran for 12.3 s; heap peak 1.5 MiB, largest request 64.5 KiB, \
          RSS peak ?"
     );
     end.requests = 2;
