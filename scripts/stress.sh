@@ -7,8 +7,9 @@ usage() {
 Usage: ${0##*/} [--short] [ROW...]
 Runs load, faults and attacks against heapserve, on loopback. Prints one line for each row: \`ok\` or \`FAIL\`, what
 the row does, what was wrong, and its figures. The last line counts the rows that passed and failed.
-  --short     fewer rounds, in about two minutes, and no close bounds on time, CPU or memory: what
-              a busy machine can pass. Without it, the run takes some ten minutes and needs an idle machine
+  --short     fewer rounds and clients (the figures in brackets), several rows at once, in about two minutes. No close
+              bounds on time, CPU or memory: a busy machine can pass. The full run takes some ten minutes and
+              needs an idle machine
   ROW         run these rows only: a name (resets), a pattern ('*descriptors*'), or the number of a wall (W1)
   -h, --help  print this help
   CARGO_TARGET_DIR  the folder of the build, as for cargo
