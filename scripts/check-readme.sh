@@ -8,9 +8,9 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 usage() {
   cat <<END
 Usage: $name
-Takes the commands out of README.md and runs them: starts the two servers, which need the ports 3000 and 3001, asks for
-each address, and downloads with curl. Then it checks that the quoted lines of the trace, the summaries, the options
-and the lines of code are those of the program. Needs python3, curl and pgrep.
+Takes the commands out of README.md and runs them: starts the two servers, asks for each address, and downloads with
+curl. If another program has port 3000 or 3001, it takes two others. Then it checks that the quoted lines of the trace,
+the summaries, the options and the lines of code are those of the program. Needs python3, curl and pgrep.
   -h, --help        print this text
 END
 }

@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,7 +15,7 @@ import urllib.request
 
 PATIENCE_SECONDS = 600
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-URL = re.compile(r"http://localhost:300[01][^\s>`\")\[]*")
+URL = re.compile(r"http://localhost:\d+[^\s>`\")\[]*")
 
 
 class Readme:
@@ -75,9 +76,26 @@ def status(url):
         return str(error)
 
 
-def run_servers(root, readme, check):
+def are_free(ports):
+    """Whether no other program listens on any of these ports."""
+    for port in ports:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return False
+    return True
+
+
+def with_free_ports(text):
+    """The README's text, with two other ports in place of 3000 and 3001 if another program has one of these."""
+    first = next(port for port in (3000, *range(3100, 9000, 100)) if are_free((port, port + 1)))
+    return text.replace("3001", str(first + 1)).replace("3000", str(first)), first
+
+
+def run_servers(root, readme, first_port, check):
     """Does what "Try it" says. Each server's lines on stderr."""
-    commands = [line for line in readme.lines("") if line.startswith("cargo run --release -- --mode")]
+    commands = readme.lines("", "cargo run --release -- --mode")
+    if first_port != 3000:
+        commands = [command if "--port" in command else f"{command} --port {first_port}" for command in commands]
     check("there are commands for two servers", len(commands) == 2, commands)
     servers = []
     try:
@@ -86,8 +104,9 @@ def run_servers(root, readme, check):
             answered = status(url)
             check(f"GET {url}", answered == 200, answered)
         for command in readme.lines("", "curl "):
-            for port in (3001, 3000):
-                asked = command.replace("localhost:3001", f"localhost:{port}").replace("curl ", "curl --no-progress-meter ")
+            for port in (first_port + 1, first_port):
+                asked = command.replace(f"localhost:{first_port + 1}", f"localhost:{port}")
+                asked = asked.replace("curl ", "curl --no-progress-meter ", 1)
                 done = subprocess.run(asked, shell=True, cwd=root, capture_output=True, text=True, check=False)
                 check(asked[:60] + f"… with port {port}", done.returncode == 0, done.stderr[-200:])
     finally:
@@ -132,8 +151,9 @@ def main():
         print(f"ok   {what}" if passed else f"FAIL {what}: {why}", flush=True)
 
     with open(os.path.join(root, "README.md"), encoding="utf-8") as file:
-        readme = Readme(file.read())
-    said = run_servers(root, readme, check)
+        text, first_port = with_free_ports(file.read())
+    readme = Readme(text)
+    said = run_servers(root, readme, first_port, check)
     check_quotes(readme, said, check)
     check_code(root, readme, check)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
