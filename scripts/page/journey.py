@@ -7,7 +7,7 @@ import socket
 
 from page import CHART, MIB, MIB_TEXT, Page, number
 from server import Server
-from waiting import wait_until
+from waiting import wait_until, wait_until_steady
 
 VIEWERS = 20
 FILE_MIB = 16
@@ -95,6 +95,8 @@ class Journey:
         self.let_watch()
         top = VIEWERS * FILE_MIB
         wait_until(lambda: page.heap_mib(self.buffer, "Now") >= top)
+        # The top lasts for some steps of the arrow keys.
+        wait_until(lambda: page.received_mib("buffer") >= top / 2)
         browser.reload()
         page.await_card(self.buffer, "buffer", "live")
         wait_until(lambda: page.heap_mib(self.buffer, "In view, most") >= top)
@@ -153,8 +155,8 @@ class Journey:
         check("the chart moves", wait_until(lambda: page.drawing() != moving), "it stands still")
         browser.click("button", "Pause")
         wait_until(lambda: "true" == browser.attribute(browser.find("button", "Pause"), "aria-pressed"))
-        browser.call("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        held, requests = page.drawing(), self.stream.figures()["requests"]
+        # The page draws once more after the click, some frames later.
+        held, requests = wait_until_steady(page.drawing, 0.5), self.stream.figures()["requests"]
         browser.call("() => fetch('/').then(answer => answer.blob()).then(() => null)")
         page.await_card(self.stream, f"{requests + 1} answered")
         check("Pause holds it, whatever happens", page.drawing() == held, "it moved")

@@ -47,6 +47,11 @@ class Page:
         form = self.browser.find("form", "Let viewers watch")
         return self.browser.call("form => form.querySelector('output').innerText", form)
 
+    def received_mib(self, mode):
+        """How much the viewers of a mode have received, in MiB, as the form says."""
+        found = re.search(rf"{mode}: [^;]*; ([\d,.]+) of [\d,.]+ MiB", self.progress())
+        return number(found[1]) if found else 0
+
     def choose(self, role, name, *keys):
         """Gives something the focus as a user does with Tab, and presses keys."""
         element = self.browser.find(role, name)
