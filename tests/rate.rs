@@ -5,9 +5,17 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Folder, Server, content, eventually, number, raw, text};
+use support::{Answer, Client, Folder, Server, content, eventually, number, raw, text};
 
 const MODES: [&str; 2] = ["buffer", "stream"];
+
+/// Asks for the file at a rate, and reads the head of the answer.
+fn start_at_rate(server: &Server, rate: &str) -> (Client, Answer) {
+    let mut client = server.client();
+    client.send(format!("GET /?rate={rate} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    let head = client.head();
+    (client, head)
+}
 
 #[test]
 fn an_answer_at_a_rate_comes_whole_and_no_faster() {
@@ -34,9 +42,8 @@ fn the_first_bytes_come_at_once_and_the_others_in_their_time() {
     let file = folder.file("a.mp4", 10_000);
     for mode in MODES {
         let server = Server::start(&["--mode", mode], &file);
-        let mut client = server.client();
-        client.send("GET /?rate=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        assert_eq!(client.head().field("Content-Length"), Some("10000"));
+        let (mut client, head) = start_at_rate(&server, "1");
+        assert_eq!(head.field("Content-Length"), Some("10000"));
         assert_eq!(client.read(2), content(2));
         // The rest would take two hours and three quarters. The server answers other requests meanwhile.
         assert_eq!(server.get("/").body, content(10_000));
@@ -109,9 +116,7 @@ fn an_answer_at_a_rate_ends_when_its_client_leaves() {
     let file = folder.file("a.mp4", 10 << 20);
     for mode in MODES {
         let server = Server::start(&["--mode", mode], &file);
-        let mut client = server.client();
-        client.send("GET /?rate=1K HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        client.head();
+        let (client, _) = start_at_rate(&server, "1K");
         drop(client);
         let line = server.request(1);
         assert_eq!(text(&line, "outcome"), "client_closed", "{mode}");
@@ -130,9 +135,7 @@ fn an_answer_at_a_rate_ends_when_the_server_stops() {
     let file = folder.file("a.mp4", 10_000);
     for mode in MODES {
         let server = Server::start(&["--mode", mode], &file);
-        let mut client = server.client();
-        client.send("GET /?rate=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        client.head();
+        let (mut client, _) = start_at_rate(&server, "1");
         server.signal("TERM");
         let line = server.request(1);
         assert_eq!(text(&line, "outcome"), "stopped", "{mode}");
