@@ -39,7 +39,7 @@ use std::panic;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use engine::Engine;
+use engine::{Engine, Exchange};
 use instrument::ledger::Ledger;
 use instrument::recorder;
 use instrument::trace::{self, Serving, Trace, Writer};
@@ -83,9 +83,9 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     recorder::start(move || sampled.ledger.sample())
         .map_err(|error| format!("cannot start a thread for the page's figures: {error}"))?;
     let timeout = site.options.timeout.0;
-    let engine =
-        Engine::start(listening.sockets, timeout, move |exchange| answer::answer(&answering, exchange))
-            .map_err(|error| format!("cannot accept connections: {error}"))?;
+    let answer = move |exchange: Exchange| answer::answer(&answering, exchange);
+    let engine = Engine::start(listening.sockets, timeout, answer, move |text| trace.warning(text))
+        .map_err(|error| format!("cannot accept connections: {error}"))?;
     let writer = start_trace(&site)?;
     // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
     // able to end the process.

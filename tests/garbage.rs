@@ -108,9 +108,9 @@ fn answers_to(address: SocketAddr, input: &[u8]) -> Vec<u8> {
 
 /// Whether this is nothing, or starts with a status that the server knows.
 fn is_closed_or_known(answers: &[u8]) -> bool {
-    const KNOWN: [&str; 15] = [
-        "100", "200", "204", "206", "304", "400", "404", "405", "412", "413", "416", "417", "421", "431",
-        "501",
+    const KNOWN: [&str; 16] = [
+        "100", "200", "204", "206", "304", "400", "404", "405", "412", "413", "414", "416", "417", "421",
+        "431", "501",
     ];
     let status = answers.get(9..12).map(String::from_utf8_lossy);
     answers.is_empty() || status.is_some_and(|status| KNOWN.contains(&&*status))

@@ -27,7 +27,7 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 pub struct Plan {
     /// The status code.
     pub status: u16,
-    /// The status line and the fields. Empty if the engine has already sent a head.
+    /// The status line and the fields.
     pub head: Vec<u8>,
     /// The content that follows the head.
     pub content: Content,
@@ -55,8 +55,7 @@ pub enum Content {
 /// Plans the answer to one request.
 pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
     if let Some(fault) = exchange.fault {
-        let plan = text(exchange, fault.status, fault.why, Outcome::Sent, |_| {});
-        return if fault.head_is_sent { Plan { head: Vec::new(), ..plan } } else { plan };
+        return text(exchange, fault.status, fault.why, Outcome::Sent, |_| {});
     }
     match (route, &exchange.method) {
         (Route::Refused(refusal), _) => text(exchange, refusal.status, refusal.why, Outcome::Sent, |_| {}),

@@ -1,25 +1,22 @@
-//! A request and the writer for its answer, separated from tiny_http's `Request`.
+//! A request and the writer for its answer, separated from tiny_http's `Request`, from its start to its end.
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use tiny_http::{HTTPVersion, Method, Request};
 
 use crate::http::Fields;
+use crate::http::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
 use crate::http::head::Persistence;
+use crate::instrument::record::Outcome;
 
-use super::address::Id;
-use super::body::{self, DrainedBody, Unread, mentions};
-use super::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
-use super::response_writer::ResponseWriter;
-
-/// The estimated number of bytes of the heap that a header line takes in addition to its text.
-const LINE_BYTES: usize = 96;
-/// The same for a waiting request. Most of it is tiny_http's.
-const REQUEST_BYTES: usize = 1024;
+use super::body::{self, Body, first, mentions};
+use super::connections::{Connections, End, Key, State};
+use super::writer::{Refusal, Writer};
 
 /// A request, and the writer for its answer.
-pub struct Exchange {
+pub struct Exchange<'a> {
     /// The number of its connection, from 1.
     pub connection: u64,
     /// The client's address.
@@ -36,107 +33,112 @@ pub struct Exchange {
     pub fault: Option<Fault>,
     /// What the answer says about the connection.
     pub persistence: Persistence,
-    pub(super) id: Option<Id>,
-    pub(super) response_writer: ResponseWriter,
-    pub(super) end: End,
+    connections: &'a Connections,
+    key: Key,
+    writer: Writer,
+    end: End,
 }
 
-/// What happens to a connection after its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It stays open for the next request.
-    Open,
-    /// tiny_http closes it after the answer.
-    Gone,
-    /// The engine closes it after the answer, because tiny_http would not.
-    Closed,
-    /// The engine closes it before the answer is complete. The client then sees that the rest is missing.
-    BrokenOff,
-}
-
-/// A request for a thread that answers.
-///
-/// Without a body, the `Request` of tiny_http is dropped when this is created, by the thread that dispatches. The
-/// drop uses 8 KiB of stack, which every thread that answers would otherwise keep.
-pub enum Incoming {
-    /// Ready to be answered.
-    Ready(Exchange),
-    /// The body must be drained first, which may wait for the client.
-    WithBody(Request, SocketAddr),
-}
-
-impl Incoming {
-    /// Converts a request of tiny_http, unless it has a body.
-    pub fn new(request: Request, peer: SocketAddr) -> Self {
-        if body::is_announced(&request) {
-            Self::WithBody(request, peer)
-        } else {
-            Self::Ready(Exchange::new(request, peer, &DrainedBody { unread: Unread::Nothing, fault: None }))
+impl<'a> Exchange<'a> {
+    /// Prepares a request to be answered, and drains its body. `None` if its client is gone.
+    pub(super) fn begin(
+        mut request: Request,
+        key: Key,
+        connection: u64,
+        connections: &'a Connections,
+    ) -> Option<Self> {
+        let mut fault = Fault::of(&request);
+        let mut read_bytes = 0;
+        let body = Body::of(&request);
+        if let (Body::Unread(bytes), None) = (body, fault) {
+            fault = drain(&mut request, bytes, &mut read_bytes, key, connections).err();
         }
-    }
-
-    /// Whether a body must be drained first.
-    pub fn has_body(&self) -> bool {
-        matches!(self, Self::WithBody(..))
-    }
-
-    /// The estimated number of bytes of the heap that it takes while it waits.
-    pub fn heap_bytes(&self) -> usize {
-        REQUEST_BYTES
-            + match self {
-                Self::Ready(exchange) => exchange.target.len() + exchange.fields.bytes(),
-                Self::WithBody(request, _) => head_bytes(request) + LINE_BYTES * request.headers().len(),
-            }
-    }
-}
-
-impl Exchange {
-    pub(super) fn new(request: Request, peer: SocketAddr, body: &DrainedBody) -> Self {
-        let head_bytes = head_bytes(&request);
-        let mut fault = Fault::of(&request).or(body.fault);
-        let closes_by_engine = engine_closes_after(&request);
-        let closes = closes_by_engine
-            || connection_asks(&request, "close")
-            || fault.is_some()
-            || body.unread != Unread::Nothing;
-        let persistence = match request.http_version() {
-            _ if closes => Persistence::Closes,
-            HTTPVersion(1, 0) => Persistence::KeepAlive,
-            _ => Persistence::Stays,
-        };
-        let keeps_head = head_bytes <= HEAD_MOST_BYTES;
-        let mut exchange = Self {
-            connection: 0,
-            peer,
+        let is_refused = matches!(body, Body::Unread(_)) && fault.is_some();
+        let is_gone = is_refused || closes_by_itself(&request);
+        let is_unclear = matches!(body, Body::Unclear | Body::Unread(0));
+        let closes = is_gone || is_unclear || fault.is_some() || connection_asks(&request, "close");
+        let keeps_head = head_bytes(&request) <= HEAD_MOST_BYTES;
+        Some(Self {
+            connection,
+            peer: key.peer,
             version: request.http_version().clone(),
             method: request.method().clone(),
             target: if keeps_head { request.url().to_owned() } else { "(too long)".to_owned() },
             fields: if keeps_head { Fields::of(request.headers()) } else { Fields::default() },
-            fault: None,
-            persistence,
-            id: None,
-            response_writer: ResponseWriter::new(request, body.unread, &mut fault),
-            end: match (closes, closes_by_engine) {
-                (_, true) => End::Gone,
-                (true, false) => End::Closed,
-                (false, false) => End::Open,
+            fault,
+            persistence: match request.http_version() {
+                _ if closes => Persistence::Closes,
+                HTTPVersion(1, 0) => Persistence::KeepAlive,
+                _ => Persistence::Stays,
             },
-        };
-        exchange.fault = fault;
-        exchange
+            connections,
+            key,
+            end: match () {
+                () if is_gone => End::Gone,
+                () if closes => End::Closed,
+                () => End::Open,
+            },
+            writer: if is_refused {
+                Writer::Refusing(Refusal::begin(request, read_bytes, key, connections)?)
+            } else {
+                Writer::OfTinyHttp(request.into_writer(), connections.timeout)
+            },
+        })
     }
 
     /// The writer for the answer. It has tiny_http's small buffer, so it must be flushed.
     pub fn writer(&mut self) -> &mut dyn Write {
-        &mut self.response_writer
+        &mut self.writer
     }
+
+    /// Closes the connection after the answer, whatever the client asked for.
+    pub fn closes_when_done(&mut self) {
+        self.persistence = Persistence::Closes;
+        if self.end == End::Open {
+            self.end = End::Closed;
+        }
+    }
+
+    /// Ends the exchange. The connection stays open for its next request, or is closed. `outcome` is how the answer
+    /// ended.
+    pub fn finish(mut self, outcome: Outcome) -> End {
+        let is_complete =
+            matches!(outcome, Outcome::Sent | Outcome::Refused | Outcome::Missing | Outcome::Forbidden)
+                && self.writer.flush().is_ok();
+        // This comes before the writer is dropped: tiny_http could then send an answer of its own, which the client would
+        // take for the rest of this one.
+        if !is_complete && outcome != Outcome::ClientClosed && matches!(self.writer, Writer::OfTinyHttp(..)) {
+            self.connections.hang_up(self.key);
+        }
+        match self.writer {
+            Writer::Refusing(refusal) => refusal.end(is_complete),
+            Writer::OfTinyHttp(..) if is_complete => return self.end,
+            Writer::OfTinyHttp(..) => {}
+        }
+        End::Gone
+    }
+}
+
+/// Reads the body of a request, with one deadline, which the watch keeps.
+fn drain(
+    request: &mut Request,
+    bytes: u64,
+    read_bytes: &mut u64,
+    key: Key,
+    connections: &Connections,
+) -> Result<(), Fault> {
+    let start = Instant::now();
+    connections.enter(key, State::InBody);
+    let drained = body::drain(request, bytes, read_bytes);
+    connections.enter(key, State::Answering);
+    let is_late = connections.timeout.is_some_and(|timeout| start.elapsed() >= timeout);
+    drained.map_err(|fault| if is_late { body::LATE } else { fault })
 }
 
 /// Whether tiny_http closes the connection by itself after this request. It looks for these words in the first
 /// `Connection` field only.
-fn engine_closes_after(request: &Request) -> bool {
-    let first = request.headers().iter().find(|line| line.field.equiv("Connection"));
-    match first {
+fn closes_by_itself(request: &Request) -> bool {
+    match first(request, "Connection") {
         Some(line) if mentions(line, "close") || mentions(line, "upgrade") => true,
         Some(line) => !mentions(line, "keep-alive") && *request.http_version() == (1, 0),
         None => *request.http_version() == (1, 0),

@@ -1,6 +1,6 @@
 //! The rules of HTTP as pure functions, without sockets and files.
 //!
-//! For a request: whether its head is well-formed ([`syntax`]), which server it is for ([`host`]), and what it asks
+//! For a request: whether its head is well-formed ([`fault`], [`syntax`]), which server it is for ([`host`]), and what it asks
 //! for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the type of its content
 //! ([`media_type`]), and which web pages may read it ([`origin`]).
 //!
@@ -8,6 +8,7 @@
 //!
 //! Sources: RFC 9110 (HTTP semantics), RFC 9112 (HTTP/1.1), RFC 6266 (`Content-Disposition`).
 
+pub mod fault;
 pub mod head;
 pub mod host;
 pub mod media_type;
@@ -39,11 +40,6 @@ impl Fields {
     pub fn of(headers: &[Header]) -> Self {
         let is_used = |header: &&Header| Self::USED.iter().any(|name| header.field.equiv(name));
         Self(headers.iter().filter(is_used).cloned().collect())
-    }
-
-    /// Roughly what the fields take of the heap, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.0.iter().map(|line| size_of::<Header>() + line.value.len()).sum()
     }
 
     /// The values of all fields with this name.

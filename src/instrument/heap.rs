@@ -19,11 +19,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread::{self, Thread};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use stats_alloc::StatsAlloc;
+
+use crate::platform::Mapping;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator(StatsAlloc::system());
@@ -32,9 +33,8 @@ static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// stats_alloc counts an allocation before the system grants it, so refused ones are subtracted.
 static REFUSED_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-/// When the live heap rises above this, [`WATCHER`] is unparked once.
-static WATCHED_BYTES: AtomicUsize = AtomicUsize::new(usize::MAX);
-static WATCHER: OnceLock<Thread> = OnceLock::new();
+/// The block that [`with_lent`] has lent. Null if there is none.
+static LENT: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
 thread_local! {
     /// Has no `Drop` and a constant initial value, so an allocator may use it, even while the thread exits.
@@ -48,6 +48,8 @@ struct ThreadCells {
     allocated_bytes: Cell<u64>,
     /// Allocations that would take `LIVE_BYTES` above this fail. `usize::MAX` means no limit.
     limit_bytes: Cell<usize>,
+    /// The block for the next zeroed allocation of this size. The size is 0 if there is none. See [`with_lent`].
+    lendable: Cell<(usize, *mut u8)>,
 }
 
 impl ThreadCells {
@@ -58,6 +60,7 @@ impl ThreadCells {
             allocations: Cell::new(0),
             allocated_bytes: Cell::new(0),
             limit_bytes: Cell::new(usize::MAX),
+            lendable: Cell::new((0, ptr::null_mut())),
         }
     }
 
@@ -135,23 +138,10 @@ pub fn allocations() -> u64 {
     made.saturating_sub(REFUSED_ALLOCATIONS.load(Relaxed)) as u64
 }
 
-/// The number of calls to the allocator so far. While it does not change, no thread has allocated or freed anything.
-pub fn moves() -> usize {
-    let stats = ALLOCATOR.0.stats();
-    stats.allocations.wrapping_add(stats.reallocations).wrapping_add(stats.deallocations)
-}
-
-/// Unparks the calling thread, once, as soon as the live heap rises above `bytes`. Only one thread of the process may
-/// call this, any number of times.
-pub fn unpark_above(bytes: u64) {
-    WATCHER.get_or_init(thread::current);
-    WATCHED_BYTES.store(bytes.try_into().unwrap_or(usize::MAX), Relaxed);
-}
-
-fn wake_watcher() {
-    WATCHED_BYTES.store(usize::MAX, Relaxed);
-    // `unpark` does not allocate.
-    WATCHER.get().inspect(|watcher| watcher.unpark());
+/// The same number, without what the calling thread allocated. While it does not change, no other thread has allocated
+/// anything.
+pub fn allocations_of_others() -> u64 {
+    allocations() - THREAD.with(|cells| cells.allocations.get())
 }
 
 /// Runs `allocate`. Its allocations fail if they would take the live heap above `limit_bytes`.
@@ -162,6 +152,22 @@ pub fn with_limit<T>(limit_bytes: usize, allocate: impl FnOnce() -> T) -> T {
     THREAD.with(|cells| cells.limit_bytes.set(limit_bytes));
     let result = allocate();
     THREAD.with(|cells| cells.limit_bytes.set(usize::MAX));
+    result
+}
+
+/// Runs `act`, whose first zeroed allocation of exactly `bytes` gets `block` instead of heap memory, and is in no figure.
+/// `act` must free it. For a buffer that another library allocates, whatever its size, and does not use.
+pub fn with_lent<T>(block: &Mapping, bytes: usize, act: impl FnOnce() -> T) -> T {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(bytes <= block.bytes());
+    THREAD.with(|cells| cells.lendable.set((bytes, block.start().as_ptr())));
+    let result = act();
+    THREAD.with(|cells| cells.lendable.set((0, ptr::null_mut())));
+    if !LENT.load(Relaxed).is_null() {
+        // The block must not be unmapped, and only here would it be known as lent.
+        std::process::abort();
+    }
     result
 }
 
@@ -185,9 +191,6 @@ impl CountingAllocator {
         // The peak uses this sum, because a second load of LIVE_BYTES could miss the maximum.
         let now = LIVE_BYTES.fetch_add(bytes, Relaxed) + bytes;
         PEAK_BYTES.fetch_max(now, Relaxed);
-        if now > WATCHED_BYTES.load(Relaxed) {
-            wake_watcher();
-        }
         let _ = THREAD.try_with(|cells| cells.grew(bytes));
         pointer
     }
@@ -210,6 +213,25 @@ impl CountingAllocator {
         pointer
     }
 
+    /// The block that was set aside for an allocation of this layout, if there is one.
+    fn lend(layout: Layout) -> Option<*mut u8> {
+        let lendable = |cells: &ThreadCells| {
+            let (bytes, block) = cells.lendable.get();
+            (bytes == layout.size() && layout.align() == 1 && bytes > 0).then(|| {
+                cells.lendable.set((0, ptr::null_mut()));
+                LENT.store(block, Relaxed);
+                block
+            })
+        };
+        THREAD.try_with(lendable).ok().flatten()
+    }
+
+    /// Whether this block is lent. Only one thread lends at a time, and whoever frees the block has got its address from
+    /// that thread, so the order of the accesses needs no more than `Relaxed`.
+    fn is_lent(pointer: *mut u8) -> bool {
+        LENT.load(Relaxed) == pointer
+    }
+
     fn freed(bytes: usize) {
         LIVE_BYTES.fetch_sub(bytes, Relaxed);
         let _ = THREAD.try_with(|cells| cells.shrank(bytes));
@@ -217,7 +239,8 @@ impl CountingAllocator {
 }
 
 // SAFETY: every method passes the caller's arguments unchanged to stats_alloc, which passes them to `System`, and
-// returns the result. An allocation above a limit returns null instead, which the contract allows. Counting uses only
+// returns the result. An allocation above a limit returns null instead, which the contract allows. So does a lent block:
+// it is zeroed, large enough, and mapped until it has been freed, and it never reaches `System`. Counting uses only
 // atomics and cells: it does not allocate and does not unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -229,6 +252,9 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     // Not the default implementation, which would write to every page.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if let Some(lent) = Self::lend(layout) {
+            return lent;
+        }
         self.counted(layout.size(), || {
             // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
             unsafe { self.0.alloc_zeroed(layout) }
@@ -238,6 +264,9 @@ unsafe impl GlobalAlloc for CountingAllocator {
     // The count falls before the memory is freed: otherwise another thread could reuse the memory, and be counted,
     // before this one is subtracted. The peak would then be too high.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if Self::is_lent(pointer) {
+            return LENT.store(ptr::null_mut(), Relaxed);
+        }
         Self::freed(layout.size());
         // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
         unsafe { self.0.dealloc(pointer, layout) }
@@ -245,6 +274,9 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     // Not the default implementation, which would always copy.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        if Self::is_lent(pointer) {
+            return ptr::null_mut();
+        }
         let reallocate = || {
             // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
             unsafe { self.0.realloc(pointer, layout, new_size) }

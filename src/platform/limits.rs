@@ -1,4 +1,4 @@
-//! The limit of open descriptors, and the highest number that a handle can have.
+//! The limit of open descriptors.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -38,39 +38,4 @@ pub fn raise_descriptor_limit() {
             }
         }
     }
-}
-
-/// The number after the highest descriptor that can be open. On Linux, this is the size of the descriptor table.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub fn descriptors_end() -> u64 {
-    let [size] = super::memory::system::status_lines(["FDSize:"]);
-    size.unwrap_or_else(descriptor_limit).min(1 << 20)
-}
-
-/// The number after the highest descriptor that can be open.
-#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
-pub fn descriptors_end() -> u64 {
-    descriptor_limit().min(1 << 16)
-}
-
-/// The number after the highest handle that can be open.
-///
-/// Handles are multiples of four. A freed handle is used again before a new one.
-#[cfg(windows)]
-pub fn handles_end() -> u64 {
-    use std::sync::atomic::AtomicU32;
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn GetCurrentProcess() -> isize;
-        fn GetProcessHandleCount(process: isize, count: *mut u32) -> i32;
-    }
-    /// The maximum number of open handles so far.
-    static MOST: AtomicU32 = AtomicU32::new(0);
-    /// The number of handles that may have been open above that, between two calls.
-    const MARGIN: u32 = 1024;
-    let mut count = 0;
-    // SAFETY: the call writes one number to a valid pointer.
-    unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
-    let most = MOST.fetch_max(count, Relaxed).max(count);
-    u64::from(most + MARGIN) * 4
 }

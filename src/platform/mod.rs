@@ -4,16 +4,16 @@
 //! function returns "unknown" or does nothing. This module does not depend on the rest of the program.
 #![allow(unsafe_code)]
 
-mod duplicate;
 mod files;
 mod limits;
+mod mapping;
 mod memory;
 mod signals;
 mod sockets;
 
-pub use duplicate::{Duplicate, reserve_duplicate};
 pub use files::media_open_options;
 pub use limits::{descriptor_limit, raise_descriptor_limit};
+pub use mapping::Mapping;
 pub use memory::{RESIDENT_SET_MEANING, ResidentSet, resident_set, trim_heap};
 pub use signals::{catch_stop_signals, stop_signals};
-pub use sockets::{Handle, HandleStatus, REPORTS_RECEIVED_BYTES, have_unread, listener_options, set_backlog};
+pub use sockets::{Socket, Sockets, listener_options, set_backlog, set_unsent_most};

@@ -1,17 +1,22 @@
-//! Sockets that the HTTP engine owns. They are found by their numbers. What is done to one of them is done to a
-//! duplicate, after the duplicate has been verified.
+//! The sockets of this process, most of which tiny_http owns. They are found by their numbers.
 //!
-//! A number may be closed or reused at any moment. Each function that reads from a number makes one system call,
-//! which changes nothing. So if the number was reused, the worst case is a wrong result.
+//! Whoever looks at a socket gets a duplicate, which is ours: nobody can close it, or give its number to another socket,
+//! meanwhile. What is done to a duplicate (shut down, read, set an option) is done to the socket. Numbers of others are
+//! never closed.
 
-use std::io::{self, Read};
-use std::mem::ManuallyDrop;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::ops::Deref;
 
 #[cfg(unix)]
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd as OwnedSocketHandle};
+use std::os::fd::{AsRawFd as AsRaw, OwnedFd as OwnedHandle};
 #[cfg(windows)]
-use std::os::windows::io::{AsRawSocket, FromRawSocket, OwnedSocket as OwnedSocketHandle};
+use std::os::windows::io::{AsRawSocket as AsRaw, OwnedSocket as OwnedHandle};
+
+#[cfg(unix)]
+pub use unix::Sockets;
+#[cfg(windows)]
+pub use windows::Sockets;
 
 #[cfg(unix)]
 type RawHandle = i32;
@@ -21,176 +26,265 @@ type RawHandle = u64;
 #[cfg_attr(windows, link(name = "ws2_32"))]
 unsafe extern "system" {
     fn listen(socket: RawHandle, backlog: i32) -> i32;
-    #[cfg_attr(windows, link_name = "WSAPoll")]
-    fn poll(sockets: *mut PollEntry, count: PollCount, timeout_ms: i32) -> i32;
+    fn getsockopt(socket: RawHandle, level: i32, name: i32, value: *mut u64, length: *mut i32) -> i32;
+    #[cfg(not(windows))]
+    fn setsockopt(socket: RawHandle, level: i32, name: i32, value: *const i32, length: u32) -> i32;
 }
 
-/// `struct pollfd` (poll(2), WSAPoll).
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct PollEntry {
-    socket: RawHandle,
-    events: i16,
-    returned: i16,
-}
-#[cfg(any(target_os = "linux", target_os = "android"))]
-type PollCount = usize;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-type PollCount = u32;
-/// POLLIN. On Windows it is POLLRDNORM, which WSAPoll accepts.
-const POLL_IN: i16 = if cfg!(windows) { 0x100 } else { 1 };
+#[cfg(not(windows))]
+const IPPROTO_TCP: i32 = 6;
+const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// The number of a descriptor (Unix) or a socket (Windows) of this process. 0 means none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Handle(pub(super) RawHandle);
-
-/// What a handle number refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HandleStatus {
-    /// Nothing. The number is free.
-    Closed,
-    /// Something other than a connected socket.
-    Open,
-    /// A socket that is connected to this address.
-    Connected(SocketAddr),
+fn raw(socket: &impl AsRaw) -> RawHandle {
+    #[cfg(unix)]
+    return socket.as_raw_fd();
+    #[cfg(windows)]
+    return socket.as_raw_socket();
 }
 
-impl Handle {
-    /// No handle.
-    pub const NONE: Self = Self(0);
+/// A duplicate of a socket of this process.
+pub struct Socket {
+    stream: TcpStream,
+    /// Tells this socket from all others, earlier ones included: its inode number. 0 where the system has none.
+    pub identity: u64,
+}
 
-    /// The handle of a listening socket.
-    pub fn of(listener: &TcpListener) -> Self {
-        #[cfg(unix)]
-        return Self(listener.as_raw_fd());
-        #[cfg(windows)]
-        return Self(listener.as_raw_socket());
+impl Deref for Socket {
+    type Target = TcpStream;
+
+    fn deref(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl Socket {
+    /// Whether it listens (SO_ACCEPTCONN of socket(7)).
+    pub fn is_listening(&self) -> bool {
+        let (level, name) = match () {
+            () if IS_LINUX => (1, 30),
+            () => (0xffff, 2),
+        };
+        self.option::<1>(level, name).is_some_and(|[value]| value as i32 != 0)
     }
 
-    /// What the number refers to now.
-    pub fn status(self) -> HandleStatus {
-        const EBADF: i32 = 9;
-        match self.borrowed().peer_addr() {
-            Ok(peer) => HandleStatus::Connected(peer),
-            Err(error) if cfg!(unix) && error.raw_os_error() == Some(EBADF) => HandleStatus::Closed,
-            Err(_) => HandleStatus::Open,
+    /// How many bytes have come that nobody has received (FIONREAD).
+    pub fn unread_bytes(&self) -> u64 {
+        #[cfg(unix)]
+        {
+            unsafe extern "C" {
+                fn ioctl(descriptor: i32, request: std::ffi::c_ulong, ...) -> i32;
+            }
+            const FIONREAD: std::ffi::c_ulong = if IS_LINUX { 0x541b } else { 0x4004_667f };
+            let mut bytes = 0_i32;
+            // SAFETY: FIONREAD writes one `int` to the pointer.
+            unsafe { ioctl(raw(&self.stream), FIONREAD, &mut bytes) };
+            bytes.max(0) as u64
+        }
+        #[cfg(windows)]
+        {
+            #[link(name = "ws2_32")]
+            unsafe extern "system" {
+                fn ioctlsocket(socket: u64, request: i32, value: *mut u32) -> i32;
+            }
+            let mut bytes = 0;
+            // SAFETY: FIONREAD writes one `u_long`, which has 32 bits, to the pointer.
+            unsafe { ioctlsocket(raw(&self.stream), 0x4004_667f, &mut bytes) };
+            u64::from(bytes)
         }
     }
 
-    /// The local address, if this is an internet socket, connected or not.
-    pub fn local(self) -> Option<SocketAddr> {
-        self.borrowed().local_addr().ok()
+    /// How many bytes have come from the client: `tcpi_bytes_received` of TCP_INFO (tcp(7)). `None` on other systems than
+    /// Linux.
+    pub fn received_bytes(&self) -> Option<u64> {
+        #[cfg(not(windows))]
+        if IS_LINUX {
+            const TCP_INFO: i32 = 11;
+            return self.option::<17>(IPPROTO_TCP, TCP_INFO).map(|info| info[128 / 8]);
+        }
+        None
     }
 
-    /// Whether this is a socket that listens at this address.
-    pub fn is_listening(self, at: SocketAddr) -> bool {
-        self.local() == Some(at) && self.status() == HandleStatus::Open
-    }
-
-    /// A number that tells this socket from other sockets of the system, earlier ones included. 0 if the system has
-    /// no such number.
-    pub fn identity(self) -> u64 {
-        identity_of(&self.borrowed())
-    }
-
-    /// Receives from the socket (recv(2)). Nobody may close the handle meanwhile.
-    pub fn receive(self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.borrowed().read(bytes)
-    }
-
-    /// Wakes a thread that waits to receive from the socket, on systems where a shutdown does not wake it.
-    pub fn cancel_receive(self) {
+    /// Makes a read return that waits for this socket, on a system where a shutdown does not.
+    pub fn cancel_receive(&self) {
         #[cfg(windows)]
         {
             #[link(name = "kernel32")]
             unsafe extern "system" {
                 fn CancelIoEx(handle: u64, overlapped: *const u8) -> i32;
             }
-            // SAFETY: a null pointer means all operations on the handle. The call returns an error if the handle is
-            // wrong.
-            unsafe { CancelIoEx(self.0, std::ptr::null()) };
+            // SAFETY: a null pointer means all operations on the handle, which is ours.
+            unsafe { CancelIoEx(raw(&self.stream), std::ptr::null()) };
         }
     }
 
-    /// Closes the handle.
-    ///
-    /// The caller must make sure that nobody else uses this number: its owner was leaked, or is held by a thread that
-    /// is blocked for ever.
-    pub fn close(self) {
-        drop(ManuallyDrop::into_inner(self.borrowed()));
+    /// Reads an option of `WORDS` 64-bit words, or less.
+    fn option<const WORDS: usize>(&self, level: i32, name: i32) -> Option<[u64; WORDS]> {
+        let mut value = [0; WORDS];
+        let mut length = size_of_val(&value) as i32;
+        // SAFETY: the call writes at most `length` bytes, the size of `value`, and the length that it wrote.
+        let result = unsafe { getsockopt(raw(&self.stream), level, name, value.as_mut_ptr(), &mut length) };
+        (result == 0).then_some(value)
     }
-
-    pub(super) fn borrowed(self) -> ManuallyDrop<TcpStream> {
-        // SAFETY: the stream is never dropped except in `close`, so it is never closed elsewhere. If the handle is no
-        // socket, or is closed meanwhile, the calls on the stream fail.
-        #[cfg(unix)]
-        return ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(self.0) });
-        // SAFETY: as above.
-        #[cfg(windows)]
-        return ManuallyDrop::new(unsafe { TcpStream::from_raw_socket(self.0) });
-    }
-}
-
-/// Which of these sockets have bytes, or the end of the stream, that nobody has received. Always `false` for
-/// [`Handle::NONE`].
-pub fn have_unread<const N: usize>(sockets: [Handle; N]) -> [bool; N] {
-    let entry = |handle: Handle| {
-        let socket = if handle == Handle::NONE { !0 } else { handle.0 };
-        PollEntry { socket, events: POLL_IN, returned: 0 }
-    };
-    let mut entries = sockets.map(entry);
-    // SAFETY: the pointer and the count are those of an array that is valid until the call returns.
-    unsafe { poll(entries.as_mut_ptr(), N as PollCount, 0) };
-    entries.map(|entry| entry.returned & POLL_IN != 0)
 }
 
 /// Sets the maximum number of connections that wait to be accepted (listen(2)). std's `bind` sets 128.
 pub fn set_backlog(listener: &TcpListener, connections: i32) {
     // SAFETY: the handle is open while `listener` is borrowed.
-    unsafe { listen(Handle::of(listener).0, connections) };
+    unsafe { listen(raw(listener), connections) };
+}
+
+/// Limits how many bytes wait in the kernel before they are sent (TCP_NOTSENT_LOWAT of tcp(7)). A write then returns when
+/// bytes leave, and not when a large buffer is a third empty. Does nothing on Windows, which has no such option.
+pub fn set_unsent_most(listener: &TcpListener, bytes: i32) {
+    #[cfg(not(windows))]
+    {
+        const TCP_NOTSENT_LOWAT: i32 = if IS_LINUX { 25 } else { 0x201 };
+        // SAFETY: the value is one `int`, and the length is its size.
+        unsafe { setsockopt(raw(listener), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, size_of::<i32>() as u32) };
+    }
+    #[cfg(windows)]
+    let _ = (listener, bytes);
 }
 
 /// A second handle on a listening socket, in a type whose setters of socket options `TcpListener` does not have.
 /// Accepted sockets inherit these options.
 pub fn listener_options(listener: &TcpListener) -> io::Result<TcpStream> {
-    Ok(TcpStream::from(OwnedSocketHandle::from(listener.try_clone()?)))
+    Ok(TcpStream::from(OwnedHandle::from(listener.try_clone()?)))
 }
 
-/// The inode number (fstat(2)). Linux takes it from a 32-bit counter, so a number comes again only after 2^32 new
-/// sockets.
 #[cfg(unix)]
-pub(super) fn identity_of(socket: &TcpStream) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    // SAFETY: the file is never dropped, so it is never closed here. If the handle is closed, the call fails.
-    let file = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(socket.as_raw_fd()) });
-    file.metadata().map_or(0, |metadata| metadata.ino())
+mod unix {
+    use super::{IS_LINUX, OwnedHandle, Socket, TcpStream};
+    use crate::platform::limits;
+    use std::fs::{self, File};
+    use std::io;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+    unsafe extern "C" {
+        fn dup2(from: i32, to: i32) -> i32;
+    }
+
+    /// Finds sockets. Its descriptor is reserved, so that a duplicate can be made when descriptors have run out.
+    pub struct Sockets {
+        /// Is `None` only while [`Sockets::each`] runs.
+        reserved: Option<File>,
+        /// What the reserved descriptor refers to otherwise.
+        filler: File,
+    }
+
+    impl Sockets {
+        /// Reserves the descriptor.
+        pub fn new() -> io::Result<Self> {
+            let filler = File::open("/dev/null")?;
+            Ok(Self { reserved: Some(filler.try_clone()?), filler })
+        }
+
+        /// Calls `look` with a duplicate of each socket. Returns the number of open descriptors. Takes about a
+        /// microsecond for each of them.
+        pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
+            let Some(mut ours) = self.reserved.take() else { return 0 };
+            let number = ours.as_raw_fd();
+            let mut open = 0;
+            for other in open_numbers() {
+                open += 1;
+                // SAFETY: `number` is ours, and `ours` is its only owner. If `other` is not open, the call fails.
+                if other == number || unsafe { dup2(other, number) } < 0 {
+                    continue;
+                }
+                let metadata = ours.metadata().ok().filter(|it| it.file_type().is_socket());
+                let Some(identity) = metadata.map(|it| it.ino()) else { continue };
+                let socket = Socket { stream: TcpStream::from(OwnedHandle::from(ours)), identity };
+                look(&socket);
+                ours = File::from(OwnedHandle::from(socket.stream));
+            }
+            // SAFETY: as above. No socket is left in the number.
+            unsafe { dup2(self.filler.as_raw_fd(), number) };
+            self.reserved = Some(ours);
+            open
+        }
+    }
+
+    /// The numbers of the open descriptors (proc_pid_fd(5)).
+    fn open_numbers() -> Box<dyn Iterator<Item = i32>> {
+        match fs::read_dir(if IS_LINUX { "/proc/self/fd" } else { "/dev/fd" }) {
+            Ok(names) => Box::new(names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok())),
+            // The folder needs a descriptor. If there is none, nearly all numbers are open.
+            Err(_) => Box::new(0..limits::descriptor_limit().min(1 << 16) as i32),
+        }
+    }
 }
 
 #[cfg(windows)]
-pub(super) fn identity_of(_socket: &TcpStream) -> u64 {
-    0
-}
+mod windows {
+    use super::{OwnedHandle, Socket, TcpStream};
+    use std::io;
+    use std::os::windows::io::FromRawSocket;
 
-/// Whether the system tells how many bytes a socket has received.
-pub const REPORTS_RECEIVED_BYTES: bool = cfg!(any(target_os = "linux", target_os = "android"));
+    /// WSAPROTOCOL_INFOW (winsock2.h): 628 bytes, which only the system reads.
+    type ProtocolInfo = [u32; 157];
 
-/// `tcpi_bytes_received` of TCP_INFO (tcp(7)).
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn bytes_received(socket: &TcpStream) -> u64 {
-    unsafe extern "C" {
-        fn getsockopt(socket: i32, level: i32, name: i32, value: *mut u64, length: *mut u32) -> i32;
+    #[link(name = "ws2_32")]
+    unsafe extern "system" {
+        fn WSADuplicateSocketW(socket: u64, process: u32, info: *mut ProtocolInfo) -> i32;
+        fn WSASocketW(
+            family: i32,
+            kind: i32,
+            protocol: i32,
+            info: *const ProtocolInfo,
+            group: u32,
+            flags: u32,
+        ) -> u64;
     }
-    const IPPROTO_TCP: i32 = 6;
-    const TCP_INFO: i32 = 11;
-    const BYTES_RECEIVED: usize = 128 / 8;
-    let mut info = [0; 32];
-    let mut length = size_of_val(&info) as u32;
-    // SAFETY: the call writes at most `length` bytes, the size of `info`, and the length that it wrote.
-    unsafe { getsockopt(socket.as_raw_fd(), IPPROTO_TCP, TCP_INFO, info.as_mut_ptr(), &mut length) };
-    info[BYTES_RECEIVED]
-}
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn bytes_received(_socket: &TcpStream) -> u64 {
-    0
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetCurrentProcess() -> isize;
+        fn GetProcessHandleCount(process: isize, count: *mut u32) -> i32;
+    }
+
+    /// Finds sockets.
+    pub struct Sockets {
+        /// The maximum number of open handles so far.
+        most_handles: u32,
+    }
+
+    impl Sockets {
+        /// Needs nothing: Windows has no limit of handles that a server could reach.
+        pub fn new() -> io::Result<Self> {
+            Ok(Self { most_handles: 0 })
+        }
+
+        /// Calls `look` with a duplicate of each socket. Returns the number of open handles.
+        ///
+        /// Handles are multiples of four. A freed handle is used again before a new one.
+        pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
+            /// The number of handles that may have been open above the maximum, between two calls.
+            const MARGIN: u32 = 1024;
+            let mut count = 0;
+            // SAFETY: the call writes one number to a valid pointer.
+            unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
+            self.most_handles = self.most_handles.max(count);
+            for number in (4..u64::from(self.most_handles + MARGIN) * 4).step_by(4) {
+                duplicate(number).inspect(|stream| look(stream));
+            }
+            count.into()
+        }
+    }
+
+    /// A duplicate of the socket with this number, if it is one.
+    fn duplicate(number: u64) -> Option<Socket> {
+        const OVERLAPPED: u32 = 0x01;
+        const NO_HANDLE_INHERIT: u32 = 0x80;
+        let mut info = [0; 157];
+        // SAFETY: the call fails if the number is no socket. It writes one WSAPROTOCOL_INFOW.
+        if unsafe { WSADuplicateSocketW(number, std::process::id(), &mut info) } != 0 {
+            return None;
+        }
+        // SAFETY: -1 takes the family, the kind and the protocol from `info`.
+        let own = unsafe { WSASocketW(-1, -1, -1, &info, 0, OVERLAPPED | NO_HANDLE_INHERIT) };
+        // SAFETY: the new handle is ours.
+        let own = (own != u64::MAX).then(|| unsafe { OwnedHandle::from_raw_socket(own) })?;
+        Some(Socket { stream: TcpStream::from(own), identity: 0 })
+    }
 }

@@ -1,8 +1,9 @@
-//! Errors in a request that do not depend on its target. tiny_http lets all of these requests pass.
+//! Errors in a request that do not depend on its target (RFC 9112 2.2, 3, 5 and 6). tiny_http lets all of these requests
+//! pass.
 
-use tiny_http::Request;
+use tiny_http::{Header, Request};
 
-use crate::http::syntax;
+use super::syntax;
 
 /// The maximum number of header lines. Clients send far fewer.
 const HEADER_LINES_MOST: usize = 100;
@@ -16,14 +17,12 @@ pub struct Fault {
     pub status: u16,
     /// The reason, as one line of text.
     pub why: &'static str,
-    /// Whether the engine has already sent the head of the answer, so that only the text is left.
-    pub head_is_sent: bool,
 }
 
 impl Fault {
-    /// Creates a fault whose answer has not begun.
+    /// Creates a fault.
     pub const fn new(status: u16, why: &'static str) -> Self {
-        Self { status, why, head_is_sent: false }
+        Self { status, why }
     }
 
     /// The first error in the head of a request, if there is one.
@@ -32,6 +31,8 @@ impl Fault {
         let fault = |status, why| Some(Self::new(status, why));
         if *request.http_version() < (1, 0) {
             fault(400, "HTTP/1.0 or HTTP/1.1 is spoken here")
+        } else if request.url().len() > HEAD_MOST_BYTES {
+            fault(414, "the request's target is longer than 64 KiB")
         } else if lines.len() > HEADER_LINES_MOST {
             fault(431, "the request has too many header lines")
         } else if head_bytes(request) > HEAD_MOST_BYTES {
@@ -43,6 +44,23 @@ impl Fault {
         } else if !lines.iter().all(|line| syntax::is_field_value(line.value.as_str())) {
             fault(400, "the value of a header field has a control character")
         } else {
+            Self::of_framing(lines)
+        }
+    }
+
+    /// The first error in the fields that say where the body ends.
+    fn of_framing(lines: &[Header]) -> Option<Self> {
+        let values = |name: &'static str| {
+            lines.iter().filter(move |line| line.field.equiv(name)).map(|line| line.value.as_str())
+        };
+        let mut codings = values("Transfer-Encoding").peekable();
+        if syntax::content_length(values("Content-Length")).is_err() {
+            Some(Self::new(400, "the request's Content-Length is malformed"))
+        } else if codings.peek().is_some() && values("Content-Length").next().is_some() {
+            Some(Self::new(400, "the request has both Content-Length and Transfer-Encoding"))
+        } else if codings.any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
+            Some(Self::new(501, "the only Transfer-Encoding that is known here is chunked"))
+        } else {
             None
         }
     }
@@ -50,6 +68,6 @@ impl Fault {
 
 /// The length of a request's target and header lines, in bytes.
 pub fn head_bytes(request: &Request) -> usize {
-    let line = |line: &tiny_http::Header| line.field.as_str().len() + line.value.len();
+    let line = |line: &Header| line.field.as_str().len() + line.value.len();
     request.url().len() + request.headers().iter().map(line).sum::<usize>()
 }

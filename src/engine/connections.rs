@@ -1,0 +1,321 @@
+//! The connections that have had a request, and the requests that wait on them (weakness 10).
+//!
+//! A connection has one thread at a time, and its other requests wait here. So a hundred pipelined requests need the
+//! memory of one body, and no thread waits for the writer of another.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use tiny_http::Request;
+
+use crate::http::fault::head_bytes;
+
+/// The maximum number of bytes of the heap that the waiting requests of one connection may take: about 8,000 short ones.
+/// If a client pipelines more, its connection is hung up, because tiny_http would continue to read them into memory.
+const WAITING_MOST_BYTES: usize = 8 << 20;
+/// The same for all connections together. Above it, a connection is hung up whose client does not read its answer.
+const ALL_WAITING_MOST_BYTES: usize = 128 << 20;
+/// A connection whose waiting requests take less than this is not hung up for the sum.
+const WAITING_SMALL_BYTES: usize = 64 << 10;
+/// The estimated number of bytes of the heap that a request takes, in addition to its text, and each line of its head.
+const REQUEST_BYTES: usize = 1024;
+const LINE_BYTES: usize = 96;
+
+/// The addresses by which a connection is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Where the listening socket is bound, which may be an unspecified address.
+    pub bound: SocketAddr,
+    /// The client's address.
+    pub peer: SocketAddr,
+}
+
+/// What happens to a connection after its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It stays open for the next request.
+    Open,
+    /// It is shut down already, or tiny_http closes it now.
+    Gone,
+    /// The watch shuts it down, because tiny_http would not close it.
+    Closed,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// tiny_http waits for a request, or reads its head.
+    InHead,
+    /// A thread reads and discards the body of a request.
+    InBody,
+    /// A thread answers a request.
+    Answering,
+    /// A thread refuses a request on a duplicate of the socket, and reads what the client still sends.
+    Refusing,
+    /// The last answer has ended, and says so. No further request is answered.
+    Ended,
+}
+
+/// What is known of a connection.
+pub struct Connection {
+    /// Its number in the trace.
+    pub number: u64,
+    /// The generation of the `Server` that its requests come from.
+    pub generation: u32,
+    pub state: State,
+    /// When it entered this state.
+    pub since: Instant,
+    /// How often it has made a step: tiny_http has handed over a request, or a body has ended.
+    pub steps: u64,
+    /// Whether its waiting requests take too much memory, so that it must be hung up.
+    pub is_flooding: bool,
+    /// The last walk of the watch that has seen its socket.
+    pub in_walk: u64,
+    waiting: VecDeque<Request>,
+    waiting_bytes: usize,
+}
+
+/// All connections. The lock is never held during a system call.
+pub struct Connections {
+    table: Mutex<Table>,
+    /// How long a client may take for a head or a body, and how long it may take nothing of an answer.
+    pub timeout: Option<Duration>,
+    /// The thread of the watch.
+    watch: Thread,
+}
+
+/// See [`Connections`].
+#[derive(Default)]
+pub struct Table {
+    pub by_key: HashMap<Key, Connection>,
+    /// The number of connections that a thread works for.
+    pub busy: usize,
+    /// The number of bytes of the heap that all waiting requests take.
+    pub waiting_bytes: usize,
+    /// Whose sockets the watch is to duplicate, and who waits for them.
+    pub wanted: Vec<(Key, SyncSender<Option<TcpStream>>)>,
+    /// Whether no further request is answered.
+    pub is_stopping: bool,
+    last_number: u64,
+}
+
+/// What to do with a request.
+pub enum Taken {
+    /// Answer it. The connection has this number.
+    Answer(Request, u64),
+    /// Nothing: it waits for the thread of its connection.
+    Waits,
+    /// Discard it: its connection has ended.
+    IsLate(Request),
+}
+
+impl Connections {
+    /// Creates an empty table. `watch` is the thread that looks at the sockets.
+    pub fn new(timeout: Option<Duration>, watch: Thread) -> Self {
+        Self { table: Mutex::default(), timeout, watch }
+    }
+
+    /// Locks the table. The caller must not block meanwhile, because all connections need it.
+    pub fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the watch, which has something to do.
+    pub fn wake_watch(&self) {
+        self.watch.unpark();
+    }
+
+    /// Decides what to do with a request that came through the `Server` of this generation.
+    pub fn take(&self, key: Key, generation: u32, request: Request) -> Taken {
+        let (taken, wakes) = self.lock().take(key, generation, request);
+        if wakes {
+            self.wake_watch();
+        }
+        taken
+    }
+
+    /// Notes what the connection does from now on.
+    pub fn enter(&self, key: Key, state: State) {
+        if let Some(connection) = self.lock().by_key.get_mut(&key) {
+            connection.enter(state);
+        }
+    }
+
+    /// Notes the end of an answer. The result is the next request of the connection, or those that are to be discarded.
+    pub fn ended(&self, key: Key, end: End) -> Result<Request, VecDeque<Request>> {
+        let mut table = self.lock();
+        let Table { by_key, busy, waiting_bytes, is_stopping, .. } = &mut *table;
+        let Some(connection) = by_key.get_mut(&key) else { return Err(VecDeque::new()) };
+        if end == End::Open
+            && !*is_stopping
+            && let Some(request) = connection.waiting.pop_front()
+        {
+            let bytes = heap_bytes(&request);
+            connection.waiting_bytes -= bytes;
+            *waiting_bytes -= bytes;
+            connection.enter(State::Answering);
+            return Ok(request);
+        }
+        *busy -= 1;
+        *waiting_bytes -= mem::take(&mut connection.waiting_bytes);
+        // An empty queue keeps its capacity.
+        let waiting = mem::take(&mut connection.waiting);
+        match end {
+            End::Open => connection.enter(State::InHead),
+            End::Closed => {
+                connection.enter(State::Ended);
+                self.wake_watch();
+            }
+            // tiny_http takes no more requests from it. A later one is of a new connection from the same port.
+            End::Gone => drop(by_key.remove(&key)),
+        }
+        Err(waiting)
+    }
+
+    /// A duplicate of the socket of a connection. Waits until the watch has looked for it. `None` if the client is gone,
+    /// or if there can be no duplicate and the watch has shut the socket down.
+    pub fn socket(&self, key: Key) -> Option<TcpStream> {
+        let (sender, receiver) = sync_channel(1);
+        self.lock().wanted.push((key, sender));
+        self.wake_watch();
+        receiver.recv().ok().flatten()
+    }
+
+    /// Shuts a connection down.
+    pub fn hang_up(&self, key: Key) {
+        self.socket(key).inspect(|socket| drop(socket.shutdown(Shutdown::Both)));
+    }
+}
+
+impl Table {
+    /// The second part of the result says whether the watch has something to do.
+    fn take(&mut self, key: Key, generation: u32, request: Request) -> (Taken, bool) {
+        let Self { by_key, busy, waiting_bytes, last_number, .. } = self;
+        let mut is_first = false;
+        let connection = by_key.entry(key).or_insert_with(|| {
+            is_first = true;
+            *last_number += 1;
+            Connection::new(*last_number, generation)
+        });
+        connection.steps += 1;
+        match connection.state {
+            State::InHead => {
+                *busy += 1;
+                connection.generation = generation;
+                connection.enter(State::Answering);
+                (Taken::Answer(request, connection.number), is_first)
+            }
+            State::Ended => (Taken::IsLate(request), false),
+            State::InBody | State::Answering | State::Refusing => {
+                let bytes = heap_bytes(&request);
+                connection.waiting_bytes += bytes;
+                connection.waiting.push_back(request);
+                *waiting_bytes += bytes;
+                let is_too_much = connection.waiting_bytes > WAITING_MOST_BYTES;
+                connection.is_flooding |= is_too_much;
+                (Taken::Waits, is_too_much || *waiting_bytes > ALL_WAITING_MOST_BYTES)
+            }
+        }
+    }
+
+    /// Removes the connections that have ended.
+    pub fn forget(&mut self, has_ended: impl Fn(&Connection) -> bool) {
+        self.by_key.retain(|_, one| !has_ended(one));
+        if self.by_key.capacity() > 2 * self.by_key.len() + 28 {
+            self.by_key.shrink_to_fit();
+        }
+    }
+
+    /// Whether the watch is to look at the sockets for this table. If all waiting requests take too much memory, the
+    /// connection is marked as flooding whose client has taken the longest for one answer.
+    pub fn has_work(&mut self) -> bool {
+        let is_too_much = self.waiting_bytes > ALL_WAITING_MOST_BYTES;
+        if is_too_much {
+            let holds_much =
+                |one: &&mut Connection| one.waiting_bytes > WAITING_SMALL_BYTES && !one.is_flooding;
+            let slowest = self.by_key.values_mut().filter(holds_much).min_by_key(|one| one.since);
+            slowest.into_iter().for_each(|one| one.is_flooding = true);
+        }
+        is_too_much || !self.wanted.is_empty()
+    }
+}
+
+/// The sockets that threads wait for, and the duplicates of those that fit.
+pub struct Wanted {
+    senders: Vec<(Key, SyncSender<Option<TcpStream>>)>,
+    found: HashMap<Key, Vec<TcpStream>>,
+}
+
+impl Wanted {
+    /// Takes what is wanted now.
+    pub fn take(connections: &Connections) -> Self {
+        let senders = mem::take(&mut connections.lock().wanted);
+        let found = senders.iter().map(|&(key, _)| (key, Vec::new())).collect();
+        Self { senders, found }
+    }
+
+    /// Makes a duplicate of this socket, if it is wanted. If that cannot be made, the socket is shut down.
+    pub fn offer(&mut self, key: Key, socket: &TcpStream) {
+        if let Some(found) = self.found.get_mut(&key) {
+            match socket.try_clone() {
+                Ok(own) => found.push(own),
+                Err(_) => drop(socket.shutdown(Shutdown::Both)),
+            }
+        }
+    }
+
+    /// Gives the duplicates to those who wait for them. If two fit, both are shut down: one client has connected from one
+    /// port to two of our addresses, and the key does not tell which one is wanted.
+    pub fn hand_over(mut self) {
+        for (key, sender) in self.senders {
+            let mut found = self.found.get(&key).into_iter().flatten();
+            let own = match (found.next(), found.next()) {
+                (Some(only), None) => {
+                    only.try_clone().inspect_err(|_| drop(only.shutdown(Shutdown::Both))).ok()
+                }
+                _ => None,
+            };
+            let _ = sender.send(own);
+        }
+        for ambiguous in self.found.drain().filter(|(_, found)| found.len() > 1).flat_map(|(_, found)| found)
+        {
+            let _ = ambiguous.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Connection {
+    fn new(number: u64, generation: u32) -> Self {
+        Self {
+            number,
+            generation,
+            state: State::InHead,
+            since: Instant::now(),
+            steps: 0,
+            is_flooding: false,
+            in_walk: 0,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+        }
+    }
+
+    /// Whether no thread works for it.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::InHead | State::Ended)
+    }
+
+    fn enter(&mut self, state: State) {
+        self.steps += u64::from(self.state == State::InBody);
+        self.state = state;
+        self.since = Instant::now();
+    }
+}
+
+fn heap_bytes(request: &Request) -> usize {
+    REQUEST_BYTES + head_bytes(request) + LINE_BYTES * request.headers().len()
+}

@@ -1,0 +1,207 @@
+//! Weaknesses 5, 9 and 13: which connections are stuck, how long each may take for a step, and how much of a head tiny_http
+//! may store. All of this is decided for one connection, by what that connection does.
+
+use std::mem;
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use crate::platform::Socket;
+
+use super::body::DRAIN_MOST_BYTES;
+use super::connections::{Connections, Key, State};
+
+/// The timeout for a head when descriptors are short, unless the usual one is shorter.
+const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
+/// How long tiny_http, or the client, may take to close a connection after its last answer.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// How long a client has at least after the program was stopped for a while.
+const AFTER_RESUME: Duration = Duration::from_secs(1);
+/// A connection without a request is looked at 50 times in this time, and then four times.
+const NEW: Duration = Duration::from_secs(1);
+/// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not read.
+const UNREAD_WALKS_MOST: u8 = 32;
+/// If tiny_http takes less of the heap than this, no head can be too long.
+const HEAP_SMALL_BYTES: u64 = 4 << 20;
+/// If it takes more than this, heads are too long already if they are longer than the third figure, and older than the
+/// fourth. It is the only measure that does not ask what the one connection has done.
+const HEAP_MOST_BYTES: u64 = 64 << 20;
+const HEAD_SMALL_BYTES: u64 = 8 << 10;
+const HEAD_YOUNG: Duration = Duration::from_millis(100);
+/// The maximum number of bytes of a head that tiny_http reads. A request with a longer one is refused anyway.
+const HEAD_MOST_BYTES: u64 = 128 << 10;
+/// The same for what it reads while a body is drained: the body, and the sizes of its chunks.
+const BODY_MOST_BYTES: u64 = DRAIN_MOST_BYTES + (1 << 20);
+
+/// What one look at all sockets has to know, and what it finds.
+pub struct Walk {
+    pub number: u64,
+    pub start: Instant,
+    /// How long a client may take for a head or a body.
+    pub timeout: Option<Duration>,
+    /// When the program went on after it had been stopped.
+    pub resumed: Option<Instant>,
+    /// What tiny_http takes of the heap.
+    pub held_bytes: u64,
+    pub are_descriptors_short: bool,
+    /// Whether all requests have been taken that waited in tiny_http's queues in the walk before.
+    pub is_caught_up: bool,
+    /// When the next walk is due.
+    pub next_due: Option<Instant>,
+    /// Whether a connection may be stuck.
+    pub is_urgent: bool,
+    /// Whether a connection is to be shut down, unless a request of it waits in a queue of tiny_http.
+    pub needs_ping: bool,
+}
+
+/// What is known of a socket from one walk to the next.
+pub struct Seen {
+    first: Instant,
+    pub first_walk: u64,
+    pub in_walk: u64,
+    /// The generation of its `Server`. 0 before its first request.
+    pub generation: u32,
+    /// See [`Connection::steps`](super::connections::Connection::steps).
+    steps: u64,
+    /// When a walk saw the last of these steps, and how many bytes tiny_http had read by then.
+    stepped: Instant,
+    stepped_bytes: u64,
+    /// Whether tiny_http has read too much since then, in the walk before.
+    is_suspect: bool,
+    unread_walks: u8,
+    shut: Shut,
+}
+
+/// What has been shut down of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shut {
+    Nothing,
+    /// The receiving side. A head that was complete before that is still answered.
+    Receiving,
+    /// The sending side, after the last answer.
+    Sending,
+    Both,
+}
+
+impl Walk {
+    /// Makes sure that there is another walk at this time.
+    pub fn look_again(&mut self, at: Instant) {
+        self.next_due = Some(self.next_due.map_or(at, |earliest| earliest.min(at)));
+    }
+}
+
+impl Seen {
+    /// A socket that was not seen before.
+    pub fn new(walk: &Walk) -> Self {
+        Self {
+            first: walk.start,
+            first_walk: walk.number,
+            in_walk: 0,
+            generation: 0,
+            steps: 0,
+            stepped: walk.start,
+            stepped_bytes: 0,
+            is_suspect: false,
+            unread_walks: 0,
+            shut: Shut::Nothing,
+        }
+    }
+
+    /// Looks at the socket, and shuts it down if its time is over. Returns whether it seems to be stuck in tiny_http's
+    /// thread pool: bytes have come, and nobody receives them.
+    pub fn look_at(&mut self, socket: &Socket, key: Key, connections: &Connections, walk: &mut Walk) -> bool {
+        let (mut state, mut since, mut steps, mut is_flooding) = (State::InHead, self.first, 0, false);
+        if let Some(connection) = connections.lock().by_key.get_mut(&key) {
+            connection.in_walk = walk.number;
+            self.generation = connection.generation;
+            (state, steps, is_flooding) = (connection.state, connection.steps, connection.is_flooding);
+            since = connection.since.max(self.first);
+        }
+        if self.shut == Shut::Both {
+            return false;
+        }
+        if is_flooding || self.reads_too_much(socket, state, steps, walk) {
+            self.shut_down(socket, Shut::Both);
+        } else {
+            self.keep_deadline(socket, state, since, walk);
+        }
+        if steps > 0 || self.shut != Shut::Nothing {
+            return false;
+        }
+        let is_new = walk.start < self.first + NEW;
+        walk.look_again(walk.start + if is_new { NEW / 50 } else { NEW / 4 });
+        self.unread_walks = if socket.unread_bytes() > 0 { self.unread_walks.saturating_add(1) } else { 0 };
+        walk.is_urgent |= (1..UNREAD_WALKS_MOST).contains(&self.unread_walks);
+        // One walk is not enough: a thread may be just about to receive the bytes.
+        (2..UNREAD_WALKS_MOST).contains(&self.unread_walks)
+    }
+
+    /// Whether tiny_http has read more than it may for one head or body.
+    fn reads_too_much(&mut self, socket: &Socket, state: State, steps: u64, walk: &mut Walk) -> bool {
+        if walk.held_bytes < HEAP_SMALL_BYTES || state == State::Refusing {
+            return false;
+        }
+        let is_danger = walk.held_bytes > HEAP_MOST_BYTES && walk.start > self.stepped + HEAD_YOUNG;
+        // Other systems than Linux do not tell how much has come.
+        let Some(received_bytes) = socket.received_bytes() else {
+            return is_danger && state == State::InHead;
+        };
+        let read_bytes = received_bytes.saturating_sub(socket.unread_bytes());
+        if mem::replace(&mut self.steps, steps) != steps {
+            (self.stepped, self.stepped_bytes, self.is_suspect) = (walk.start, read_bytes, false);
+        }
+        let most_bytes = match state {
+            State::InBody => BODY_MOST_BYTES,
+            _ if is_danger => HEAD_SMALL_BYTES,
+            _ => HEAD_MOST_BYTES,
+        };
+        let is_too_much = read_bytes > self.stepped_bytes + most_bytes;
+        walk.needs_ping |= is_too_much;
+        // The bytes may be of whole requests that wait in tiny_http's queue.
+        mem::replace(&mut self.is_suspect, is_too_much) && is_too_much && walk.is_caught_up
+    }
+
+    fn keep_deadline(&mut self, socket: &Socket, state: State, since: Instant, walk: &mut Walk) {
+        if state == State::Ended && self.shut == Shut::Nothing {
+            self.shut_down(socket, Shut::Sending);
+        }
+        let Some(limit) = limit(state, walk.timeout, walk.are_descriptors_short) else { return };
+        // Time in which the program did not run does not count against a client.
+        let due = (since + limit).max(walk.resumed.map_or(since, |resumed| resumed + AFTER_RESUME));
+        match (state, self.shut) {
+            _ if walk.start < due => walk.look_again(due),
+            (State::InBody, Shut::Receiving) => {}
+            (State::InHead | State::InBody, Shut::Nothing) => {
+                self.shut_down(socket, Shut::Receiving);
+                walk.needs_ping = true;
+            }
+            (State::InHead, Shut::Receiving) if !walk.is_caught_up => walk.needs_ping = true,
+            _ => self.shut_down(socket, Shut::Both),
+        }
+    }
+
+    fn shut_down(&mut self, socket: &Socket, side: Shut) {
+        let _ = socket.shutdown(match side {
+            Shut::Nothing => return,
+            Shut::Receiving => Shutdown::Read,
+            Shut::Sending => Shutdown::Write,
+            Shut::Both => Shutdown::Both,
+        });
+        if side != Shut::Sending {
+            socket.cancel_receive();
+        }
+        self.shut = side;
+    }
+}
+
+/// How long a connection may stay in this state.
+fn limit(state: State, timeout: Option<Duration>, are_descriptors_short: bool) -> Option<Duration> {
+    match state {
+        State::InHead if are_descriptors_short => {
+            Some(timeout.unwrap_or(HEAD_WHEN_SHORT).min(HEAD_WHEN_SHORT))
+        }
+        State::InHead | State::InBody => timeout,
+        State::Ended if are_descriptors_short => Some(Duration::ZERO),
+        State::Ended => Some(CLOSE_WITHIN),
+        State::Answering | State::Refusing => None,
+    }
+}

@@ -1,0 +1,252 @@
+//! The watch: a thread that never waits for a client, for all work that belongs to no single request.
+//!
+//! tiny_http does not tell when a connection begins or ends, and gives out no socket. So the watch looks at all sockets of
+//! the process, which is called a walk. It walks when something has happened, and not more often than the time of a walk
+//! allows. It owns none of these sockets, and closes none: it shuts down those whose deadline has passed
+//! ([`deadlines`](super::deadlines)), and tiny_http then closes them.
+
+use std::collections::HashMap;
+use std::io;
+use std::mem;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::instrument::{buffer, heap};
+use crate::platform::{self, Sockets};
+
+use super::accept::Acceptor;
+use super::connections::{Connection, Key, Wanted};
+use super::deadlines::{Seen, Walk};
+use super::front::Shared;
+
+/// The time between two ticks when nothing happens.
+pub const IDLE_TICK: Duration = Duration::from_millis(100);
+/// The same when something happens.
+const TICK: Duration = Duration::from_millis(20);
+/// The same when connections may be stuck or are to be shut down, or when a thread waits for a socket.
+const URGENT_TICK: Duration = Duration::from_millis(5);
+/// The estimated time that a walk takes for each open descriptor. It is not measured, because on a busy machine that would
+/// include the time of other programs.
+const DESCRIPTOR_COST: Duration = Duration::from_micros(2);
+/// The time between two walks is at least this many times the time that a walk takes, and less for an urgent one.
+const SHARE: u32 = 20;
+const URGENT_SHARE: u32 = 4;
+/// Descriptors are short if fewer than this are free. A new accept loop would then soon end, because each connection needs
+/// two descriptors, and its answer one more for the file.
+const SPARE_DESCRIPTORS: u64 = 24;
+/// If a tick comes so late, the program may have been stopped.
+const STOPPED_AFTER: Duration = Duration::from_secs(1);
+/// What tiny_http may take of the heap for each connection. It needs about 6.5 KiB.
+const CONNECTION_BYTES: u64 = 16 << 10;
+/// If tiny_http took more than this, freed memory is returned to the system later, because the C library would keep it.
+const TRIM_ABOVE_BYTES: u64 = 16 << 20;
+/// The first number of lost threads that is reported, and how long they must have been lost.
+const LOST_MANY: usize = 100;
+const LOST_FOR: Duration = Duration::from_secs(1);
+
+/// Reports what the user should know.
+pub type Warn = dyn Fn(&str);
+
+/// See the [module documentation](self).
+pub struct Watch {
+    shared: Arc<Shared>,
+    warn: Box<Warn>,
+    acceptors: Vec<Acceptor>,
+    sockets: Sockets,
+    /// By [`Socket::identity`], the local address, and the client.
+    seen: HashMap<(u64, SocketAddr, SocketAddr), Seen>,
+    walk: Walk,
+    walked: Instant,
+    ticked: Instant,
+    /// The number of allocations when the last walk began.
+    allocations: u64,
+    open_descriptors: u64,
+    trims: bool,
+    /// The threads of tiny_http that wait for ever (weakness 12), if there are enough: the least number that a walk has
+    /// seen since that time.
+    lost: Option<(usize, Instant)>,
+    /// How many are enough to be reported.
+    lost_many: usize,
+    is_stopping: bool,
+}
+
+impl Watch {
+    /// Starts to accept on all listening sockets.
+    pub fn start(listeners: Vec<TcpListener>, shared: Arc<Shared>, warn: Box<Warn>) -> io::Result<Self> {
+        let accept = |listener| Acceptor::start(listener, &shared);
+        let acceptors = listeners.into_iter().map(accept).collect::<io::Result<_>>()?;
+        let now = Instant::now();
+        let walk = Walk {
+            number: 0,
+            start: now,
+            timeout: shared.connections.timeout,
+            resumed: None,
+            held_bytes: 0,
+            are_descriptors_short: false,
+            is_caught_up: false,
+            next_due: None,
+            is_urgent: false,
+            needs_ping: false,
+        };
+        Ok(Self {
+            shared,
+            warn,
+            acceptors,
+            sockets: Sockets::new()?,
+            seen: HashMap::new(),
+            walk,
+            walked: now,
+            ticked: now,
+            allocations: 0,
+            open_descriptors: 0,
+            trims: false,
+            lost: None,
+            lost_many: LOST_MANY,
+            is_stopping: false,
+        })
+    }
+
+    /// Whether a request is being answered.
+    pub fn is_busy(&self) -> bool {
+        self.shared.connections.lock().busy > 0
+    }
+
+    /// Stops accepting connections. Clients that have not sent a whole request by now are hung up.
+    pub fn stop_accepting(&mut self) {
+        self.is_stopping = true;
+        self.shared.connections.lock().is_stopping = true;
+        self.walk.timeout = Some(Duration::ZERO);
+        self.acceptors.iter_mut().for_each(Acceptor::stop);
+    }
+
+    /// Does all that is due, and returns the time until the next tick.
+    pub fn tick(&mut self) -> Duration {
+        let now = Instant::now();
+        if now - mem::replace(&mut self.ticked, now) > STOPPED_AFTER {
+            self.walk.resumed = Some(now);
+        }
+        self.acceptors.iter().for_each(Acceptor::ensure_threads);
+        let has_ended = self.acceptors.iter().any(Acceptor::has_ended);
+        let allocations = heap::allocations_of_others();
+        let has_moved = allocations != self.allocations;
+        let is_urgent =
+            self.shared.connections.lock().has_work() || self.walk.is_urgent || self.walk.needs_ping;
+        let is_due = self.is_stopping || self.walk.next_due.is_some_and(|due| due <= now);
+        let share = if is_urgent { URGENT_SHARE } else { SHARE };
+        if (has_moved || is_due || is_urgent || has_ended)
+            && self.walked.elapsed() >= DESCRIPTOR_COST * self.open_descriptors as u32 * share
+        {
+            self.allocations = allocations;
+            self.walk();
+        }
+        match self.walk.next_due {
+            _ if is_urgent || self.walk.is_urgent || self.walk.needs_ping => URGENT_TICK,
+            _ if has_moved || has_ended => TICK,
+            Some(due) => due.saturating_duration_since(Instant::now()).clamp(TICK, IDLE_TICK),
+            None => IDLE_TICK,
+        }
+    }
+
+    fn walk(&mut self) {
+        let walk = &mut self.walk;
+        (walk.number, walk.start) = (walk.number + 1, Instant::now());
+        (walk.next_due, walk.is_urgent, walk.needs_ping) = (None, false, false);
+        self.measure_heap();
+        let mut wanted = Wanted::take(&self.shared.connections);
+        self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
+        let mut ended = 0;
+        self.open_descriptors = self.sockets.each(|socket| {
+            let Ok(local) = socket.local_addr() else { return };
+            let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
+            match socket.peer_addr() {
+                Ok(peer) => {
+                    let key = Key { bound: acceptor.bound(), peer };
+                    let seen = self.seen.entry((socket.identity, local, peer));
+                    let seen = seen.or_insert_with(|| Seen::new(&self.walk));
+                    // tiny_http has two descriptors of a socket.
+                    if mem::replace(&mut seen.in_walk, self.walk.number) < self.walk.number {
+                        wanted.offer(key, socket);
+                        let is_stuck = seen.look_at(socket, key, &self.shared.connections, &mut self.walk);
+                        acceptor.stuck += usize::from(is_stuck);
+                    }
+                }
+                Err(_) if socket.is_listening() => acceptor.descriptors += 1,
+                Err(_) => ended += 1,
+            }
+        });
+        wanted.hand_over();
+        self.forget_ended();
+        self.keep_accepting();
+        // The socket of a lost thread has two descriptors.
+        self.report_lost(ended / 2);
+        self.walked = Instant::now();
+    }
+
+    /// Estimates what tiny_http takes of the heap: all that is not known to be something else.
+    fn measure_heap(&mut self) {
+        let waiting_bytes = self.shared.connections.lock().waiting_bytes as u64;
+        let known_bytes = buffer::live_bytes() + waiting_bytes + CONNECTION_BYTES * self.seen.len() as u64;
+        self.walk.held_bytes = heap::live_bytes().saturating_sub(known_bytes);
+        self.walk.are_descriptors_short = self.descriptors_are_short();
+        self.trims |= self.walk.held_bytes > TRIM_ABOVE_BYTES;
+        if self.walk.held_bytes < TRIM_ABOVE_BYTES / 2 && mem::take(&mut self.trims) {
+            platform::trim_heap();
+        }
+    }
+
+    fn descriptors_are_short(&self) -> bool {
+        self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit()
+    }
+
+    /// Forgets the sockets that this walk has not seen, and their connections.
+    fn forget_ended(&mut self) {
+        let Walk { number, start, .. } = self.walk;
+        let has_ended = |one: &Connection| one.is_idle() && one.since < start && one.in_walk < number;
+        self.seen.retain(|_, seen| seen.in_walk == number);
+        if self.seen.capacity() > 2 * self.seen.len() + 28 {
+            self.seen.shrink_to_fit();
+        }
+        self.shared.connections.lock().forget(has_ended);
+    }
+
+    fn keep_accepting(&mut self) {
+        if self.walk.needs_ping {
+            self.acceptors.iter().for_each(Acceptor::ping);
+        }
+        self.walk.is_caught_up = self.acceptors.iter().all(Acceptor::is_caught_up);
+        if self.is_stopping || self.descriptors_are_short() {
+            return;
+        }
+        for one in &mut self.acceptors {
+            one.nudge();
+            one.ensure_accepting(self.walk.number, &self.shared);
+            one.retire(|generation, last_first_walk| {
+                self.seen.values().any(|seen| match seen.generation {
+                    0 => seen.first_walk <= last_first_walk,
+                    known => known == generation,
+                })
+            });
+        }
+    }
+
+    fn report_lost(&mut self, threads: usize) {
+        let (now, before) = (self.walk.start, self.lost.take());
+        if threads < self.lost_many {
+            return;
+        }
+        let (least, since) = before.map_or((threads, now), |(least, since)| (least.min(threads), since));
+        if now < since + LOST_FOR {
+            self.lost = Some((least, since));
+            self.walk.look_again(since + LOST_FOR);
+        } else {
+            while self.lost_many <= least {
+                self.lost_many *= 2;
+            }
+            (self.warn)(&format!(
+                "tiny_http holds {least} connections that have ended, with a thread each, and will not free them: \
+                 clients have sent requests that it cannot answer, such as for HTTP/2.0; restart the server to free them"
+            ));
+        }
+    }
+}
