@@ -175,6 +175,7 @@ fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
             Outcome::Forbidden,
             |_| {},
         ),
+        Unavailable::Busy => refused(exchange, "another program holds the file; try again"),
         Unavailable::OutOfDescriptors => refused(exchange, "the server has too many files open; try again"),
     }
 }

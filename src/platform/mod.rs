@@ -12,7 +12,7 @@ mod signals;
 mod sockets;
 
 pub use duplicate::{Duplicate, reserve_duplicate};
-pub use files::media_open_options;
+pub use files::{is_busy, is_out_of_descriptors, last_change, open_media};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::{RESIDENT_SET_MEANING, ResidentSet, resident_set, trim_heap};
 pub use signals::{catch_stop_signals, stop_signals};
