@@ -123,6 +123,17 @@ fn other_methods_and_targets_are_told_what_is_available() {
 }
 
 #[test]
+fn what_must_arrive_as_it_comes_is_not_collected_by_a_proxy() {
+    both_modes(|server| {
+        for (target, buffering) in [("/", None), ("/?rate=1", Some("no")), ("/heap/events", Some("no"))] {
+            let answer = server.ask(&format!("HEAD {target} HTTP/1.1"));
+            assert_eq!((answer.status, answer.field("X-Accel-Buffering")), (200, buffering), "{target}");
+            assert!(answer.field("Cache-Control").unwrap().ends_with(", no-transform"), "{target}");
+        }
+    });
+}
+
+#[test]
 fn requests_of_one_connection_are_answered_in_order() {
     both_modes(|server| {
         let mut client = server.client();

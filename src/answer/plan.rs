@@ -125,6 +125,9 @@ fn media_answer(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_per_s
     if let Some(range) = range {
         head.field("Content-Range", format_args!("bytes {}-{}/{size_bytes}", range.first, range.last));
     }
+    if bytes_per_second.is_some() {
+        head.forbid_buffering();
+    }
     head.field("Content-Length", length);
     let order = Order { file, file_bytes: size_bytes, first, length };
     let content = if is_get { Content::Media { order, range, bytes_per_second } } else { Content::None };
@@ -140,9 +143,10 @@ fn not_modified(exchange: &Exchange, validators: &Validators) -> Plan {
 
 /// Appends the fields that caches use. `no-cache` lets a cache store the file, and makes it ask the server each time
 /// (RFC 9111 5.2.2.4). Otherwise a browser could play the file again without a request, and the trace would not show
-/// it. nginx stores the file only with `proxy_ignore_headers Cache-Control`.
+/// it. nginx stores the file only with `proxy_ignore_headers Cache-Control`. `no-transform` forbids a proxy to compress
+/// or convert the file, which would no longer have this length and this tag.
 fn add_cache_fields(head: &mut Head, validators: &Validators) {
-    head.field("Cache-Control", "no-cache");
+    head.field("Cache-Control", "no-cache, no-transform");
     head.field("ETag", &validators.etag);
     if let Some(date) = validators.last_modified {
         head.field("Last-Modified", date);

@@ -57,6 +57,12 @@ impl Head {
         self.line(format_args!("{name}: {value}"));
     }
 
+    /// Appends a field that makes nginx and other proxies pass on the answer as it comes. With their defaults, they
+    /// collect it for seconds. nginx does not cache such an answer.
+    pub fn forbid_buffering(&mut self) {
+        self.field("X-Accel-Buffering", "no");
+    }
+
     /// Appends the empty line that ends the head, and returns the bytes.
     pub fn finish(mut self) -> Vec<u8> {
         self.line("");

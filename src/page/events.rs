@@ -28,7 +28,8 @@ const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     exchange.closes_when_done();
     let is_head = exchange.method == Method::Head;
-    let head = head(exchange, Persistence::Closes, "text/event-stream");
+    let mut head = head(exchange, Persistence::Closes, "text/event-stream");
+    head.forbid_buffering();
     let discarded_count = AtomicU64::new(0);
     let mut reply = uncounted_reply(exchange, head, &discarded_count);
     if is_head {
