@@ -5,6 +5,7 @@ mod support;
 
 use std::fs::{self, OpenOptions};
 use std::net::TcpStream;
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
@@ -34,6 +35,23 @@ fn a_removed_file_is_reported_and_served_again_once_it_is_back() {
         fs::remove_dir(&file).unwrap();
         folder.file("a.bin", 1_000);
         assert_eq!(server.get("/").body, content(1_000));
+    }
+}
+
+/// Linux lets this file be opened, but not read: the loopback interface has no speed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_first_read_fails_is_a_500_of_which_the_trace_says_what_was_sent() {
+    for mode in ["buffer", "stream"] {
+        let server = Server::start(&["--mode", mode], Path::new("/sys/class/net/lo/speed"));
+        let mut client = server.client();
+        let answer = client.ask("GET / HTTP/1.1");
+        assert_eq!((answer.status, answer.text().lines().count()), (500, 1), "{mode}");
+        let line = server.request(1);
+        assert_eq!((number(&line, "status"), text(&line, "outcome").as_str()), (500, "unreadable"));
+        assert_eq!(number(&line, "sent_bytes"), answer.body.len() as u64);
+        assert_eq!(number(&line, "body_bytes"), answer.body.len() as u64);
+        assert_eq!(client.ask("HEAD / HTTP/1.1").status, 200);
     }
 }
 

@@ -79,6 +79,12 @@ pub fn refused(exchange: &Exchange, why: &str) -> Plan {
     text(exchange, 503, why, Outcome::Refused, |head| head.field("Retry-After", RETRY_AFTER_SECONDS))
 }
 
+/// Plans a 500, for a file that was opened and then could not be read.
+pub fn unreadable(exchange: &Exchange) -> Plan {
+    let why = "the file cannot be read, or has just become shorter; try again";
+    text(exchange, 500, why, Outcome::Unreadable, |_| {})
+}
+
 /// Parses the rate in bytes per second that a target such as `/?rate=8M` requests. The error says which values are
 /// allowed.
 fn parse_rate(target: &str) -> Result<Option<u64>, &'static str> {

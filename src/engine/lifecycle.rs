@@ -98,7 +98,11 @@ impl Exchange {
                     table::wait_for_handles(id, false);
                 });
             }
-            Outcome::Sent | Outcome::Refused | Outcome::Missing | Outcome::Forbidden => {}
+            Outcome::Sent
+            | Outcome::Refused
+            | Outcome::Missing
+            | Outcome::Forbidden
+            | Outcome::Unreadable => {}
         }
         if self.end != End::BrokenOff && self.response_writer.flush().is_err() {
             self.end = End::BrokenOff;
