@@ -10,6 +10,7 @@ mod limits;
 mod memory;
 mod signals;
 mod sockets;
+mod terminal;
 
 pub use duplicate::{Duplicate, reserve_duplicate};
 pub use files::{is_busy, is_out_of_descriptors, last_change, open_media};
@@ -17,3 +18,4 @@ pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::{RESIDENT_SET_MEANING, ResidentSet, resident_set, trim_heap};
 pub use signals::{catch_stop_signals, stop_signals};
 pub use sockets::{Handle, HandleStatus, REPORTS_RECEIVED_BYTES, have_unread, listener_options, set_backlog};
+pub use terminal::stderr_shows_colors;

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::{Record, Sample};
-use crate::platform::RESIDENT_SET_MEANING;
+use crate::platform::{self, RESIDENT_SET_MEANING};
 
 use queue::Entry;
 
@@ -34,7 +34,7 @@ pub enum TraceFormat {
 /// When the text format uses colours. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal that has colours, unless NO_COLOR is set
     Auto,
     /// Always
     Always,
@@ -81,7 +81,7 @@ impl Trace {
             Color::Never => false,
             Color::Auto => {
                 let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !refused && std::io::stderr().is_terminal()
+                !refused && std::io::stderr().is_terminal() && platform::stderr_shows_colors()
             }
         };
         Self { mode, format, is_coloured, pid: std::process::id() }
