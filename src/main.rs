@@ -40,6 +40,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use engine::Engine;
+use instrument::feed::FEED;
 use instrument::ledger::Ledger;
 use instrument::recorder;
 use instrument::trace::{self, Serving, Trace, Writer};
@@ -95,7 +96,13 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     }
     writer.wait_until_written();
     announce(&site);
-    engine.run(platform::stop_signals);
+    engine.run(|| {
+        let signals = platform::notice_stop_signals();
+        if signals > 0 {
+            FEED.close();
+        }
+        signals
+    });
     trace.stopped(site.ledger.sample());
     Ok(())
 }

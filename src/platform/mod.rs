@@ -16,6 +16,6 @@ pub use duplicate::{Duplicate, reserve_duplicate};
 pub use files::{is_busy, is_out_of_descriptors, last_change, open_media};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::{RESIDENT_SET_MEANING, ResidentSet, resident_set, trim_heap};
-pub use signals::{catch_stop_signals, stop_signals};
+pub use signals::{catch_stop_signals, notice_stop_signals, wait_for_stop};
 pub use sockets::{Handle, HandleStatus, REPORTS_RECEIVED_BYTES, have_unread, listener_options, set_backlog};
 pub use terminal::stderr_shows_colors;
