@@ -6,6 +6,7 @@ mod support;
 use std::fs::{self, OpenOptions};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
@@ -226,6 +227,40 @@ fn a_second_stop_signal_ends_the_wait_for_running_answers() {
         assert!(second_sent.elapsed() < STOP_PATIENCE, "{first}, {second}: {:?}", second_sent.elapsed());
         assert_eq!(text(&lines[lines.len() - 1], "event"), "stopped");
     }
+}
+
+/// A limit of the size of a file stands for a full disk: a write fails, after it has written a part. Truncating the
+/// file stands for a disk that has room again.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_under_stderr_costs_no_line_and_cuts_none() {
+    const DISK_BYTES: u64 = 8 << 10;
+    const LIMITED: &str = "trap '' XFSZ && ulimit -f 16 && exec \"$0\" --port 0 --trace json \"$1\"";
+    const REQUESTS: u64 = 100;
+    let folder = Folder::new();
+    let log = folder.0.join("log");
+    let mut command = Command::new("sh");
+    command.args(["-c", LIMITED, env!("CARGO_BIN_EXE_heapserve")]).arg(folder.file("a.bin", 100));
+    command.stderr(OpenOptions::new().create(true).append(true).open(&log).unwrap());
+    let server = Server::run_unread(command);
+    let mut client = server.client();
+    (0..REQUESTS).for_each(|_| assert_eq!(client.ask("GET / HTTP/1.1").status, 200));
+    let (mut all, mut times_full) = (String::new(), 0);
+    eventually("all lines", || {
+        let now = fs::read_to_string(&log).unwrap();
+        if now.len() as u64 >= DISK_BYTES {
+            all += &now;
+            times_full += 1;
+            OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
+        } else if (all.matches('\n').count() + now.matches('\n').count()) as u64 > REQUESTS {
+            all += &now;
+            return Some(());
+        }
+        None
+    });
+    let requests: Vec<_> = all.lines().skip(1).map(|line| number(line, "request")).collect();
+    assert_eq!(requests, (1..=REQUESTS).collect::<Vec<_>>());
+    assert!(times_full > 2, "{times_full}");
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Trace {
         if queue::has_writer() {
             queue::put(entry);
         } else {
-            print(&self.line(&entry));
+            queue::write_directly(&self.line(&entry));
         }
     }
 
@@ -143,17 +143,11 @@ impl Trace {
         let message = FixedText::<MESSAGE_MOST_BYTES>::cut(message);
         let message = message.as_str();
         match self.format {
-            TraceFormat::Json => {
-                print(&format_args!(r#"{{"event":"error","message":{}}}"#, JsonString(message)))
-            }
-            _ => print(&format_args!("heapserve: {}", Escaped(message))),
+            TraceFormat::Json => queue::write_directly(&format_args!(
+                r#"{{"event":"error","message":{}}}"#,
+                JsonString(message)
+            )),
+            _ => queue::write_directly(&format_args!("heapserve: {}", Escaped(message))),
         }
     }
-}
-
-/// Writes a line on the calling thread.
-fn print(line: &impl Display) {
-    let mut text = Line::new();
-    queue::append(&mut text, line);
-    queue::write_out(&mut text);
 }
