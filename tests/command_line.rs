@@ -44,6 +44,9 @@ fn a_wrong_command_line_is_explained_in_one_line() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["--mode", "both"], &["--mode", "both", "buffer", "stream"]),
         (&["--port", "70000"], &["--port", "70000"]),
+        (&["--port", "+5"], &["--port", "+5", "from 0"]),
+        (&["--chunk-size", "+5"], &["--chunk-size", "+5"]),
+        (&["--host", "0.0.0.0"], &["--host", "--bind"]),
         (&["--bind", "example.org"], &["--bind", "example.org", "localhost"]),
         (&["--chunk-size", "0"], &["--chunk-size", "above 0", "64K"]),
         (&["--chunk-size", "lots"], &["--chunk-size", "lots", "64K"]),
@@ -122,6 +125,21 @@ fn help_lists_every_option() {
         assert!(help.contains(word), "no {word:?} in {help}");
     }
     assert!(run(&["--version"]).stdout.starts_with("heapserve "));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    for option in ["--help", "-h", "--version"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = program().arg(option).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{option} said {said}");
+        assert!(
+            said.starts_with("heapserve: cannot write to stdout: ") && said.lines().count() == 1,
+            "{said}"
+        );
+    }
 }
 
 #[test]

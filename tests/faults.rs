@@ -231,7 +231,7 @@ fn a_second_stop_signal_ends_the_wait_for_running_answers() {
 
 /// A limit of the size of a file stands for a full disk: a write fails, after it has written a part. Truncating the
 /// file stands for a disk that has room again.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_under_stderr_costs_no_line_and_cuts_none() {
     const DISK_BYTES: u64 = 8 << 10;
