@@ -91,7 +91,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
     // able to end the process.
     platform::catch_stop_signals();
-    for warning in site.options.warnings() {
+    for warning in listening.warning.into_iter().chain(site.options.warnings()) {
         trace.warning(warning);
     }
     writer.wait_until_written();

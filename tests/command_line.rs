@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -89,6 +89,9 @@ fn an_address_that_cannot_be_bound_is_named() {
     let port = taken.local_addr().unwrap().port().to_string();
     refuses(&["-p", &port, file.to_str().unwrap()], 1, &[&port, "in use", "--port"]);
     refuses(&["-p", "0", "-b", "192.0.2.1", file.to_str().unwrap()], 1, &["192.0.2.1", "--bind"]);
+    for many in ["255.255.255.255", "127.255.255.255", "224.0.0.1", "ff02::1"] {
+        refuses(&["-p", "0", "-b", many, file.to_str().unwrap()], 1, &[many, "many machines", "--bind"]);
+    }
     if let Some(taken) = taken_on_ipv6_only() {
         let port = taken.local_addr().unwrap().port().to_string();
         refuses(&["-p", &port, file.to_str().unwrap()], 1, &[&port, "in use on ::1", "--port"]);
@@ -197,11 +200,14 @@ fn an_address_that_other_machines_can_reach_causes_one_warning() {
         // Lines keep their order, so the warning is there as soon as the request is.
         server.requests(1);
         let lines = server.stderr();
-        assert_eq!(
-            lines.iter().filter(|line| text(line, "event") == "warning").count(),
-            warnings,
-            "{lines:?}"
-        );
+        let said: Vec<_> = lines.iter().filter(|line| text(line, "event") == "warning").collect();
+        assert_eq!(said.len(), warnings, "{lines:?}");
+        // Where the machine has a network, the warning names a URL that another machine can open.
+        if let Some((_, url)) = said.first().and_then(|line| line.split_once(" as http://")) {
+            let address: SocketAddr = url.split_once('/').unwrap().0.parse().unwrap();
+            assert!(!address.ip().is_loopback() && address.port() == server.port, "{address}");
+            assert_eq!(Client::to(address).ask("GET / HTTP/1.1").status, 200);
+        }
     }
 }
 
