@@ -238,6 +238,31 @@ fn the_text_trace_has_a_legend_and_a_line_for_each_request() {
     assert!(line.contains("\u{1b}[32m200\u{1b}[0m"), "{line}");
 }
 
+/// The tests read the program's JSON by this, so it must not pass over what other programs cannot read.
+#[test]
+fn what_is_no_json_fails_the_test_that_reads_it() {
+    for good in [r#"{"a":1}"#, r#"{"b":[1,-2.5,{"a":2}],"c":"\"\u001b,}","a":1,"d":null}"#] {
+        assert_eq!(number(good, "a"), 1);
+    }
+    for bad in [
+        r#"{"a":1"#,
+        r#"{"a":1}}"#,
+        r#"{"a":1,}"#,
+        r#"{"a":1 "b":2}"#,
+        r#"{"a":1,"b":01}"#,
+        r#"{"a":1,"b":nul}"#,
+        r#"{"a":1,"b":"\x"}"#,
+        r#"{"a":1,"b":"\u00"}"#,
+        "{\"a\":1,\"b\":\"\n\"}",
+        r#"{"a":1,"b":[1,]}"#,
+        r#"{"a":1,b:2}"#,
+        r#"{"a":1,"a":2}"#,
+        r#"{"b":{"a":1}}"#,
+    ] {
+        assert!(std::panic::catch_unwind(|| number(bad, "a")).is_err(), "{bad}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn with_the_trace_off_stderr_has_the_summary_only() {
