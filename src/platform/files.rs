@@ -65,38 +65,27 @@ pub fn last_change(_file: &File, metadata: &Metadata) -> Option<(SystemTime, u64
 }
 
 /// When the file system noted the last change of the file. The number is 0, because the time is enough: NTFS changes
-/// it when a file is renamed. FAT has no such time (`FILE_BASIC_INFO`).
+/// it when a file is renamed. FAT has no such time.
 #[cfg(windows)]
 pub fn last_change(file: &File, _metadata: &Metadata) -> Option<(SystemTime, u64)> {
     use std::os::windows::io::AsRawHandle;
-    /// Times in units of 100 ns since 1601.
-    #[repr(C)]
-    #[derive(Default)]
-    struct BasicInfo {
-        creation_time: i64,
-        last_access_time: i64,
-        last_write_time: i64,
-        change_time: i64,
-        attributes: u32,
-    }
     #[link(name = "kernel32")]
     unsafe extern "system" {
         fn GetFileInformationByHandleEx(
             file: *mut core::ffi::c_void,
             class: i32,
-            info: *mut BasicInfo,
+            info: *mut i64,
             bytes: u32,
         ) -> i32;
     }
-    const FILE_BASIC_INFO_CLASS: i32 = 0;
+    const FILE_BASIC_INFO: i32 = 0;
     const FROM_1601_TO_1970: Duration = Duration::from_secs(11_644_473_600);
-    let mut info = BasicInfo::default();
-    let bytes = size_of::<BasicInfo>() as u32;
-    // SAFETY: the handle is open, and the call writes at most `bytes` bytes to the structure of this class.
-    let is_done = unsafe {
-        GetFileInformationByHandleEx(file.as_raw_handle(), FILE_BASIC_INFO_CLASS, &mut info, bytes)
-    };
-    let ticks = u64::try_from(info.change_time).ok().filter(|&ticks| is_done != 0 && ticks > 0)?;
+    // The times of creation, access, writing and change, in units of 100 ns since 1601, and the attributes.
+    let mut info = [0; 5];
+    let bytes = size_of_val(&info) as u32;
+    // SAFETY: the handle is open, and the call writes at most `bytes` bytes to `info`.
+    unsafe { GetFileInformationByHandleEx(file.as_raw_handle(), FILE_BASIC_INFO, info.as_mut_ptr(), bytes) };
+    let ticks = u64::try_from(info[3]).ok().filter(|&ticks| ticks > 0)?;
     let since_1601 = Duration::from_secs(ticks / 10_000_000) + Duration::from_nanos(ticks % 10_000_000 * 100);
     Some(((SystemTime::UNIX_EPOCH - FROM_1601_TO_1970).checked_add(since_1601)?, 0))
 }
