@@ -34,6 +34,14 @@ fn a_removed_file_is_reported_and_served_again_once_it_is_back() {
         assert_eq!(server.get("/").status, 403);
         assert_eq!(text(&server.request(2), "outcome"), "forbidden");
         fs::remove_dir(&file).unwrap();
+        // A link to itself cannot be opened, but is neither missing nor forbidden.
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&file, &file).unwrap();
+            assert_eq!(server.get("/").status, 500);
+            assert_eq!(text(&server.request(3), "outcome"), "unreadable");
+            fs::remove_file(&file).unwrap();
+        }
         folder.file("a.bin", 1_000);
         assert_eq!(server.get("/").body, content(1_000));
     }

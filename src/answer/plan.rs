@@ -79,7 +79,7 @@ pub fn refused(exchange: &Exchange, why: &str) -> Plan {
     text(exchange, 503, why, Outcome::Refused, |head| head.field("Retry-After", RETRY_AFTER_SECONDS))
 }
 
-/// Plans a 500, for a file that was opened and then could not be read.
+/// Plans a 500, for a file that the system cannot open or read, although it is there and may be read.
 pub fn unreadable(exchange: &Exchange) -> Plan {
     let why = "the file cannot be read, or has just become shorter; try again";
     text(exchange, 500, why, Outcome::Unreadable, |_| {})
@@ -185,6 +185,7 @@ fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
             Outcome::Forbidden,
             |_| {},
         ),
+        Unavailable::Unreadable => unreadable(exchange),
         Unavailable::Busy => refused(exchange, "another program holds the file; try again"),
         Unavailable::OutOfDescriptors => refused(exchange, "the server has too many files open; try again"),
     }

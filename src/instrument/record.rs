@@ -29,7 +29,7 @@ pub enum Outcome {
     Missing,
     /// The process may not read the file.
     Forbidden,
-    /// The file was opened, but already the first read failed. The answer was a 500.
+    /// The file could not be opened, or already its first read failed. The answer was a 500.
     Unreadable,
     /// The program has an error: answering panicked, or a message did not fit.
     Failed,

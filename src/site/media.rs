@@ -45,6 +45,8 @@ pub enum Unavailable {
     Missing,
     /// The process may not read the file, or it is not a regular file.
     Forbidden,
+    /// The system cannot open the file, for another reason.
+    Unreadable,
     /// Another program holds the file at the moment.
     Busy,
     /// No file descriptor is free at the moment.
@@ -131,7 +133,8 @@ fn unavailable(error: io::Error) -> Unavailable {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Unavailable::Missing,
         _ if platform::is_busy(&error) => Unavailable::Busy,
         _ if platform::is_out_of_descriptors(&error) => Unavailable::OutOfDescriptors,
-        _ => Unavailable::Forbidden,
+        ErrorKind::PermissionDenied => Unavailable::Forbidden,
+        _ => Unavailable::Unreadable,
     }
 }
 
