@@ -40,6 +40,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use engine::{Engine, Exchange};
+use instrument::feed::FEED;
 use instrument::ledger::Ledger;
 use instrument::recorder;
 use instrument::trace::{self, Serving, Trace, Writer};
@@ -90,12 +91,18 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
     // able to end the process.
     platform::catch_stop_signals();
-    for warning in site.options.warnings() {
+    for warning in listening.warning.into_iter().chain(site.options.warnings()) {
         trace.warning(warning);
     }
     writer.wait_until_written();
     announce(&site);
-    engine.run(platform::stop_signals);
+    engine.run(|| {
+        let signals = platform::notice_stop_signals();
+        if signals > 0 {
+            FEED.close();
+        }
+        signals
+    });
     trace.stopped(site.ledger.sample());
     Ok(())
 }

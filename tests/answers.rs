@@ -4,7 +4,8 @@
 mod support;
 
 use std::fs::File;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use support::{Folder, Server, content, number, raw, text};
 
@@ -122,6 +123,17 @@ fn other_methods_and_targets_are_told_what_is_available() {
 }
 
 #[test]
+fn what_must_arrive_as_it_comes_is_not_collected_by_a_proxy() {
+    both_modes(|server| {
+        for (target, buffering) in [("/", None), ("/?rate=1", Some("no")), ("/heap/events", Some("no"))] {
+            let answer = server.ask(&format!("HEAD {target} HTTP/1.1"));
+            assert_eq!((answer.status, answer.field("X-Accel-Buffering")), (200, buffering), "{target}");
+            assert!(answer.field("Cache-Control").unwrap().ends_with(", no-transform"), "{target}");
+        }
+    });
+}
+
+#[test]
 fn requests_of_one_connection_are_answered_in_order() {
     both_modes(|server| {
         let mut client = server.client();
@@ -189,6 +201,7 @@ fn a_file_with_any_name_can_be_requested_and_saved() {
     assert_eq!(answer.status, 200);
     let disposition = answer.field("Content-Disposition").unwrap();
     assert!(disposition.ends_with(&format!("filename*=UTF-8''{target}")), "{disposition}");
+    assert!(disposition.is_ascii(), "{disposition}");
 }
 
 #[test]
@@ -196,10 +209,47 @@ fn an_etag_changes_with_the_file() {
     let folder = Folder::new();
     let file = folder.file("a.bin", 100);
     let server = Server::start(&[], &file);
-    let before = server.get("/").field("ETag").unwrap().to_owned();
-    assert_eq!(server.get("/").field("ETag"), Some(before.as_str()));
+    let tag = || server.get("/").field("ETag").unwrap().to_owned();
+    let before = tag();
+    assert_eq!(tag(), before);
     // The same bytes with a later date, as if the file had been written again.
-    let written = File::options().write(true).open(&file).unwrap();
-    written.set_modified(written.metadata().unwrap().modified().unwrap() + Duration::from_secs(1)).unwrap();
-    assert_ne!(server.get("/").field("ETag"), Some(before.as_str()));
+    let modified = file.metadata().unwrap().modified().unwrap();
+    set_modified(&file, modified + Duration::from_secs(1));
+    assert_ne!(tag(), before);
+}
+
+/// `cp -p` and `rsync -t` keep the time of modification, so a file of the same size differs in nothing else that a
+/// program can set.
+#[cfg(unix)]
+#[test]
+fn another_file_of_the_same_size_and_date_is_another_version() {
+    let folder = Folder::new();
+    let file = folder.file("a.bin", 100);
+    let modified = file.metadata().unwrap().modified().unwrap() - Duration::from_secs(1_000);
+    set_modified(&file, modified);
+    let server = Server::start(&[], &file);
+    let mut tags = vec![server.get("/").field("ETag").unwrap().to_owned()];
+    for nth in 0..20 {
+        let new = folder.0.join("new.bin");
+        std::fs::write(&new, [nth; 100]).unwrap();
+        set_modified(&new, modified);
+        std::fs::rename(&new, &file).unwrap();
+        for old in &tags {
+            let cached = server.ask(&format!("GET / HTTP/1.1\nIf-None-Match: {old}"));
+            assert_eq!((cached.status, cached.body), (200, vec![nth; 100]));
+            let resumed = server.ask(&format!("GET / HTTP/1.1\nRange: bytes=50-\nIf-Range: {old}"));
+            assert_eq!((resumed.status, resumed.body), (200, vec![nth; 100]));
+        }
+        let answer = server.get("/");
+        let (tag, date) = (answer.field("ETag").unwrap(), answer.field("Last-Modified").unwrap());
+        let part = |validator| {
+            server.ask(&format!("GET / HTTP/1.1\nRange: bytes=50-\nIf-Range: {validator}")).status
+        };
+        assert_eq!((part(tag), part(date)), (206, 200));
+        tags.push(tag.to_owned());
+    }
+}
+
+fn set_modified(file: &Path, modified: SystemTime) {
+    File::options().write(true).open(file).unwrap().set_modified(modified).unwrap();
 }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -44,6 +44,9 @@ fn a_wrong_command_line_is_explained_in_one_line() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["--mode", "both"], &["--mode", "both", "buffer", "stream"]),
         (&["--port", "70000"], &["--port", "70000"]),
+        (&["--port", "+5"], &["--port", "+5", "from 0"]),
+        (&["--chunk-size", "+5"], &["--chunk-size", "+5"]),
+        (&["--host", "0.0.0.0"], &["--host", "--bind"]),
         (&["--bind", "example.org"], &["--bind", "example.org", "localhost"]),
         (&["--chunk-size", "0"], &["--chunk-size", "above 0", "64K"]),
         (&["--chunk-size", "lots"], &["--chunk-size", "lots", "64K"]),
@@ -86,6 +89,9 @@ fn an_address_that_cannot_be_bound_is_named() {
     let port = taken.local_addr().unwrap().port().to_string();
     refuses(&["-p", &port, file.to_str().unwrap()], 1, &[&port, "in use", "--port"]);
     refuses(&["-p", "0", "-b", "192.0.2.1", file.to_str().unwrap()], 1, &["192.0.2.1", "--bind"]);
+    for many in ["255.255.255.255", "127.255.255.255", "224.0.0.1", "ff02::1"] {
+        refuses(&["-p", "0", "-b", many, file.to_str().unwrap()], 1, &[many, "many machines", "--bind"]);
+    }
     if let Some(taken) = taken_on_ipv6_only() {
         let port = taken.local_addr().unwrap().port().to_string();
         refuses(&["-p", &port, file.to_str().unwrap()], 1, &[&port, "in use on ::1", "--port"]);
@@ -122,6 +128,21 @@ fn help_lists_every_option() {
         assert!(help.contains(word), "no {word:?} in {help}");
     }
     assert!(run(&["--version"]).stdout.starts_with("heapserve "));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    for option in ["--help", "-h", "--version"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = program().arg(option).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{option} said {said}");
+        assert!(
+            said.starts_with("heapserve: cannot write to stdout: ") && said.lines().count() == 1,
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -179,11 +200,14 @@ fn an_address_that_other_machines_can_reach_causes_one_warning() {
         // Lines keep their order, so the warning is there as soon as the request is.
         server.requests(1);
         let lines = server.stderr();
-        assert_eq!(
-            lines.iter().filter(|line| text(line, "event") == "warning").count(),
-            warnings,
-            "{lines:?}"
-        );
+        let said: Vec<_> = lines.iter().filter(|line| text(line, "event") == "warning").collect();
+        assert_eq!(said.len(), warnings, "{lines:?}");
+        // Where the machine has a network, the warning names a URL that another machine can open.
+        if let Some((_, url)) = said.first().and_then(|line| line.split_once(" as http://")) {
+            let address: SocketAddr = url.split_once('/').unwrap().0.parse().unwrap();
+            assert!(!address.ip().is_loopback() && address.port() == server.port, "{address}");
+            assert_eq!(Client::to(address).ask("GET / HTTP/1.1").status, 200);
+        }
     }
 }
 
@@ -212,6 +236,31 @@ fn the_text_trace_has_a_legend_and_a_line_for_each_request() {
     let (_server, coloured) = traced("text", &["--color", "always"], &file, 5);
     let line = coloured.last().unwrap();
     assert!(line.contains("\u{1b}[32m200\u{1b}[0m"), "{line}");
+}
+
+/// The tests read the program's JSON by this, so it must not pass over what other programs cannot read.
+#[test]
+fn what_is_no_json_fails_the_test_that_reads_it() {
+    for good in [r#"{"a":1}"#, r#"{"b":[1,-2.5,{"a":2}],"c":"\"\u001b,}","a":1,"d":null}"#] {
+        assert_eq!(number(good, "a"), 1);
+    }
+    for bad in [
+        r#"{"a":1"#,
+        r#"{"a":1}}"#,
+        r#"{"a":1,}"#,
+        r#"{"a":1 "b":2}"#,
+        r#"{"a":1,"b":01}"#,
+        r#"{"a":1,"b":nul}"#,
+        r#"{"a":1,"b":"\x"}"#,
+        r#"{"a":1,"b":"\u00"}"#,
+        "{\"a\":1,\"b\":\"\n\"}",
+        r#"{"a":1,"b":[1,]}"#,
+        r#"{"a":1,b:2}"#,
+        r#"{"a":1,"a":2}"#,
+        r#"{"b":{"a":1}}"#,
+    ] {
+        assert!(std::panic::catch_unwind(|| number(bad, "a")).is_err(), "{bad}");
+    }
 }
 
 #[cfg(unix)]

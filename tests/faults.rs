@@ -5,6 +5,8 @@ mod support;
 
 use std::fs::{self, OpenOptions};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
@@ -32,8 +34,33 @@ fn a_removed_file_is_reported_and_served_again_once_it_is_back() {
         assert_eq!(server.get("/").status, 403);
         assert_eq!(text(&server.request(2), "outcome"), "forbidden");
         fs::remove_dir(&file).unwrap();
+        // A link to itself cannot be opened, but is neither missing nor forbidden.
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&file, &file).unwrap();
+            assert_eq!(server.get("/").status, 500);
+            assert_eq!(text(&server.request(3), "outcome"), "unreadable");
+            fs::remove_file(&file).unwrap();
+        }
         folder.file("a.bin", 1_000);
         assert_eq!(server.get("/").body, content(1_000));
+    }
+}
+
+/// Linux lets this file be opened, but not read: the loopback interface has no speed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_first_read_fails_is_a_500_of_which_the_trace_says_what_was_sent() {
+    for mode in ["buffer", "stream"] {
+        let server = Server::start(&["--mode", mode], Path::new("/sys/class/net/lo/speed"));
+        let mut client = server.client();
+        let answer = client.ask("GET / HTTP/1.1");
+        assert_eq!((answer.status, answer.text().lines().count()), (500, 1), "{mode}");
+        let line = server.request(1);
+        assert_eq!((number(&line, "status"), text(&line, "outcome").as_str()), (500, "unreadable"));
+        assert_eq!(number(&line, "sent_bytes"), answer.body.len() as u64);
+        assert_eq!(number(&line, "body_bytes"), answer.body.len() as u64);
+        assert_eq!(client.ask("HEAD / HTTP/1.1").status, 200);
     }
 }
 
@@ -208,6 +235,40 @@ fn a_second_stop_signal_ends_the_wait_for_running_answers() {
         assert!(second_sent.elapsed() < STOP_PATIENCE, "{first}, {second}: {:?}", second_sent.elapsed());
         assert_eq!(text(&lines[lines.len() - 1], "event"), "stopped");
     }
+}
+
+/// A limit of the size of a file stands for a full disk: a write fails, after it has written a part. Truncating the
+/// file stands for a disk that has room again.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_stderr_costs_no_line_and_cuts_none() {
+    const DISK_BYTES: u64 = 8 << 10;
+    const LIMITED: &str = "trap '' XFSZ && ulimit -f 16 && exec \"$0\" --port 0 --trace json \"$1\"";
+    const REQUESTS: u64 = 100;
+    let folder = Folder::new();
+    let log = folder.0.join("log");
+    let mut command = Command::new("sh");
+    command.args(["-c", LIMITED, env!("CARGO_BIN_EXE_heapserve")]).arg(folder.file("a.bin", 100));
+    command.stderr(OpenOptions::new().create(true).append(true).open(&log).unwrap());
+    let server = Server::run_unread(command);
+    let mut client = server.client();
+    (0..REQUESTS).for_each(|_| assert_eq!(client.ask("GET / HTTP/1.1").status, 200));
+    let (mut all, mut times_full) = (String::new(), 0);
+    eventually("all lines", || {
+        let now = fs::read_to_string(&log).unwrap();
+        if now.len() as u64 >= DISK_BYTES {
+            all += &now;
+            times_full += 1;
+            OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
+        } else if (all.matches('\n').count() + now.matches('\n').count()) as u64 > REQUESTS {
+            all += &now;
+            return Some(());
+        }
+        None
+    });
+    let requests: Vec<_> = all.lines().skip(1).map(|line| number(line, "request")).collect();
+    assert_eq!(requests, (1..=REQUESTS).collect::<Vec<_>>());
+    assert!(times_full > 2, "{times_full}");
 }
 
 #[test]

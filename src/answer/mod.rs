@@ -98,6 +98,10 @@ fn send(site: &Site, exchange: &mut Exchange, plan: Plan, started: Instant) -> R
             bytes_per_second.inspect(|&rate| reply.keep_pace(rate));
             match send_media(site, order, &mut reply) {
                 Err(Outcome::Refused) => return Err(buffer_bytes(site, order)),
+                // The client can still be told.
+                Err(Outcome::Short) if reply.first_byte.is_none() => {
+                    return send(site, exchange, plan::unreadable(exchange), started);
+                }
                 sent => (sent, order.length, *range),
             }
         }

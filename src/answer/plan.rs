@@ -78,6 +78,12 @@ pub fn refused(exchange: &Exchange, why: &str) -> Plan {
     text(exchange, 503, why, Outcome::Refused, |head| head.field("Retry-After", RETRY_AFTER_SECONDS))
 }
 
+/// Plans a 500, for a file that the system cannot open or read, although it is there and may be read.
+pub fn unreadable(exchange: &Exchange) -> Plan {
+    let why = "the file cannot be read, or has just become shorter; try again";
+    text(exchange, 500, why, Outcome::Unreadable, |_| {})
+}
+
 /// Parses the rate in bytes per second that a target such as `/?rate=8M` requests. The error says which values are
 /// allowed.
 fn parse_rate(target: &str) -> Result<Option<u64>, &'static str> {
@@ -124,6 +130,9 @@ fn media_answer(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_per_s
     if let Some(range) = range {
         head.field("Content-Range", format_args!("bytes {}-{}/{size_bytes}", range.first, range.last));
     }
+    if bytes_per_second.is_some() {
+        head.forbid_buffering();
+    }
     head.field("Content-Length", length);
     let order = Order { file, file_bytes: size_bytes, first, length };
     let content = if is_get { Content::Media { order, range, bytes_per_second } } else { Content::None };
@@ -139,9 +148,10 @@ fn not_modified(exchange: &Exchange, validators: &Validators) -> Plan {
 
 /// Appends the fields that caches use. `no-cache` lets a cache store the file, and makes it ask the server each time
 /// (RFC 9111 5.2.2.4). Otherwise a browser could play the file again without a request, and the trace would not show
-/// it. nginx stores the file only with `proxy_ignore_headers Cache-Control`.
+/// it. nginx stores the file only with `proxy_ignore_headers Cache-Control`. `no-transform` forbids a proxy to compress
+/// or convert the file, which would no longer have this length and this tag.
 fn add_cache_fields(head: &mut Head, validators: &Validators) {
-    head.field("Cache-Control", "no-cache");
+    head.field("Cache-Control", "no-cache, no-transform");
     head.field("ETag", &validators.etag);
     if let Some(date) = validators.last_modified {
         head.field("Last-Modified", date);
@@ -174,6 +184,8 @@ fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
             Outcome::Forbidden,
             |_| {},
         ),
+        Unavailable::Unreadable => unreadable(exchange),
+        Unavailable::Busy => refused(exchange, "another program holds the file; try again"),
         Unavailable::OutOfDescriptors => refused(exchange, "the server has too many files open; try again"),
     }
 }

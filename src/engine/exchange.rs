@@ -102,12 +102,12 @@ impl<'a> Exchange<'a> {
     /// Ends the exchange. The connection stays open for its next request, or is closed. `outcome` is how the answer
     /// ended.
     pub fn finish(mut self, outcome: Outcome) -> End {
-        let is_complete =
-            matches!(outcome, Outcome::Sent | Outcome::Refused | Outcome::Missing | Outcome::Forbidden)
-                && self.writer.flush().is_ok();
+        use Outcome::{ClientClosed, Failed, Short, Stopped, TimedOut};
+        let is_complete = !matches!(outcome, ClientClosed | TimedOut | Short | Stopped | Failed)
+            && self.writer.flush().is_ok();
         // This comes before the writer is dropped: tiny_http could then send an answer of its own, which the client would
         // take for the rest of this one.
-        if !is_complete && outcome != Outcome::ClientClosed && matches!(self.writer, Writer::OfTinyHttp(..)) {
+        if !is_complete && outcome != ClientClosed && matches!(self.writer, Writer::OfTinyHttp(..)) {
             self.connections.hang_up(self.key);
         }
         match self.writer {

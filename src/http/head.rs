@@ -32,12 +32,15 @@ pub enum Persistence {
 pub struct Head(Vec<u8>);
 
 impl Head {
-    /// Starts a head with the status line and the fields `Date`, `Server` and, where needed, `Connection`.
+    /// Starts a head with the status line and the fields `Date`, `Server` and, where needed, `Connection`. A server
+    /// whose clock has no usable time sends no `Date` (RFC 9110 6.6.1).
     pub fn new(status: u16, persistence: Persistence) -> Self {
         let mut head = Self(Vec::with_capacity(OPENING_BYTES));
         let reason = StatusCode(status).default_reason_phrase();
         head.line(format_args!("HTTP/1.1 {status} {reason}"));
-        head.field("Date", HttpDate::from(SystemTime::now()));
+        if let Some(date) = http_date(SystemTime::now()) {
+            head.field("Date", date);
+        }
         head.field("Server", concat!("heapserve/", env!("CARGO_PKG_VERSION")));
         match persistence {
             Persistence::Stays => {}
@@ -54,6 +57,12 @@ impl Head {
         self.line(format_args!("{name}: {value}"));
     }
 
+    /// Appends a field that makes nginx and other proxies pass on the answer as it comes. With their defaults, they
+    /// collect it for seconds. nginx does not cache such an answer.
+    pub fn forbid_buffering(&mut self) {
+        self.field("X-Accel-Buffering", "no");
+    }
+
     /// Appends the empty line that ends the head, and returns the bytes.
     pub fn finish(mut self) -> Vec<u8> {
         self.line("");
@@ -65,12 +74,23 @@ impl Head {
     }
 }
 
-/// The value of `Content-Disposition` (RFC 6266): `inline`, with the file's name in two forms.
+/// The time as an HTTP-date (RFC 9110 5.6.7), which has whole seconds. `None` before 1970 and after 9999, where
+/// httpdate would panic.
+pub fn http_date(time: SystemTime) -> Option<HttpDate> {
+    /// 10000-01-01 00:00:00 UTC.
+    const END_SECONDS: u64 = 253_402_300_800;
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    (since_1970.as_secs() < END_SECONDS).then(|| time.into())
+}
+
+/// The value of `Content-Disposition`: `inline`, with the file's name in two forms (RFC 6266 appendix D).
 ///
-/// The plain form is for `curl -OJ`, which reads no other. In it, `_` replaces each character that would end the
-/// quoted string or the line. The percent-encoded form is for all other clients.
+/// The percent-encoded form has the exact name. The plain form is for clients that do not know the other, such as
+/// `curl -OJ`. In it, `_` replaces each character outside ASCII, because clients do not agree on its encoding. It also
+/// replaces what would end the quoted string or the line, and `%`, which some clients decode.
 pub fn disposition(file_name: &str) -> String {
-    let plain = file_name.replace(|c: char| c == '"' || c == '\\' || c.is_control(), "_");
+    let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() && !"\"\\%".contains(c);
+    let plain = file_name.replace(|c| !is_plain(c), "_");
     let encoded = percent_encoded(file_name.as_bytes());
     format!("inline; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
@@ -85,7 +105,7 @@ mod tests {
         head.field("Content-Disposition", disposition(&"ü".repeat(127)));
         head.field("Content-Range", format_args!("bytes {0}-{0}/{0}", u64::MAX));
         head.field("Content-Length", u64::MAX);
-        head.field("ETag", format_args!("\"{:x}-{:x}\"", u128::MAX, u64::MAX));
+        head.field("ETag", format_args!("W/\"b{0:x}-b{0:x}-{1:x}-{1:x}\"", u128::MAX, u64::MAX));
         assert!(head.finish().len() < OPENING_BYTES);
     }
 
@@ -94,11 +114,26 @@ mod tests {
         let table = [
             ("a.mp4", "inline; filename=\"a.mp4\"; filename*=UTF-8''a.mp4"),
             ("a\"b.mp4", "inline; filename=\"a_b.mp4\"; filename*=UTF-8''a%22b.mp4"),
-            ("ü.mp4", "inline; filename=\"ü.mp4\"; filename*=UTF-8''%C3%BC.mp4"),
+            (
+                "Füße 雪.mp4",
+                "inline; filename=\"F__e _.mp4\"; filename*=UTF-8''F%C3%BC%C3%9Fe%20%E9%9B%AA.mp4",
+            ),
+            ("a%41.mp4", "inline; filename=\"a_41.mp4\"; filename*=UTF-8''a%2541.mp4"),
             ("a\r\nX: y", "inline; filename=\"a__X: y\"; filename*=UTF-8''a%0D%0AX%3A%20y"),
         ];
         for (name, value) in table {
             assert_eq!(disposition(name), value);
         }
+    }
+
+    #[test]
+    fn a_date_has_four_digits_for_its_year_and_is_not_before_1970() {
+        use std::time::Duration;
+        let shown =
+            |seconds| http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).map(|d| d.to_string());
+        assert_eq!(shown(0).unwrap(), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(shown(253_402_300_799).unwrap(), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(shown(253_402_300_800), None);
+        assert_eq!(http_date(SystemTime::UNIX_EPOCH - Duration::from_nanos(1)), None);
     }
 }

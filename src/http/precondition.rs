@@ -5,12 +5,25 @@ use std::time::SystemTime;
 use httpdate::HttpDate;
 
 use super::Fields;
+use super::head::http_date;
 use super::range::{self, ByteRange, OWS, Selected};
 
-/// What distinguishes the versions of a file, and the size of this version.
+/// What the file system knows about one version of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Version {
+    /// When its content was modified, which any program can set.
+    pub modified: SystemTime,
+    /// When the file system noted its last change of any kind, which no program can set, and the number of the file in
+    /// its file system. `None` if the system does not tell them.
+    pub changed: Option<(SystemTime, u64)>,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+}
+
+/// What tells the versions of a file apart for clients and caches, and the size of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validators {
-    /// A strong entity tag, with its quotes.
+    /// The entity tag, with its quotes, and with `W/` if it is weak.
     pub etag: String,
     /// The value of `Last-Modified`, which has whole seconds. `None` for a file from before 1970.
     pub last_modified: Option<HttpDate>,
@@ -21,19 +34,39 @@ pub struct Validators {
 impl Validators {
     /// Creates the validators of a file.
     ///
-    /// The entity tag consists of the modification time in nanoseconds and the size. So a file keeps its tag if it is
-    /// changed in place within the resolution of the file system's clock and keeps its size. The date is never later
-    /// than `now` (RFC 9110 8.8.2.1).
-    pub fn new(modified: SystemTime, size_bytes: u64, now: SystemTime) -> Self {
-        let nanoseconds = match modified.duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(since) => format!("{:x}", since.as_nanos()),
-            Err(before) => format!("b{:x}", before.duration().as_nanos()),
+    /// Another file with the same size and time of modification, as `cp -p` and `rsync -t` make it, must have another
+    /// tag. So the tag contains what only the file system sets. Without that it is weak (RFC 9110 8.8.1). A file keeps
+    /// its tag only if it is written twice within the resolution of the file system's clock, some milliseconds.
+    ///
+    /// For the same reason, the date is the later one of both times. It is never later than `now` (RFC 9110 8.8.2.1).
+    pub fn new(version: Version, now: SystemTime) -> Self {
+        let Version { modified, changed, size_bytes } = version;
+        let (etag, latest) = match changed {
+            None => (format!("W/\"{}-{size_bytes:x}\"", nanoseconds(modified)), modified),
+            Some((at, number)) => {
+                let times = format!("{}-{}", nanoseconds(modified), nanoseconds(at));
+                (format!("\"{times}-{number:x}-{size_bytes:x}\""), modified.max(at))
+            }
         };
-        Self {
-            etag: format!("\"{nanoseconds}-{size_bytes:x}\""),
-            last_modified: (modified >= SystemTime::UNIX_EPOCH).then(|| HttpDate::from(modified.min(now))),
-            size_bytes,
-        }
+        Self { etag, last_modified: http_date(latest.min(now)), size_bytes }
+    }
+
+    /// The strong comparison (RFC 9110 8.8.3.2).
+    fn matches_strongly(&self, tag: &str) -> bool {
+        tag == self.etag && !tag.starts_with("W/")
+    }
+
+    /// The weak comparison.
+    fn matches_weakly(&self, tag: &str) -> bool {
+        tag.trim_start_matches("W/") == self.etag.trim_start_matches("W/")
+    }
+}
+
+/// The time since 1970 in hexadecimal digits. A time before 1970 starts with `b`.
+fn nanoseconds(time: SystemTime) -> String {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => format!("{:x}", since.as_nanos()),
+        Err(before) => format!("b{:x}", before.duration().as_nanos()),
     }
 }
 
@@ -75,7 +108,7 @@ pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
 fn is_required_version(fields: &Fields, file: &Validators) -> bool {
     let mut lists = fields.all("If-Match").peekable();
     if lists.peek().is_some() {
-        return lists.any(|list| is_star(list) || tags(list).any(|tag| tag == file.etag));
+        return lists.any(|list| is_star(list) || tags(list).any(|tag| file.matches_strongly(tag)));
     }
     match (date(fields, "If-Unmodified-Since"), file.last_modified) {
         (Some(since), Some(modified)) => SystemTime::from(modified) <= since,
@@ -87,8 +120,7 @@ fn is_required_version(fields: &Fields, file: &Validators) -> bool {
 fn is_copy_current(fields: &Fields, file: &Validators) -> bool {
     let mut lists = fields.all("If-None-Match").peekable();
     if lists.peek().is_some() {
-        let same = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag) == file.etag;
-        return lists.any(|list| is_star(list) || tags(list).any(same));
+        return lists.any(|list| is_star(list) || tags(list).any(|tag| file.matches_weakly(tag)));
     }
     match (date(fields, "If-Modified-Since"), file.last_modified) {
         (Some(since), Some(modified)) => SystemTime::from(modified) <= since,
@@ -96,18 +128,11 @@ fn is_copy_current(fields: &Fields, file: &Validators) -> bool {
     }
 }
 
-/// Evaluates `If-Range`. Its value must be the entity tag, or exactly the date of `Last-Modified`.
+/// Evaluates `If-Range` by the strong comparison. A date never matches, because the file may have changed twice within
+/// its second (RFC 9110 13.1.5, 8.8.2.2). A client that has an entity tag, as every answer does, must not send one.
 fn range_applies(fields: &Fields, file: &Validators) -> bool {
-    if fields.all("If-Range").next().is_none() {
-        return true;
-    }
-    let Some(value) = fields.single("If-Range").map(|value| value.trim_matches(OWS)) else {
-        return false;
-    };
-    if value.starts_with('"') || value.starts_with("W/") {
-        return value == file.etag;
-    }
-    value.parse::<HttpDate>().is_ok_and(|date| Some(date) == file.last_modified)
+    let is_current = |value: &str| file.matches_strongly(value.trim_matches(OWS));
+    fields.all("If-Range").next().is_none() || fields.single("If-Range").is_some_and(is_current)
 }
 
 fn is_star(list: &str) -> bool {

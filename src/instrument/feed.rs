@@ -51,7 +51,7 @@ pub static FEED: Feed<KEPT_STARTS, KEPT_ENDS, KEPT_SAMPLES> = Feed::new();
 pub struct Feed<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
     readers: AtomicUsize,
     state: Mutex<State<STARTS, ENDS, SAMPLES>>,
-    /// Notified when a sample was added.
+    /// Notified when a sample was added, or the feed was closed.
     sampled: Condvar,
     /// Notified when the recorder must continue.
     activity: Condvar,
@@ -65,6 +65,8 @@ struct State<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
     last_number: u64,
     /// Whether the recorder waits for activity.
     is_recorder_waiting: bool,
+    /// Whether the server stops.
+    is_closed: bool,
 }
 
 /// A reader of the feed. It reads in turns. The first turn is the recorded past. Each of the others ends with a new
@@ -93,6 +95,7 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, 
             samples: Ring::new(),
             last_number: 0,
             is_recorder_waiting: false,
+            is_closed: false,
         };
         Self {
             readers: AtomicUsize::new(0),
@@ -138,6 +141,12 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, 
             drop(state);
             self.sampled.notify_all();
         }
+    }
+
+    /// Ends all readers, because the server stops.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.sampled.notify_all();
     }
 
     /// For the recorder: waits until a request starts or a reader is created. Returns at once if there is a reader, or
@@ -220,13 +229,14 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Reader<'_, ST
     }
 
     /// Waits for a sample that has not been read, and starts a new turn that ends with the last sample. Returns `false`
-    /// if there is none before `timeout` is over.
-    pub fn wait_for_sample(&mut self, timeout: Duration) -> bool {
-        let is_unchanged =
-            |state: &mut State<STARTS, ENDS, SAMPLES>| state.samples.total() == self.next_sample;
-        let waited = self.feed.sampled.wait_timeout_while(self.feed.lock(), timeout, is_unchanged);
-        let (state, result) = waited.unwrap_or_else(PoisonError::into_inner);
-        if result.timed_out() {
+    /// if the feed is closed.
+    pub fn wait_for_sample(&mut self) -> bool {
+        let must_wait = |state: &mut State<STARTS, ENDS, SAMPLES>| {
+            !state.is_closed && state.samples.total() == self.next_sample
+        };
+        let waited = self.feed.sampled.wait_while(self.feed.lock(), must_wait);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.is_closed {
             return false;
         }
         self.has_reported_missed = false;

@@ -35,7 +35,7 @@ fn sample<const A: usize, const B: usize, const C: usize>(feed: &Feed<A, B, C>, 
 
 /// Reads one turn. There must be a sample that has not been read.
 fn read_turn(reader: &mut Reader<'_, 4, 4, 4>) -> Vec<i64> {
-    assert!(reader.wait_for_sample(Duration::MAX));
+    assert!(reader.wait_for_sample());
     read(reader, 99)
 }
 
@@ -49,7 +49,6 @@ fn a_reader_gets_the_past_in_order_and_then_new_events() {
     // This start comes after the reader was created, so it is not part of the past.
     start(&feed, 1);
     assert_eq!(read(&mut reader, 99), [1, SAMPLE + 10, 2, 3]);
-    assert!(!reader.wait_for_sample(Duration::ZERO));
     sample(&feed, 20);
     start(&feed, 1);
     assert_eq!(read_turn(&mut reader), [4, SAMPLE + 20]);
@@ -101,7 +100,7 @@ fn a_turn_has_a_maximum_number_of_events() {
     let mut reader = feed.reader(Duration::ZERO);
     start(&feed, 300);
     sample(&feed, 10);
-    assert!(reader.wait_for_sample(Duration::MAX));
+    assert!(reader.wait_for_sample());
     let events = read(&mut reader, 999);
     assert_eq!((events.len(), &events[..2]), (257, [-45, 46].as_slice()));
 }
@@ -141,7 +140,7 @@ fn with_concurrent_writers_each_event_is_read_once_and_in_order_or_counted_as_mi
     let (mut accounted, mut last) = (0, 0);
     let mut read_all = |reader: &mut Reader<'_, 16, 16, 16>| {
         sample(&feed, 0);
-        assert!(reader.wait_for_sample(Duration::MAX));
+        assert!(reader.wait_for_sample());
         for figure in read(reader, usize::MAX).into_iter().filter(|&figure| figure != SAMPLE) {
             if figure > 0 {
                 assert!(figure > last, "{figure} after {last}");
@@ -159,4 +158,14 @@ fn with_concurrent_writers_each_event_is_read_once_and_in_order_or_counted_as_mi
     });
     read_all(&mut reader);
     assert_eq!(read_all(&mut reader), THREADS * EACH);
+}
+
+#[test]
+fn a_closed_feed_ends_a_reader_that_waits() {
+    let feed = Feed::<4, 4, 4>::new();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| feed.reader(Duration::ZERO).wait_for_sample());
+        feed.close();
+        assert!(!waiting.join().unwrap());
+    });
 }

@@ -27,8 +27,10 @@ pub enum Outcome {
     Refused,
     /// The file does not exist.
     Missing,
-    /// The file cannot be read.
+    /// The process may not read the file.
     Forbidden,
+    /// The file could not be opened, or already its first read failed. The answer was a 500.
+    Unreadable,
     /// The program has an error: answering panicked, or a message did not fit.
     Failed,
 }
@@ -45,6 +47,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Missing => "missing",
             Self::Forbidden => "forbidden",
+            Self::Unreadable => "unreadable",
             Self::Failed => "failed",
         }
     }

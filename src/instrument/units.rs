@@ -106,7 +106,8 @@ pub fn parse_size(text: &str) -> Option<u64> {
         Some((at, 'G')) => (&bare[..at], GIB),
         _ => (bare, 1),
     };
-    let number: u64 = digits.trim().parse().ok()?;
+    // `parse` alone would accept a sign.
+    let number: u64 = Some(digits.trim()).filter(|digits| !digits.starts_with('+'))?.parse().ok()?;
     number.checked_mul(unit_bytes).filter(|&bytes| bytes > 0)
 }
 
@@ -169,6 +170,7 @@ mod tests {
             "0K",
             "K",
             "-1",
+            "+5",
             "1.5M",
             "64Q",
             "64 000",

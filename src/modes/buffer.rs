@@ -24,10 +24,7 @@ pub fn send(order: &mut Order, heap_limit_bytes: Option<u64>, reply: &mut Reply)
     let file = &mut order.file;
     file.take(order.file_bytes).read_to_end(&mut whole).map_err(|_| Outcome::Short)?;
 
-    let first = whole.len().min(order.first as usize);
-    let end = whole.len().min((order.first + order.length) as usize);
-    reply.send(&whole[first..end])?;
-
-    // The file became shorter after it was opened.
-    if ((end - first) as u64) < order.length { Err(Outcome::Short) } else { Ok(()) }
+    // The bytes are missing if the file became shorter after it was opened.
+    let wanted = order.first as usize..(order.first + order.length) as usize;
+    reply.send(whole.get(wanted).ok_or(Outcome::Short)?)
 }

@@ -1,7 +1,6 @@
 //! The pace of an answer whose target requests a rate, such as `/?rate=8M`. It simulates a slow viewer, although the
 //! client is fast.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::instrument::record::Outcome;
@@ -11,8 +10,6 @@ use crate::platform;
 /// Many steps make the flow even. They also reveal early that a client has disconnected: the first write after that
 /// still succeeds, and the next one fails.
 const STEPS_PER_SECOND: u64 = 25;
-/// The time between two checks for a stop signal. It limits how long a waiting answer delays the stop.
-const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// How much delay is caught up. After a longer delay, for example because the client stopped reading, the client does
 /// not receive all the missed bytes at once.
 const CATCH_UP_LIMIT: Duration = Duration::from_millis(250);
@@ -38,16 +35,8 @@ impl Pace {
     /// Waits until the next `bytes` are due. Returns an error if the server stops before that.
     pub fn wait_until_due(&mut self, bytes: usize) -> Result<(), Outcome> {
         let due = self.next_due(bytes, Instant::now());
-        loop {
-            if platform::stop_signals() > 0 {
-                return Err(Outcome::Stopped);
-            }
-            let remaining = due.saturating_duration_since(Instant::now());
-            if remaining.is_zero() {
-                return Ok(());
-            }
-            thread::sleep(remaining.min(STOP_CHECK_INTERVAL));
-        }
+        let remaining = due.saturating_duration_since(Instant::now());
+        if platform::wait_for_stop(remaining) { Err(Outcome::Stopped) } else { Ok(()) }
     }
 
     fn next_due(&mut self, bytes: usize, now: Instant) -> Instant {

@@ -31,7 +31,9 @@ pub struct Timeout(pub Option<Duration>);
 
 /// Parses the value of `--port`.
 pub fn parse_port(text: &str) -> Result<u16, &'static str> {
-    text.parse().map_err(|_| "a number from 0 to 65535")
+    // `parse` alone would accept a sign.
+    let digits = Some(text).filter(|text| !text.starts_with('+'));
+    digits.and_then(|digits| digits.parse().ok()).ok_or("a number from 0 to 65535")
 }
 
 /// Parses the value of `--bind`: `localhost` in any case, or an address, which may be in brackets.
@@ -62,12 +64,14 @@ pub fn parse_heap_limit(text: &str) -> Result<u64, &'static str> {
 pub fn parse_timeout(text: &str) -> Result<Timeout, &'static str> {
     /// Systems store the timeout of a socket as a 32-bit number of milliseconds.
     const MOST_SECONDS: f64 = 2_000_000.0;
+    const WANTED: &str = "a number of seconds from 0.1 to 2000000, or 0 for no timeout";
     match text.parse::<f64>() {
+        _ if text.starts_with('+') => Err(WANTED),
         Ok(0.0) => Ok(Timeout(None)),
         Ok(seconds) if (0.1..=MOST_SECONDS).contains(&seconds) => {
             Ok(Timeout(Some(Duration::from_secs_f64(seconds))))
         }
-        _ => Err("a number of seconds from 0.1 to 2000000, or 0 for no timeout"),
+        _ => Err(WANTED),
     }
 }
 
@@ -87,10 +91,18 @@ mod tests {
     }
 
     #[test]
+    fn a_port_is_digits() {
+        assert_eq!((parse_port("0"), parse_port("65535")), (Ok(0), Ok(65_535)));
+        for text in ["+5", "-5", "65536", "5 ", "http", ""] {
+            assert!(parse_port(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_timeout_of_zero_is_none() {
         assert_eq!(parse_timeout("0"), Ok(Timeout(None)));
         assert_eq!(parse_timeout("0.5"), Ok(Timeout(Some(Duration::from_millis(500)))));
-        for text in ["-1", "nan", "1e9", "soon", ""] {
+        for text in ["-1", "+5", "nan", "1e9", "soon", ""] {
             assert!(parse_timeout(text).is_err(), "{text:?}");
         }
     }

@@ -13,7 +13,6 @@ use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::Outcome;
 use crate::instrument::trace::LINE_BYTES;
 use crate::modes::reply::Reply;
-use crate::platform;
 use crate::site::Site;
 
 use super::messages::JsonEvent;
@@ -21,14 +20,13 @@ use super::{head, uncounted_reply};
 
 /// The age of the oldest samples that are sent. Of the requests, all that the feed keeps are sent.
 const PAST_SPAN: Duration = Duration::from_secs(60);
-/// The time between two checks for a stop signal. It limits how long an open page delays the stop.
-const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Sends events until the client disconnects or the server stops.
 pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     exchange.closes_when_done();
     let is_head = exchange.method == Method::Head;
-    let head = head(exchange, Persistence::Closes, "text/event-stream");
+    let mut head = head(exchange, Persistence::Closes, "text/event-stream");
+    head.forbid_buffering();
     let discarded_count = AtomicU64::new(0);
     let mut reply = uncounted_reply(exchange, head, &discarded_count);
     if is_head {
@@ -43,13 +41,11 @@ pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     }
     messages.add_event(r#"{"event":"now"}"#)?;
     messages.send()?;
-    while platform::stop_signals() == 0 {
-        if reader.wait_for_sample(STOP_CHECK_INTERVAL) {
-            while let Some(event) = reader.next() {
-                messages.add_event(JsonEvent { site, event: &event })?;
-            }
-            messages.send()?;
+    while reader.wait_for_sample() {
+        while let Some(event) = reader.next() {
+            messages.add_event(JsonEvent { site, event: &event })?;
         }
+        messages.send()?;
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ fn head(exchange: &Exchange, persistence: Persistence, media_type: &str) -> Head
     let mut head = Head::new(200, persistence);
     head.field("Content-Type", media_type);
     head.field("X-Content-Type-Options", "nosniff");
-    head.field("Cache-Control", "no-store");
+    head.field("Cache-Control", "no-store, no-transform");
     origin::allow_loopback_pages(&mut head, &exchange.fields);
     head
 }

@@ -1,12 +1,34 @@
-//! How the file is opened.
+//! The file that is served: how it is opened, and what tells its versions apart.
 
-use std::fs::OpenOptions;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
-/// The options to open the media file for reading.
+/// How long to wait for another program that holds the file. Samba and NFS servers give way within this time.
+const BUSY_PATIENCE: Duration = Duration::from_secs(1);
+/// The time between two tries.
+const BUSY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Opens the file for reading. If another program holds it, this waits for at most a second.
 ///
-/// On Unix, opening a pipe does not wait for a writer. The file may have been replaced by one. On Windows, std
-/// already lets other programs replace and delete an open file.
-pub fn media_open_options() -> OpenOptions {
+/// # Errors
+///
+/// Those of the system. [`is_busy`] and [`is_out_of_descriptors`] tell which of them pass.
+pub fn open_media(path: &Path) -> io::Result<File> {
+    let deadline = Instant::now() + BUSY_PATIENCE;
+    loop {
+        match open_options().open(path) {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => thread::sleep(BUSY_INTERVAL),
+            done => return done,
+        }
+    }
+}
+
+/// On Unix, opening must not wait: neither for the writer of a pipe that has replaced the file, nor for as long as
+/// another program may keep a lease on it. On Windows, std already lets other programs replace and delete an open file.
+fn open_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -17,4 +39,53 @@ pub fn media_open_options() -> OpenOptions {
         options.custom_flags(O_NONBLOCK);
     }
     options
+}
+
+/// Whether another program holds the file: with a write lease on Linux (fcntl(2), F_SETLEASE), or without sharing it
+/// on Windows (ERROR_SHARING_VIOLATION).
+pub fn is_busy(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock || cfg!(windows) && error.raw_os_error() == Some(32)
+}
+
+/// Whether no file descriptor is free: EMFILE and ENFILE, which have the same numbers on Linux and macOS, or
+/// ERROR_TOO_MANY_OPEN_FILES on Windows.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let codes: &[i32] = if cfg!(windows) { &[4] } else { &[24, 23] };
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+/// When the file system noted the last change of the file, and the number of the file. No program can set either.
+#[cfg(unix)]
+pub fn last_change(_file: &File, metadata: &Metadata) -> Option<(SystemTime, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let seconds = Duration::from_secs(metadata.ctime().unsigned_abs());
+    let start = SystemTime::UNIX_EPOCH;
+    let at = if metadata.ctime() < 0 { start.checked_sub(seconds) } else { start.checked_add(seconds) }?;
+    Some((at + Duration::from_nanos(metadata.ctime_nsec().unsigned_abs()), metadata.ino()))
+}
+
+/// When the file system noted the last change of the file. The number is 0, because the time is enough: NTFS changes
+/// it when a file is renamed. FAT has no such time.
+#[cfg(windows)]
+pub fn last_change(file: &File, _metadata: &Metadata) -> Option<(SystemTime, u64)> {
+    use std::os::windows::io::AsRawHandle;
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetFileInformationByHandleEx(
+            file: *mut core::ffi::c_void,
+            class: i32,
+            info: *mut i64,
+            bytes: u32,
+        ) -> i32;
+    }
+    const FILE_BASIC_INFO: i32 = 0;
+    const FROM_1601_TO_1970: Duration = Duration::from_secs(11_644_473_600);
+    // The times of creation, access, writing and change, in units of 100 ns since 1601, and the attributes.
+    let mut info = [0; 5];
+    let bytes = size_of_val(&info) as u32;
+    // SAFETY: the handle is open, and the call writes at most `bytes` bytes to `info`.
+    unsafe { GetFileInformationByHandleEx(file.as_raw_handle(), FILE_BASIC_INFO, info.as_mut_ptr(), bytes) };
+    let ticks = u64::try_from(info[3]).ok().filter(|&ticks| ticks > 0)?;
+    let since_1601 = Duration::from_secs(ticks / 10_000_000) + Duration::from_nanos(ticks % 10_000_000 * 100);
+    Some(((SystemTime::UNIX_EPOCH - FROM_1601_TO_1970).checked_add(since_1601)?, 0))
 }

@@ -19,8 +19,12 @@ pub fn raise_descriptor_limit() {
             soft: u64,
             hard: u64,
         }
+        // On 32-bit systems, the functions of glibc and Android without `64` use two 32-bit words. Other libraries have
+        // two 64-bit words everywhere.
         unsafe extern "C" {
+            #[cfg_attr(any(target_env = "gnu", target_os = "android"), link_name = "getrlimit64")]
             fn getrlimit(resource: i32, limit: *mut Limit) -> i32;
+            #[cfg_attr(any(target_env = "gnu", target_os = "android"), link_name = "setrlimit64")]
             fn setrlimit(resource: i32, limit: *const Limit) -> i32;
         }
         const RLIMIT_NOFILE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 7 } else { 8 };

@@ -1,8 +1,13 @@
 //! The signals that stop the server.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 static STOP_SIGNALS: AtomicU32 = AtomicU32::new(0);
+/// Whether a signal was noticed. A signal handler may not take the lock.
+static IS_STOPPING: Mutex<bool> = Mutex::new(false);
+static NOTICED: Condvar = Condvar::new();
 
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
@@ -46,7 +51,21 @@ pub fn catch_stop_signals() {
     }
 }
 
-/// The number of stop signals so far.
-pub fn stop_signals() -> u32 {
-    STOP_SIGNALS.load(Relaxed)
+/// The number of stop signals so far. For the main thread, which calls this several times a second: after the first
+/// signal, this wakes the threads in [`wait_for_stop`].
+pub fn notice_stop_signals() -> u32 {
+    let signals = STOP_SIGNALS.load(Relaxed);
+    if signals > 0 {
+        *IS_STOPPING.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        NOTICED.notify_all();
+    }
+    signals
+}
+
+/// Waits for this duration, or until the main thread has noticed a stop signal. Returns whether it has. Thousands of
+/// answers wait here, so none of them wakes up only to look for a signal.
+pub fn wait_for_stop(timeout: Duration) -> bool {
+    let is_stopping = IS_STOPPING.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = NOTICED.wait_timeout_while(is_stopping, timeout, |is_stopping| !*is_stopping);
+    *waited.unwrap_or_else(PoisonError::into_inner).0
 }

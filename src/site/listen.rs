@@ -1,7 +1,7 @@
 //! The listening sockets, and the URL of the server.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 use crate::options::Bind;
 
@@ -16,6 +16,8 @@ pub struct Listening {
     pub url: String,
     /// Whether only this machine can connect.
     pub is_loopback: bool,
+    /// What the user should know if other machines can connect.
+    pub warning: Option<String>,
 }
 
 /// Binds the listening sockets.
@@ -28,11 +30,55 @@ pub fn bind(to: Bind, port: u16) -> Result<Listening, String> {
         Bind::Localhost => localhost(port),
         Bind::Address(ip) => {
             let wanted = SocketAddr::new(ip, port);
+            if is_of_many(ip) {
+                return Err(format!(
+                    "{ip} stands for many machines; give the address of this one with --bind, or leave out --bind"
+                ));
+            }
             let socket = TcpListener::bind(wanted).map_err(|error| explain(wanted, &error))?;
             let bound = socket.local_addr().map_err(|error| explain(wanted, &error))?;
-            Ok(Listening { sockets: vec![socket], url: url(bound), is_loopback: to.is_loopback() })
+            let is_loopback = to.is_loopback();
+            let warning = (!is_loopback).then(|| warning(bound));
+            Ok(Listening { sockets: vec![socket], url: url(bound), is_loopback, warning })
         }
     }
+}
+
+/// Whether `ip` is a multicast or broadcast address. Systems let a server listen there, but nobody can connect to it.
+fn is_of_many(ip: IpAddr) -> bool {
+    // Only the system knows the broadcast addresses of its networks. It does not connect to one without being told to.
+    let refused = connected(ip).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) || refused
+}
+
+/// The local address of a UDP socket that is connected to `ip`. Nothing is sent.
+fn connected(ip: IpAddr) -> io::Result<IpAddr> {
+    /// The port for discarding (RFC 863).
+    const DISCARD: u16 = 9;
+    let any =
+        if ip.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect((ip, DISCARD))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// The warning for a server that other machines can connect to. It names a URL for them, if one is known.
+fn warning(bound: SocketAddr) -> String {
+    /// Addresses outside every network (RFC 5737, RFC 3849). So the system chooses the local address that it uses for
+    /// the default route.
+    const OUTSIDE_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
+    const OUTSIDE_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+    let ip = match bound.ip() {
+        ip if !ip.is_unspecified() => Some(ip),
+        ip => connected(if ip.is_ipv4() { OUTSIDE_V4 } else { OUTSIDE_V6 }).ok(),
+    };
+    let ip = ip.filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    let url = ip.map_or(String::new(), |ip| format!(", as http://{}/", SocketAddr::new(ip, bound.port())));
+    format!(
+        "the server listens on {}, where other machines can reach it{url}: whoever connects sees the file and the \
+         figures of the heap",
+        bound.ip()
+    )
 }
 
 /// An unspecified address, such as 0.0.0.0, accepts connections to every address of the machine. It is not itself an
@@ -62,7 +108,12 @@ fn localhost(port: u16) -> Result<Listening, String> {
             }
             Err(_) => vec![first],
         };
-        return Ok(Listening { sockets, url: format!("http://localhost:{bound}/"), is_loopback: true });
+        return Ok(Listening {
+            sockets,
+            url: format!("http://localhost:{bound}/"),
+            is_loopback: true,
+            warning: None,
+        });
     }
     unreachable!("the last try returns")
 }

@@ -2,13 +2,13 @@
 
 use std::env;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::http::head::disposition;
 use crate::http::media_type;
-use crate::http::precondition::Validators;
+use crate::http::precondition::{Validators, Version};
 use crate::http::target::percent_encoded;
 use crate::options::DEFAULT_FILE;
 use crate::platform;
@@ -45,6 +45,10 @@ pub enum Unavailable {
     Missing,
     /// The process may not read the file, or it is not a regular file.
     Forbidden,
+    /// The system cannot open the file, for another reason.
+    Unreadable,
+    /// Another program holds the file at the moment.
+    Busy,
     /// No file descriptor is free at the moment.
     OutOfDescriptors,
 }
@@ -79,13 +83,17 @@ impl Media {
 
     /// Opens the current version of the file.
     pub fn open(&self) -> Result<OpenMedia, Unavailable> {
-        let file = platform::media_open_options().open(&self.path).map_err(unavailable)?;
+        let file = platform::open_media(&self.path).map_err(unavailable)?;
         let metadata = file.metadata().map_err(unavailable)?;
         if !metadata.is_file() {
             return Err(Unavailable::Forbidden);
         }
-        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let validators = Validators::new(modified, metadata.len(), SystemTime::now());
+        let version = Version {
+            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            changed: platform::last_change(&file, &metadata),
+            size_bytes: metadata.len(),
+        };
+        let validators = Validators::new(version, SystemTime::now());
         Ok(OpenMedia { file, validators })
     }
 }
@@ -105,7 +113,10 @@ fn check(path: &Path) -> Result<(), String> {
     if !metadata.is_file() {
         return Err("it is a pipe or a device".to_owned());
     }
-    File::open(path).map(drop).map_err(|error| error.to_string())
+    match platform::open_media(path) {
+        Err(error) if platform::is_busy(&error) => Err("another program holds it".to_owned()),
+        opened => opened.map(drop).map_err(|error| error.to_string()),
+    }
 }
 
 /// The end of a long path, so that a line of the trace has room for it.
@@ -117,15 +128,13 @@ fn last_part(path: String) -> String {
     }
 }
 
-fn unavailable(error: std::io::Error) -> Unavailable {
-    /// EMFILE and ENFILE. Linux and macOS use the same numbers.
-    const OUT_OF_DESCRIPTORS: [i32; 2] = [24, 23];
+fn unavailable(error: io::Error) -> Unavailable {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Unavailable::Missing,
-        _ if cfg!(unix) && error.raw_os_error().is_some_and(|code| OUT_OF_DESCRIPTORS.contains(&code)) => {
-            Unavailable::OutOfDescriptors
-        }
-        _ => Unavailable::Forbidden,
+        _ if platform::is_busy(&error) => Unavailable::Busy,
+        _ if platform::is_out_of_descriptors(&error) => Unavailable::OutOfDescriptors,
+        ErrorKind::PermissionDenied => Unavailable::Forbidden,
+        _ => Unavailable::Unreadable,
     }
 }
 

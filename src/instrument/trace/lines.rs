@@ -17,7 +17,7 @@ const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 
 /// The message about lines that are missing. Their number follows it.
-const LOST: &str = "stderr was not read in time; lines missing here";
+const LOST: &str = "stderr was not read, or its disk was full; lines missing here";
 
 impl Trace {
     /// An entry as one line, without the line break.

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::{Record, Sample};
-use crate::platform::RESIDENT_SET_MEANING;
+use crate::platform::{self, RESIDENT_SET_MEANING};
 
 use queue::Entry;
 
@@ -34,7 +34,7 @@ pub enum TraceFormat {
 /// When the text format uses colours. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal that has colours, unless NO_COLOR is set
     Auto,
     /// Always
     Always,
@@ -81,7 +81,7 @@ impl Trace {
             Color::Never => false,
             Color::Auto => {
                 let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !refused && std::io::stderr().is_terminal()
+                !refused && std::io::stderr().is_terminal() && platform::stderr_shows_colors()
             }
         };
         Self { mode, format, is_coloured, pid: std::process::id() }
@@ -127,7 +127,7 @@ impl Trace {
         if queue::has_writer() {
             queue::put(entry);
         } else {
-            print(&self.line(&entry));
+            queue::write_directly(&self.line(&entry));
         }
     }
 
@@ -143,17 +143,11 @@ impl Trace {
         let message = FixedText::<MESSAGE_MOST_BYTES>::cut(message);
         let message = message.as_str();
         match self.format {
-            TraceFormat::Json => {
-                print(&format_args!(r#"{{"event":"error","message":{}}}"#, JsonString(message)))
-            }
-            _ => print(&format_args!("heapserve: {}", Escaped(message))),
+            TraceFormat::Json => queue::write_directly(&format_args!(
+                r#"{{"event":"error","message":{}}}"#,
+                JsonString(message)
+            )),
+            _ => queue::write_directly(&format_args!("heapserve: {}", Escaped(message))),
         }
     }
-}
-
-/// Writes a line on the calling thread.
-fn print(line: &impl Display) {
-    let mut text = Line::new();
-    queue::append(&mut text, line);
-    queue::write_out(&mut text);
 }

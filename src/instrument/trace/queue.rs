@@ -1,7 +1,7 @@
 //! The queue of the trace, and the thread that writes its entries to stderr.
 //!
 //! A thread that reports something copies an entry into the queue and continues. So it never waits for stderr, even if
-//! nobody reads stderr. The writer formats the entries and writes several lines at once. If the queue is full, entries
+//! nobody reads stderr, or its disk is full. The writer formats the entries and writes several lines at once. If the queue is full, entries
 //! are lost; they are counted, and a warning at their place says how many. The queue is static, and nothing here
 //! allocates once the writer runs. Entries in the queue are lost if the process is killed or aborts, or if stderr
 //! blocks for a second when the program ends.
@@ -35,6 +35,8 @@ const BATCH_ENTRIES: usize = 64;
 /// How long the writer waits for more entries after a write. Under load, it then wakes up once per millisecond. Waking
 /// up for each line would cost as much as writing the line. A line after a pause is written at once.
 const BATCH_INTERVAL: Duration = Duration::from_millis(1);
+/// How long the writer waits after an error of stderr.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the program waits for lines to be written when it starts and when it ends.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -199,7 +201,7 @@ fn run(trace: &Trace) {
 }
 
 /// Appends a line to `block`. If it does not fit, the lines before it are written first.
-pub fn append(block: &mut Line, line: &impl Display) {
+fn append(block: &mut Line, line: &impl Display) {
     let before = block.as_bytes().len();
     if writeln!(block, "{line}").is_ok() {
         return;
@@ -211,20 +213,32 @@ pub fn append(block: &mut Line, line: &impl Display) {
     }
 }
 
-/// Writes `block` to stderr, and empties it. Errors are ignored, because the server must not end when stderr is closed.
-pub fn write_out(block: &mut Line) {
+/// Writes `block` to stderr, and empties it. If stderr takes nothing, for example because its disk is full, this tries
+/// again until it does. So no line is cut, and what is lost meanwhile is counted. Only a pipe that nobody can read any
+/// more loses its lines at once.
+fn write_out(block: &mut Line) {
     let mut rest = block.as_bytes();
     while !rest.is_empty() {
         match io::stderr().write(rest) {
-            Ok(0) => break,
-            Ok(bytes) => rest = &rest[bytes..],
+            Ok(bytes) if bytes > 0 => rest = &rest[bytes..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
             // Another program has made the pipe non-blocking, and the pipe is full.
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(BATCH_INTERVAL),
-            Err(_) => break,
+            _ => thread::sleep(RETRY_INTERVAL),
         }
     }
     block.truncate(0);
+}
+
+/// Writes one line on the calling thread, before the writer is started. Errors are ignored, because nothing is left to
+/// report them to.
+pub fn write_directly(line: &impl Display) {
+    let mut text = Line::new();
+    if writeln!(text, "{line}").is_err() {
+        text.push(b"\n");
+    }
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ fn an_object_has_the_same_values_by_name() {
 fn a_gap_and_a_warning_are_told_for_people_and_for_programs() {
     let line = |format, entry| Trace::new("stream", format, Color::Never).line(&entry).to_string();
     let warning = || Entry::Warning(FixedText::cut("heed\n\"this\""));
-    let missing = "stderr was not read in time; lines missing here: 12";
+    let missing = "stderr was not read, or its disk was full; lines missing here: 12";
     assert_eq!(line(TraceFormat::Text, Entry::Lost(12)), format!("heapserve: warning: {missing}"));
     assert_eq!(
         line(TraceFormat::Json, Entry::Lost(12)),
