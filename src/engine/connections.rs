@@ -44,6 +44,9 @@ pub enum End {
     Gone,
     /// The watch shuts it down, because tiny_http would not close it.
     Closed,
+    /// It is shut down, and tiny_http has not read past the body of this request. What waits is of a later connection from
+    /// the same client port.
+    Refused,
 }
 
 /// What a connection is doing.
@@ -151,7 +154,7 @@ impl Connections {
         let mut table = self.lock();
         let Table { by_key, busy, waiting_bytes, is_stopping, .. } = &mut *table;
         let Some(connection) = by_key.get_mut(&key) else { return Err(VecDeque::new()) };
-        if end == End::Open
+        if matches!(end, End::Open | End::Refused)
             && !*is_stopping
             && let Some(request) = connection.waiting.pop_front()
         {
@@ -172,7 +175,7 @@ impl Connections {
                 self.wake_watch();
             }
             // tiny_http takes no more requests from it. A later one is of a new connection from the same port.
-            End::Gone => drop(by_key.remove(&key)),
+            End::Gone | End::Refused => drop(by_key.remove(&key)),
         }
         Err(waiting)
     }

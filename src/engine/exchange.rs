@@ -111,11 +111,13 @@ impl<'a> Exchange<'a> {
             self.connections.hang_up(self.key);
         }
         match self.writer {
-            Writer::Refusing(refusal) => refusal.end(is_complete),
-            Writer::OfTinyHttp(..) if is_complete => return self.end,
-            Writer::OfTinyHttp(..) => {}
+            Writer::Refusing(refusal) => {
+                refusal.end(is_complete);
+                End::Refused
+            }
+            Writer::OfTinyHttp(..) if is_complete => self.end,
+            Writer::OfTinyHttp(..) => End::Gone,
         }
-        End::Gone
     }
 }
 

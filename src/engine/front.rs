@@ -218,7 +218,7 @@ impl Front {
         loop {
             let answer = || {
                 let exchange = Exchange::begin(request, key, connection, &shared.connections);
-                exchange.map_or(End::Gone, |exchange| (shared.answer)(exchange))
+                exchange.map_or(End::Refused, |exchange| (shared.answer)(exchange))
             };
             // A panic must not end the thread, and the connection must leave its current state.
             let end = panics::contain(answer).unwrap_or_else(|_| {
