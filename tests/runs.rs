@@ -133,10 +133,14 @@ fn requests_without_content_of_the_file_are_no_viewers() {
 #[test]
 fn a_small_and_an_empty_file_cost_no_more_than_the_head() {
     let folder = Folder::new();
-    for (bytes, mode) in [(0, "buffer"), (0, "stream"), (200, "buffer"), (200, "stream")] {
-        let server = Server::start(&["--mode", mode], &folder.file("a.mp4", bytes));
+    let rows = [(0, "buffer"), (0, "stream"), (200, "buffer"), (200, "stream")];
+    let servers = rows.map(|(bytes, mode)| {
+        let server = Server::start(&["--mode", mode], &folder.file(&format!("{bytes}.mp4"), bytes));
         server.get("/");
         server.get("/");
+        (server, bytes)
+    });
+    for (server, bytes) in servers {
         let after = ended(&server, 1);
         let sent = (2 * bytes).to_string();
         assert_eq!(
@@ -146,7 +150,7 @@ fn a_small_and_an_empty_file_cost_no_more_than_the_head() {
         );
         let each = number(&after, "request_peak_max");
         assert!((2 * KIB..3 * KIB).contains(&each), "{after}");
-        assert!(number(&after, "heap_peak") >= number(&after, "heap_before") + each.min(2 * KIB), "{after}");
+        assert!(number(&after, "heap_peak") >= number(&after, "heap_before") + 2 * KIB, "{after}");
     }
 }
 
@@ -230,7 +234,7 @@ fn random_runs_agree_with_what_their_clients_saw() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % end
     };
-    for which in 1..=4 {
+    for which in 1..=3 {
         let (mut complete, mut closed, mut refused) = (0, 0, 0);
         let mut held = Vec::new();
         let clients = 1 + below(12);
