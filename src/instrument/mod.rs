@@ -23,6 +23,7 @@ pub mod record;
 pub mod recorder;
 mod ring;
 pub mod run;
+mod runs;
 mod sorted;
 pub mod trace;
 pub mod units;
