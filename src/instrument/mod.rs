@@ -19,6 +19,7 @@ pub mod fixed_text;
 pub mod heap;
 pub mod heap_limit;
 pub mod ledger;
+mod outcome;
 pub mod record;
 pub mod recorder;
 mod ring;

@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use super::record::Outcome;
-#[cfg(doc)]
-use super::runs::KEPT_FIGURES;
+use super::outcome::Outcome;
+
+/// The number of requests of a run, and of requests that are answered at once, of which the figures are kept one by
+/// one.
+pub const KEPT_FIGURES: usize = 4096;
 
 /// How the requests of a run ended. Each field counts the requests with that [`Outcome`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

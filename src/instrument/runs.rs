@@ -7,16 +7,12 @@ use std::time::Duration;
 
 use crate::platform::ResidentSet;
 
-use super::record::Outcome;
-use super::run::Run;
+use super::outcome::Outcome;
+use super::run::{KEPT_FIGURES, Run};
 use super::sorted::Sorted;
 
 /// A run ends when no content has been sent for this long.
 pub const RUN_GAP: Duration = Duration::from_secs(1);
-/// The number of requests of a run, and of requests that are answered at once, of which the figures are kept one by
-/// one.
-pub const KEPT_FIGURES: usize = 4096;
-
 /// The figures of the process that a run takes over while it goes on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
