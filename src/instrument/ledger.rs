@@ -58,7 +58,7 @@ struct State {
     /// The bytes of bodies that the requests that have ended have sent.
     ended_sent_bytes: u64,
     largest_request_peak: u64,
-    /// The size of the file, as the last request found it.
+    /// The size of the file, as the last request with content found it.
     file_bytes: u64,
     /// Whether the last line of the trace has been written.
     is_closed: bool,

@@ -93,7 +93,7 @@ pub struct Sample {
     pub resident: ResidentSet,
     /// The number of allocations and reallocations since the program started.
     pub allocations: u64,
-    /// The size of the file, as the last request found it.
+    /// The size of the file, as the last request with content found it.
     pub file_bytes: u64,
     /// The run that goes on.
     pub run: Option<Run>,
