@@ -9,7 +9,8 @@
 //! [`answer`] opens an entry in the ledger of the [`instrument`], plans the answer, and lets one of the two [`modes`]
 //! send the body. After the memory of the request has been freed, it closes the entry. The result is a record. It goes
 //! to the trace, which a separate thread writes to stderr, and to the live [`page`]. Requests for the live page itself
-//! are answered without an entry.
+//! are answered without an entry. Requests for the file that follow one another within a second form a
+//! [run](instrument::run), whose figures say what the load cost as a whole.
 //!
 //! # The modules, from the bottom up
 //!
@@ -41,6 +42,7 @@ use std::sync::Arc;
 
 use engine::{Engine, Exchange};
 use instrument::feed::FEED;
+use instrument::heap_limit::HeapLimit;
 use instrument::ledger::Ledger;
 use instrument::recorder;
 use instrument::trace::{self, Serving, Trace, Writer};
@@ -67,6 +69,8 @@ fn main() -> ExitCode {
 /// Runs the server until a stop signal arrives. The error says why the server could not start.
 fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let media = Media::at(options.file.clone())?;
+    let heap_limit = options.heap_limit.unwrap_or_else(HeapLimit::from_available_memory);
+    let ledger = Arc::new(Ledger::new(trace, heap_limit.bytes, media.size_bytes()));
     let listening = listen::bind(options.bind, options.port)?;
     platform::raise_descriptor_limit();
     let site = Arc::new(Site {
@@ -74,14 +78,15 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
         media,
         url: listening.url,
         is_loopback: listening.is_loopback,
-        ledger: Ledger::new(trace.shows_requests()),
+        ledger,
+        heap_limit,
         trace,
     });
     // The default hook would write to stderr on the thread that panics. This hook uses the trace instead. The engine
     // installs another hook later, which passes a panic on to this one only if the engine does not expect it.
     panic::set_hook(Box::new(move |info| trace.warning(info)));
-    let (sampled, answering) = (Arc::clone(&site), Arc::clone(&site));
-    recorder::start(move || sampled.ledger.sample())
+    let answering = Arc::clone(&site);
+    recorder::start(Arc::clone(&site.ledger))
         .map_err(|error| format!("cannot start a thread for the page's figures: {error}"))?;
     let timeout = site.options.timeout.0;
     let answer = move |exchange: Exchange| answer::answer(&answering, exchange);
@@ -91,7 +96,8 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
     // able to end the process.
     platform::catch_stop_signals();
-    for warning in listening.warning.into_iter().chain(site.options.warnings()) {
+    let warnings = site.options.warnings().into_iter().chain(site.memory_warning());
+    for warning in listening.warning.into_iter().chain(warnings) {
         trace.warning(warning);
     }
     writer.wait_until_written();
@@ -103,7 +109,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
         }
         signals
     });
-    trace.stopped(site.ledger.sample());
+    site.ledger.close();
     Ok(())
 }
 
@@ -115,6 +121,7 @@ fn start_trace(site: &Site) -> Result<Writer, String> {
         file: &site.media.shown,
         file_bytes: site.media.size_bytes(),
         chunk_bytes: site.options.chunk_size as u64,
+        heap_limit: site.heap_limit,
     };
     let started = site.trace.start(&serving);
     started.map_err(|error| format!("cannot start a thread for the trace: {error}"))

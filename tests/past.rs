@@ -61,7 +61,7 @@ fn a_request_that_runs_for_long_has_samples_and_its_start() {
 }
 
 #[test]
-fn the_last_requests_are_kept_and_the_others_are_counted() {
+fn a_page_that_comes_late_has_missed_nothing_of_what_came_before_it() {
     const REQUESTS: usize = 4 * 400;
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.mp4", 1_000));
@@ -70,8 +70,8 @@ fn the_last_requests_are_kept_and_the_others_are_counted() {
     let past = past(&server);
     let (ends, starts) = (of(&past, "request"), of(&past, "started"));
     assert!(ends.len() >= 256, "{}", ends.len());
-    let missed: u64 = of(&past, "missed").iter().map(|message| number(message, "events")).sum();
-    assert_eq!(missed as usize + ends.len() + starts.len(), 2 * REQUESTS);
+    assert!(starts.len() >= 1_024, "{}", starts.len());
+    assert_eq!(of(&past, "missed"), <[&String; 0]>::default());
     assert_eq!(number(starts[starts.len() - 1], "request"), REQUESTS as u64);
 }
 
@@ -97,18 +97,14 @@ fn a_long_past_is_not_on_the_heap() {
 fn a_sample_tells_one_run_of_the_program_from_another() {
     let folder = Folder::new();
     let file = folder.file("a.mp4", 1_000);
-    let started = |args: &[&str], heap_limit: &str| {
-        let server = Server::start(args, &file);
+    let started = || {
+        let server = Server::start(&[], &file);
         let sample = server.get("/heap.json").text().to_owned();
-        assert_eq!(raw(&sample, "heap_limit"), heap_limit);
-        let told = past(&server);
-        assert_eq!(raw(&told[0], "started_ms"), raw(&sample, "started_ms"));
-        assert_eq!(raw(&told[0], "heap_limit"), heap_limit);
+        assert_eq!(raw(&past(&server)[0], "started_ms"), raw(&sample, "started_ms"));
         number(&sample, "started_ms")
     };
     let now_ms = || std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
     let before = now_ms();
-    let first = started(&[], "null");
-    let second = started(&["--heap-limit", "64M"], "67108864");
+    let (first, second) = (started(), started());
     assert!(before <= first && first < second && second <= now_ms(), "{before} {first} {second}");
 }

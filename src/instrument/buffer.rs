@@ -3,6 +3,7 @@
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use super::heap;
 
@@ -12,18 +13,38 @@ static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// A vector whose capacity counts in [`live_bytes`].
 pub struct Buffer(Vec<u8>);
 
+/// A buffer could not be allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory {
+    /// The size of the buffer.
+    pub wanted_bytes: u64,
+    /// Whether it would take the heap above its limit. Otherwise the system has no memory for it.
+    pub is_above_limit: bool,
+}
+
 impl Buffer {
     /// Creates an empty buffer with a capacity of exactly `bytes`, by one allocation.
     ///
-    /// Returns `None` if the system has no memory for it, or if it would take the live heap above `limit_bytes`. The
-    /// limit is exact when several threads allocate at the same time.
-    pub fn try_new(bytes: u64, limit_bytes: Option<u64>) -> Option<Self> {
-        let bytes = usize::try_from(bytes).ok()?;
-        let limit_bytes = limit_bytes.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
+    /// # Errors
+    ///
+    /// The system has no memory for it, or it would take the live heap above `limit_bytes`. The limit is exact when
+    /// several threads allocate at the same time.
+    pub fn try_new(bytes: u64, limit_bytes: Option<u64>) -> Result<Self, NoMemory> {
+        // One thread at a time: two could otherwise both take the last bytes. So bytes need not be counted before the
+        // system has granted them. The lock is short, because the system gives pages only when they are written to.
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_above_limit =
+            limit_bytes.is_some_and(|limit| heap::live_bytes().saturating_add(bytes) > limit);
+        let no_memory = NoMemory { wanted_bytes: bytes, is_above_limit };
+        if is_above_limit {
+            return Err(no_memory);
+        }
         let mut vector = Vec::new();
-        heap::with_limit(limit_bytes, || vector.try_reserve_exact(bytes)).ok()?;
+        vector.try_reserve_exact(bytes.try_into().map_err(|_| no_memory)?).map_err(|_| no_memory)?;
+        drop(turn);
         LIVE_BYTES.fetch_add(vector.capacity(), Relaxed);
-        Some(Self(vector))
+        Ok(Self(vector))
     }
 }
 

@@ -8,6 +8,7 @@
 //! * [`live_bytes`]: the bytes that the process has allocated and not yet freed. It is one atomic counter, which is
 //!   exact at any time.
 //! * [`peak_bytes`]: the maximum of `live_bytes` since the process started.
+//! * [`span_peak_bytes`]: the same since [`start_span`] was called.
 //! * [`ThreadHeap`]: what the calling thread allocated and freed. It gives the peak of one request while others run.
 //!
 //! Sizes are the sizes that the program requested. The allocator's headers and rounding are not included. Nor is
@@ -19,7 +20,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicPtr, AtomicUsize};
 use std::sync::{Mutex, PoisonError};
 
 use stats_alloc::StatsAlloc;
@@ -31,6 +33,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator(StatsAlloc::system());
 
 static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
+static SPAN_PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// stats_alloc counts an allocation before the system grants it, so refused ones are subtracted.
 static REFUSED_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 /// The block that [`with_lent`] has lent. Null if there is none.
@@ -46,8 +49,6 @@ struct ThreadCells {
     peak_bytes: Cell<isize>,
     allocations: Cell<u64>,
     allocated_bytes: Cell<u64>,
-    /// Allocations that would take `LIVE_BYTES` above this fail. `usize::MAX` means no limit.
-    limit_bytes: Cell<usize>,
     /// The block for the next zeroed allocation of this size. The size is 0 if there is none. See [`with_lent`].
     lendable: Cell<(usize, *mut u8)>,
 }
@@ -59,7 +60,6 @@ impl ThreadCells {
             peak_bytes: Cell::new(0),
             allocations: Cell::new(0),
             allocated_bytes: Cell::new(0),
-            limit_bytes: Cell::new(usize::MAX),
             lendable: Cell::new((0, ptr::null_mut())),
         }
     }
@@ -131,6 +131,21 @@ pub fn peak_bytes() -> u64 {
     PEAK_BYTES.load(Relaxed) as u64
 }
 
+/// Starts the span of [`span_peak_bytes`].
+///
+/// An allocation first adds to the live heap, then compares the sum with the peak. This does the opposite: it first
+/// resets the peak, then reads the live heap. Both are sequentially consistent, so an allocation that runs at the same
+/// time is seen by one of the two. The peak that it sees may be of the moment before the span.
+pub fn start_span() {
+    SPAN_PEAK_BYTES.store(0, SeqCst);
+    SPAN_PEAK_BYTES.fetch_max(LIVE_BYTES.load(SeqCst), SeqCst);
+}
+
+/// The maximum of [`live_bytes`] since the last call of [`start_span`], also between two samples.
+pub fn span_peak_bytes() -> u64 {
+    SPAN_PEAK_BYTES.load(Relaxed) as u64
+}
+
 /// The number of allocations and reallocations that succeeded since the process started, from stats_alloc.
 pub fn allocations() -> u64 {
     let stats = ALLOCATOR.0.stats();
@@ -142,17 +157,6 @@ pub fn allocations() -> u64 {
 /// anything.
 pub fn allocations_of_others() -> u64 {
     allocations() - THREAD.with(|cells| cells.allocations.get())
-}
-
-/// Runs `allocate`. Its allocations fail if they would take the live heap above `limit_bytes`.
-///
-/// Other threads are not limited. The limit is for fallible allocations such as [`Vec::try_reserve_exact`]: any other
-/// allocation that fails ends the program.
-pub fn with_limit<T>(limit_bytes: usize, allocate: impl FnOnce() -> T) -> T {
-    THREAD.with(|cells| cells.limit_bytes.set(limit_bytes));
-    let result = allocate();
-    THREAD.with(|cells| cells.limit_bytes.set(usize::MAX));
-    result
 }
 
 /// Runs `act`, whose first zeroed allocation of exactly `bytes` gets `block` instead of heap memory, and is in no figure.
@@ -177,38 +181,19 @@ struct CountingAllocator(StatsAlloc<System>);
 impl CountingAllocator {
     /// Runs one allocation, and counts it if it succeeds.
     fn counted(&self, bytes: usize, allocate: impl FnOnce() -> *mut u8) -> *mut u8 {
-        let limit = THREAD.try_with(|cells| cells.limit_bytes.get());
-        if let Ok(limit) = limit
-            && limit != usize::MAX
-        {
-            return self.limited(bytes, limit, allocate);
-        }
         let pointer = allocate();
         if pointer.is_null() {
             REFUSED_ALLOCATIONS.fetch_add(1, Relaxed);
             return pointer;
         }
-        // The peak uses this sum, because a second load of LIVE_BYTES could miss the maximum.
-        let now = LIVE_BYTES.fetch_add(bytes, Relaxed) + bytes;
-        PEAK_BYTES.fetch_max(now, Relaxed);
-        let _ = THREAD.try_with(|cells| cells.grew(bytes));
-        pointer
-    }
-
-    /// Like `counted`, with a limit. The bytes are counted before the allocation, so that two threads cannot both take
-    /// the last ones.
-    fn limited(&self, bytes: usize, limit: usize, allocate: impl FnOnce() -> *mut u8) -> *mut u8 {
-        let claim = |live: usize| live.checked_add(bytes).filter(|&sum| sum <= limit);
-        let Ok(before) = LIVE_BYTES.fetch_update(Relaxed, Relaxed, claim) else {
-            return ptr::null_mut();
-        };
-        let pointer = allocate();
-        if pointer.is_null() {
-            LIVE_BYTES.fetch_sub(bytes, Relaxed);
-            REFUSED_ALLOCATIONS.fetch_add(1, Relaxed);
-            return pointer;
+        // The peaks use this sum, because a second load of LIVE_BYTES could miss the maximum.
+        let now = LIVE_BYTES.fetch_add(bytes, SeqCst) + bytes;
+        for peak in [&PEAK_BYTES, &SPAN_PEAK_BYTES] {
+            // A load costs less than an atomic maximum, and a new peak is rare.
+            if now > peak.load(SeqCst) {
+                peak.fetch_max(now, SeqCst);
+            }
         }
-        PEAK_BYTES.fetch_max(before + bytes, Relaxed);
         let _ = THREAD.try_with(|cells| cells.grew(bytes));
         pointer
     }
@@ -239,9 +224,8 @@ impl CountingAllocator {
 }
 
 // SAFETY: every method passes the caller's arguments unchanged to stats_alloc, which passes them to `System`, and
-// returns the result. An allocation above a limit returns null instead, which the contract allows. So does a lent block:
-// it is zeroed, large enough, and mapped until it has been freed, and it never reaches `System`. Counting uses only
-// atomics and cells: it does not allocate and does not unwind.
+// returns the result, or returns a lent block: that is zeroed, large enough, and mapped until it has been freed, and it
+// never reaches `System`. Counting uses only atomics and cells: it does not allocate and does not unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.counted(layout.size(), || {

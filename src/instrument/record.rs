@@ -9,49 +9,9 @@ use crate::platform::ResidentSet;
 
 use super::fixed_text::FixedText;
 use super::heap::ThreadUse;
+use super::run::Run;
 
-/// How an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The answer was sent completely.
-    Sent,
-    /// The client disconnected. This is normal: browsers do it when the user seeks.
-    ClientClosed,
-    /// The client took nothing of the answer until the timeout was over.
-    TimedOut,
-    /// The file could not be read to its end. Usually it has become shorter.
-    Short,
-    /// The server was stopped while an answer with a limited rate was being sent.
-    Stopped,
-    /// The answer was a 503, because there was no memory or no file descriptor, or because of the heap limit.
-    Refused,
-    /// The file does not exist.
-    Missing,
-    /// The process may not read the file.
-    Forbidden,
-    /// The file could not be opened, or already its first read failed. The answer was a 500.
-    Unreadable,
-    /// The program has an error: answering panicked, or a message did not fit.
-    Failed,
-}
-
-impl Outcome {
-    /// The name in the trace.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::ClientClosed => "client_closed",
-            Self::TimedOut => "timed_out",
-            Self::Short => "short",
-            Self::Stopped => "stopped",
-            Self::Refused => "refused",
-            Self::Missing => "missing",
-            Self::Forbidden => "forbidden",
-            Self::Unreadable => "unreadable",
-            Self::Failed => "failed",
-        }
-    }
-}
+pub use super::outcome::{Failure, Outcome};
 
 /// The client, and what it requested.
 #[derive(Clone, Copy)]
@@ -75,12 +35,8 @@ pub struct Answered {
     pub range: Option<ByteRange>,
     /// The size of the complete body.
     pub body_bytes: u64,
-    /// The number of bytes of the body that the kernel has taken.
-    pub sent_bytes: u64,
     /// How the answer ended.
     pub outcome: Outcome,
-    /// The time from the start of answering to the end of the first write. `None` if there was no write.
-    pub first_byte: Option<Duration>,
 }
 
 /// A request that has ended.
@@ -92,6 +48,10 @@ pub struct Record {
     pub asked: Asked,
     /// The answer.
     pub answered: Answered,
+    /// The number of bytes of the body that the kernel has taken.
+    pub sent_bytes: u64,
+    /// The time from the start of answering to the end of the first write. `None` if there was no write.
+    pub first_byte: Option<Duration>,
     /// The time at which the request ended, since the program started.
     pub at: Duration,
     /// The time from the start of answering until the answer was sent and its memory was freed.
@@ -133,12 +93,18 @@ pub struct Sample {
     pub resident: ResidentSet,
     /// The number of allocations and reallocations since the program started.
     pub allocations: u64,
+    /// The size of the file, as the last request with content found it.
+    pub file_bytes: u64,
+    /// The run that goes on.
+    pub run: Option<Run>,
+    /// The last run that has ended.
+    pub last_run: Option<Run>,
 }
 
 impl Sample {
     /// Whether anything has happened since `earlier`.
     pub fn has_changed_since(&self, earlier: &Self) -> bool {
-        let activity = |s: &Self| (s.in_flight, s.requests, s.sent_bytes, s.live);
+        let activity = |s: &Self| (s.in_flight, s.requests, s.sent_bytes, s.live, s.run.is_some());
         activity(self) != activity(earlier)
     }
 }

@@ -5,26 +5,21 @@
 
 use std::io::Read;
 
-use crate::instrument::buffer::Buffer;
-use crate::instrument::record::Outcome;
+use crate::instrument::ledger::Entry;
+use crate::instrument::record::Failure;
 
 use super::Order;
 use super::reply::Reply;
 
-/// The size of the buffer for one answer, in bytes: the size of the file.
-pub fn buffer_bytes(order: &Order) -> u64 {
-    order.file_bytes
-}
-
-/// Sends the bytes of `order` through one buffer, which holds the file. The error says how the answer ended.
-pub fn send(order: &mut Order, heap_limit_bytes: Option<u64>, reply: &mut Reply) -> Result<(), Outcome> {
-    let mut whole = Buffer::try_new(buffer_bytes(order), heap_limit_bytes).ok_or(Outcome::Refused)?;
+/// Sends the bytes of `order` through one buffer, which holds the file. The error says why it could not.
+pub fn send(order: &mut Order, entry: &Entry, reply: &mut Reply) -> Result<(), Failure> {
+    let mut whole = entry.buffer(order.file_bytes)?;
 
     // `take` ends at the size that the file had when it was opened. So the buffer does not grow if the file does.
     let file = &mut order.file;
-    file.take(order.file_bytes).read_to_end(&mut whole).map_err(|_| Outcome::Short)?;
+    file.take(order.file_bytes).read_to_end(&mut whole).map_err(|_| Failure::Short)?;
 
     // The bytes are missing if the file became shorter after it was opened.
     let wanted = order.first as usize..(order.first + order.length) as usize;
-    reply.send(whole.get(wanted).ok_or(Outcome::Short)?)
+    reply.send(whole.get(wanted).ok_or(Failure::Short)?)
 }

@@ -4,6 +4,7 @@
 //! function returns "unknown" or does nothing. This module does not depend on the rest of the program.
 #![allow(unsafe_code)]
 
+mod available_memory;
 mod files;
 mod limits;
 mod mapping;
@@ -12,6 +13,7 @@ mod signals;
 mod sockets;
 mod terminal;
 
+pub use available_memory::available_memory;
 pub use files::{is_busy, is_out_of_descriptors, last_change, open_media};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use mapping::Mapping;

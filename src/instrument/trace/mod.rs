@@ -1,10 +1,12 @@
-//! The trace on stderr: one line or one JSON object for each request, and for each warning. Both forms have the same
+//! The trace on stderr: one line or one JSON object for each request, for each run and for each warning. Both forms have the same
 //! values and a limited length. The thread of the [`queue`] writes them.
 
 mod lines;
 mod queue;
+mod run_lines;
 #[cfg(test)]
-mod tests;
+pub mod tests;
+mod values;
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
@@ -12,13 +14,17 @@ use std::io::{self, IsTerminal};
 use clap::ValueEnum;
 
 use crate::instrument::fixed_text::FixedText;
+use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::record::{Record, Sample};
+use crate::instrument::run::Run;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
 use queue::Entry;
 
-pub use lines::{Escaped, JsonRecord, JsonString, OrNull};
-pub use queue::{LINE_BYTES, Line, Writer};
+pub use lines::JsonRecord;
+pub use queue::{LINE_BYTES, Writer};
+pub use run_lines::JsonRun;
+pub use values::{Escaped, JsonString, OrNull};
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,6 +77,8 @@ pub struct Serving<'a> {
     pub file_bytes: u64,
     /// The size of the stream's buffer.
     pub chunk_bytes: u64,
+    /// The limit of the heap.
+    pub heap_limit: HeapLimit,
 }
 
 impl Trace {
@@ -97,7 +105,7 @@ impl Trace {
         let first = fmt::from_fn(|f| match self.format {
             TraceFormat::Json => write!(
                 f,
-                r#"{{"event":"listening","pid":{},"url":{},"page":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{}}}"#,
+                r#"{{"event":"listening","pid":{},"url":{},"page":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{},"heap_limit":{},"heap_limit_is_default":{}}}"#,
                 self.pid,
                 JsonString(serving.url),
                 JsonString(serving.page),
@@ -105,9 +113,12 @@ impl Trace {
                 JsonString(serving.file),
                 serving.file_bytes,
                 serving.chunk_bytes,
+                OrNull(serving.heap_limit.bytes),
+                serving.heap_limit.is_default,
             ),
             _ => {
                 writeln!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB")?;
+                writeln!(f, "heap limit: {}", serving.heap_limit)?;
                 write!(f, "live page: {}", serving.page)
             }
         });
@@ -118,6 +129,13 @@ impl Trace {
     pub fn request(&self, record: &Record) {
         if self.shows_requests() {
             queue::put(Entry::Request(*record));
+        }
+    }
+
+    /// Writes the line of a run that has ended.
+    pub fn run(&self, run: &Run) {
+        if self.shows_requests() {
+            queue::put(Entry::Run(*run));
         }
     }
 
