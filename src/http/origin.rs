@@ -81,7 +81,9 @@ mod tests {
             "localhost",
             "teacher-pc",
         ] {
-            for host in [None, Some(""), Some(":3000"), Some("teacher-pc:3000"), Some("null"), Some("localhost")] {
+            for host in
+                [None, Some(""), Some(":3000"), Some("teacher-pc:3000"), Some("null"), Some("localhost")]
+            {
                 assert!(!may_read(origin, host), "{origin} {host:?}");
             }
         }
