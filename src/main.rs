@@ -66,6 +66,7 @@ fn main() -> ExitCode {
 /// Runs the server until a stop signal arrives. The error says why the server could not start.
 fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let media = Media::at(options.file.clone())?;
+    let ledger = Arc::new(Ledger::new(trace, options.heap_limit, media.size_bytes()));
     let listening = listen::bind(options.bind, options.port)?;
     platform::raise_descriptor_limit();
     let site = Arc::new(Site {
@@ -73,14 +74,14 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
         media,
         url: listening.url,
         is_loopback: listening.is_loopback,
-        ledger: Ledger::new(trace.shows_requests()),
+        ledger,
         trace,
     });
     // The default hook would write to stderr on the thread that panics. This hook uses the trace instead. The engine
     // installs another hook later, which passes a panic on to this one only if the engine does not expect it.
     panic::set_hook(Box::new(move |info| trace.warning(info)));
-    let (sampled, answering) = (Arc::clone(&site), Arc::clone(&site));
-    recorder::start(move || sampled.ledger.sample())
+    let answering = Arc::clone(&site);
+    recorder::start(Arc::clone(&site.ledger))
         .map_err(|error| format!("cannot start a thread for the page's figures: {error}"))?;
     let timeout = site.options.timeout.0;
     let engine =
@@ -96,7 +97,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     writer.wait_until_written();
     announce(&site);
     engine.run(platform::stop_signals);
-    trace.stopped(site.ledger.sample());
+    site.ledger.close();
     Ok(())
 }
 

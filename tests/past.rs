@@ -61,7 +61,7 @@ fn a_request_that_runs_for_long_has_samples_and_its_start() {
 }
 
 #[test]
-fn the_last_requests_are_kept_and_the_others_are_counted() {
+fn a_page_that_comes_late_has_missed_nothing_of_what_came_before_it() {
     const REQUESTS: usize = 4 * 400;
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.mp4", 1_000));
@@ -70,8 +70,8 @@ fn the_last_requests_are_kept_and_the_others_are_counted() {
     let past = past(&server);
     let (ends, starts) = (of(&past, "request"), of(&past, "started"));
     assert!(ends.len() >= 256, "{}", ends.len());
-    let missed: u64 = of(&past, "missed").iter().map(|message| number(message, "events")).sum();
-    assert_eq!(missed as usize + ends.len() + starts.len(), 2 * REQUESTS);
+    assert!(starts.len() >= 1_024, "{}", starts.len());
+    assert_eq!(of(&past, "missed"), <[&String; 0]>::default());
     assert_eq!(number(starts[starts.len() - 1], "request"), REQUESTS as u64);
 }
 

@@ -6,15 +6,14 @@
 mod plan;
 mod route;
 
-use std::time::Instant;
-
 use tiny_http::Method;
 
 use crate::engine::{self, End, Exchange};
 use crate::http::host;
-use crate::instrument::feed::FEED;
+use crate::instrument::buffer::NoMemory;
 use crate::instrument::fixed_text::FixedText;
-use crate::instrument::record::{Answered, Asked, Outcome};
+use crate::instrument::ledger::Entry;
+use crate::instrument::record::{Answered, Asked, Failure, Outcome};
 use crate::instrument::units::Size;
 use crate::modes::reply::Reply;
 use crate::modes::{Mode, Order, buffer, stream};
@@ -42,13 +41,11 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
         target: FixedText::cut(&exchange.target),
     };
     let entry = site.ledger.open();
-    let answered = engine::contain_panic(|| respond(site, &mut exchange, route, entry.started));
+    let answered = engine::contain_panic(|| respond(site, &mut exchange, route, &entry));
     let duration = entry.started.elapsed();
     let answered = answered.unwrap_or(FAILED);
     let end = exchange.finish(answered.outcome);
-    let record = site.ledger.close(&entry, asked, answered, duration);
-    FEED.add_end(&record);
-    site.trace.request(&record);
+    entry.close(asked, answered, duration);
     end
 }
 
@@ -63,70 +60,49 @@ fn find_route(site: &Site, exchange: &mut Exchange) -> Route {
     }
 }
 
-/// The result of a request whose answering panicked. It is not known how much was sent. The engine closes the
-/// connection.
-const FAILED: Answered = Answered {
-    status: 500,
-    range: None,
-    body_bytes: 0,
-    sent_bytes: 0,
-    outcome: Outcome::Failed,
-    first_byte: None,
-};
+/// The result of a request whose answering panicked. The engine closes the connection.
+const FAILED: Answered = Answered { status: 500, range: None, body_bytes: 0, outcome: Outcome::Failed };
 
 /// Plans an answer and sends it. When this returns, the memory of the answer has been freed.
-fn respond(site: &Site, exchange: &mut Exchange, route: Route, started: Instant) -> Answered {
+fn respond(site: &Site, exchange: &mut Exchange, route: Route, entry: &Entry) -> Answered {
     #[cfg(debug_assertions)]
     assert!(route != Route::Panic, "as the tests asked");
     let planned = plan::plan(&site.media, exchange, route);
-    let answered = send(site, exchange, planned, started);
-    answered.unwrap_or_else(|wanted_bytes| {
-        let refusal = plan::refused(exchange, &why_no_memory(site, wanted_bytes));
-        send(site, exchange, refusal, started).unwrap_or(FAILED)
+    let answered = send(site, exchange, planned, entry);
+    answered.unwrap_or_else(|no_memory| {
+        let refusal = plan::refused(exchange, &why_no_memory(site, no_memory.wanted_bytes));
+        send(site, exchange, refusal, entry).unwrap_or(FAILED)
     })
 }
 
-/// Sends an answer. The error is the size of the buffer that could not be allocated, in bytes; nothing has been sent
-/// then.
-fn send(site: &Site, exchange: &mut Exchange, plan: Plan, started: Instant) -> Result<Answered, u64> {
-    let mut reply = Reply::new(plan.head, exchange.writer(), &site.ledger.sent_bytes, started);
+/// Sends an answer. If there is an error, nothing has been sent.
+fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Result<Answered, NoMemory> {
+    let mut reply = Reply::new(plan.head, exchange.writer(), Some(entry));
     let mut content = plan.content;
     let (sent, body_bytes, range) = match &mut content {
         Content::None => (reply.send(&[]), 0, None),
         Content::Text(text) => (reply.send(text.as_bytes()), text.len() as u64, None),
         Content::Media { order, range, bytes_per_second } => {
             bytes_per_second.inspect(|&rate| reply.keep_pace(rate));
-            match send_media(site, order, &mut reply) {
-                Err(Outcome::Refused) => return Err(buffer_bytes(site, order)),
+            entry.begin_content(order.file_bytes);
+            match send_media(&site.options, order, entry, &mut reply) {
+                Err(Failure::NoMemory(no_memory)) => return Err(no_memory),
                 sent => (sent, order.length, *range),
             }
         }
     };
-    Ok(Answered {
-        status: plan.status,
-        range,
-        body_bytes,
-        sent_bytes: reply.sent_bytes,
-        outcome: sent.err().unwrap_or(plan.outcome),
-        first_byte: reply.first_byte,
-    })
+    let outcome = sent.err().map_or(plan.outcome, Outcome::from);
+    Ok(Answered { status: plan.status, range, body_bytes, outcome })
 }
 
-fn send_media(site: &Site, order: &mut Order, reply: &mut Reply) -> Result<(), Outcome> {
-    let options = &site.options;
-    if order.length == 0 {
-        return reply.send(&[]);
-    }
+fn send_media(options: &Options, order: &mut Order, entry: &Entry, reply: &mut Reply) -> Result<(), Failure> {
     match options.mode {
-        Mode::Buffer => buffer::send(order, options.heap_limit, reply),
-        Mode::Stream => stream::send(order, options.chunk_size, options.heap_limit, reply),
-    }
-}
-
-fn buffer_bytes(site: &Site, order: &Order) -> u64 {
-    match site.options.mode {
-        Mode::Buffer => buffer::buffer_bytes(order),
-        Mode::Stream => stream::buffer_bytes(order, site.options.chunk_size),
+        _ if order.length == 0 => {
+            entry.hold();
+            reply.send(&[])
+        }
+        Mode::Buffer => buffer::send(order, entry, reply),
+        Mode::Stream => stream::send(order, options.chunk_size, entry, reply),
     }
 }
 

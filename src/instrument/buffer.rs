@@ -12,18 +12,30 @@ static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// A vector whose capacity counts in [`live_bytes`].
 pub struct Buffer(Vec<u8>);
 
+/// A buffer could not be allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory {
+    /// The size of the buffer.
+    pub wanted_bytes: u64,
+}
+
 impl Buffer {
     /// Creates an empty buffer with a capacity of exactly `bytes`, by one allocation.
     ///
-    /// Returns `None` if the system has no memory for it, or if it would take the live heap above `limit_bytes`. The
-    /// limit is exact when several threads allocate at the same time.
-    pub fn try_new(bytes: u64, limit_bytes: Option<u64>) -> Option<Self> {
-        let bytes = usize::try_from(bytes).ok()?;
-        let limit_bytes = limit_bytes.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
+    /// # Errors
+    ///
+    /// The system has no memory for it, or it would take the live heap above `limit_bytes`. The limit is exact when
+    /// several threads allocate at the same time.
+    pub fn try_new(bytes: u64, limit_bytes: Option<u64>) -> Result<Self, NoMemory> {
         let mut vector = Vec::new();
-        heap::with_limit(limit_bytes, || vector.try_reserve_exact(bytes)).ok()?;
+        let mut reserve = || vector.try_reserve_exact(bytes.try_into().unwrap_or(usize::MAX));
+        let reserved = match limit_bytes {
+            Some(limit) => heap::with_limit(limit.try_into().unwrap_or(usize::MAX), reserve),
+            None => reserve(),
+        };
+        reserved.map_err(|_| NoMemory { wanted_bytes: bytes })?;
         LIVE_BYTES.fetch_add(vector.capacity(), Relaxed);
-        Some(Self(vector))
+        Ok(Self(vector))
     }
 }
 

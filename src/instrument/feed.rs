@@ -1,8 +1,8 @@
 //! The feed of the live pages: it keeps the last events, and passes them on to each reader, followed by new events as
 //! they happen.
 //!
-//! There are three kinds of events: starts of requests, ends of requests, and samples of the figures. All events are
-//! numbered in one order. Each kind has a ring of its own, so that many events of one kind do not displace the others.
+//! There are three kinds of events: starts of requests, ends of requests, and samples of the figures, which the
+//! [`ledger`](super::ledger) adds. All events are numbered in one order. Each kind has a ring of its own, so that many events of one kind do not displace the others.
 //! The rings are static and not on the heap, so that they do not change the figures that the page shows. A reader holds
 //! the lock only while it copies one event, not while it sends the event to its client.
 
@@ -58,7 +58,8 @@ pub struct Feed<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
 }
 
 struct State<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
-    starts: Ring<Duration, STARTS>,
+    /// The numbers of the requests, and the times at which they started.
+    starts: Ring<(u64, Duration), STARTS>,
     ends: Ring<Record, ENDS>,
     samples: Ring<Sample, SAMPLES>,
     /// The number of the last event of any kind.
@@ -107,16 +108,13 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, 
         self.readers.load(Relaxed) > 0
     }
 
-    /// Adds the start of a request, and returns the number of the request. `at` is the time since the program started.
-    /// The number is assigned under the lock, so that readers see the numbers in order.
-    pub fn add_start(&self, at: Duration) -> u64 {
+    /// Adds the start of a request. `at` is the time since the program started.
+    pub fn add_start(&self, request: u64, at: Duration) {
         let mut state = self.lock();
         state.last_number += 1;
         let number = state.last_number;
-        state.starts.push(number, at);
-        let request = state.starts.total();
+        state.starts.push(number, (request, at));
         self.wake_recorder(state);
-        request
     }
 
     /// Adds the end of a request.
@@ -127,17 +125,14 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, 
         state.ends.push(number, *record);
     }
 
-    /// Adds the sample that `measure` returns, if any. `measure` is called under the lock, so the sample includes every
-    /// request whose end was added before it.
-    pub fn add_sample(&self, measure: impl FnOnce() -> Option<Sample>) {
+    /// Adds a sample.
+    pub fn add_sample(&self, sample: &Sample) {
         let mut state = self.lock();
-        if let Some(sample) = measure() {
-            state.last_number += 1;
-            let number = state.last_number;
-            state.samples.push(number, sample);
-            drop(state);
-            self.sampled.notify_all();
-        }
+        state.last_number += 1;
+        let number = state.last_number;
+        state.samples.push(number, *sample);
+        drop(state);
+        self.sampled.notify_all();
     }
 
     /// For the recorder: waits until a request starts or a reader is created. Returns at once if there is a reader, or
@@ -153,7 +148,7 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, 
     }
 
     /// Creates a reader. Of the past, it reads the starts and ends that are kept, the samples from `since` on, and one
-    /// sample before these.
+    /// sample before these. It misses only what is overwritten after this.
     pub fn reader(&self, since: Duration) -> Reader<'_, STARTS, ENDS, SAMPLES> {
         let state = self.lock();
         self.readers.fetch_add(1, Relaxed);
@@ -161,8 +156,8 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, 
         let before = state.samples.kept_indices().take_while(is_before).last();
         let reader = Reader {
             feed: self,
-            next_start: 0,
-            next_end: 0,
+            next_start: state.starts.kept_indices().start,
+            next_end: state.ends.kept_indices().start,
             next_sample: before.unwrap_or(state.samples.kept_indices().start),
             missed: 0,
             has_reported_missed: false,
@@ -212,7 +207,7 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Reader<'_, ST
         match next {
             _ if next == start => {
                 let index = advance(&mut self.next_start);
-                state.starts.get(index).map(|&at| Event::Started { request: index + 1, at })
+                state.starts.get(index).map(|&(request, at)| Event::Started { request, at })
             }
             _ if next == end => state.ends.get(advance(&mut self.next_end)).copied().map(Event::Ended),
             _ => state.samples.get(advance(&mut self.next_sample)).copied().map(Event::Sampled),

@@ -8,6 +8,7 @@
 //! * [`live_bytes`]: the bytes that the process has allocated and not yet freed. It is one atomic counter, which is
 //!   exact at any time.
 //! * [`peak_bytes`]: the maximum of `live_bytes` since the process started.
+//! * [`span_peak_bytes`]: the same since [`start_span`] was called.
 //! * [`ThreadHeap`]: what the calling thread allocated and freed. It gives the peak of one request while others run.
 //!
 //! Sizes are the sizes that the program requested. The allocator's headers and rounding are not included. Nor is
@@ -19,8 +20,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 
 use stats_alloc::StatsAlloc;
@@ -30,6 +32,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator(StatsAlloc::system());
 
 static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
+static SPAN_PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// stats_alloc counts an allocation before the system grants it, so refused ones are subtracted.
 static REFUSED_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 /// When the live heap rises above this, [`WATCHER`] is unparked once.
@@ -128,6 +131,21 @@ pub fn peak_bytes() -> u64 {
     PEAK_BYTES.load(Relaxed) as u64
 }
 
+/// Starts the span of [`span_peak_bytes`].
+///
+/// An allocation first adds to the live heap, then compares the sum with the peak. This does the opposite: it first
+/// resets the peak, then reads the live heap. Both are sequentially consistent, so an allocation that runs at the same
+/// time is seen by one of the two. The peak that it sees may be of the moment before the span.
+pub fn start_span() {
+    SPAN_PEAK_BYTES.store(0, SeqCst);
+    SPAN_PEAK_BYTES.fetch_max(LIVE_BYTES.load(SeqCst), SeqCst);
+}
+
+/// The maximum of [`live_bytes`] since the last call of [`start_span`], also between two samples.
+pub fn span_peak_bytes() -> u64 {
+    SPAN_PEAK_BYTES.load(Relaxed) as u64
+}
+
 /// The number of allocations and reallocations that succeeded since the process started, from stats_alloc.
 pub fn allocations() -> u64 {
     let stats = ALLOCATOR.0.stats();
@@ -156,9 +174,12 @@ fn wake_watcher() {
 
 /// Runs `allocate`. Its allocations fail if they would take the live heap above `limit_bytes`.
 ///
-/// Other threads are not limited. The limit is for fallible allocations such as [`Vec::try_reserve_exact`]: any other
-/// allocation that fails ends the program.
+/// Other threads are not limited, except that of those with a limit one allocates at a time: so two of them cannot both
+/// take the last bytes, and the bytes need not be counted before the system grants them. The limit is for fallible
+/// allocations such as [`Vec::try_reserve_exact`]: any other allocation that fails ends the program.
 pub fn with_limit<T>(limit_bytes: usize, allocate: impl FnOnce() -> T) -> T {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     THREAD.with(|cells| cells.limit_bytes.set(limit_bytes));
     let result = allocate();
     THREAD.with(|cells| cells.limit_bytes.set(usize::MAX));
@@ -171,41 +192,26 @@ struct CountingAllocator(StatsAlloc<System>);
 impl CountingAllocator {
     /// Runs one allocation, and counts it if it succeeds.
     fn counted(&self, bytes: usize, allocate: impl FnOnce() -> *mut u8) -> *mut u8 {
-        let limit = THREAD.try_with(|cells| cells.limit_bytes.get());
-        if let Ok(limit) = limit
-            && limit != usize::MAX
-        {
-            return self.limited(bytes, limit, allocate);
+        let limit = THREAD.try_with(|cells| cells.limit_bytes.get()).unwrap_or(usize::MAX);
+        if limit != usize::MAX && LIVE_BYTES.load(Relaxed).saturating_add(bytes) > limit {
+            return ptr::null_mut();
         }
         let pointer = allocate();
         if pointer.is_null() {
             REFUSED_ALLOCATIONS.fetch_add(1, Relaxed);
             return pointer;
         }
-        // The peak uses this sum, because a second load of LIVE_BYTES could miss the maximum.
-        let now = LIVE_BYTES.fetch_add(bytes, Relaxed) + bytes;
-        PEAK_BYTES.fetch_max(now, Relaxed);
+        // The peaks use this sum, because a second load of LIVE_BYTES could miss the maximum.
+        let now = LIVE_BYTES.fetch_add(bytes, SeqCst) + bytes;
+        for peak in [&PEAK_BYTES, &SPAN_PEAK_BYTES] {
+            // A load costs less than an atomic maximum, and a new peak is rare.
+            if now > peak.load(SeqCst) {
+                peak.fetch_max(now, SeqCst);
+            }
+        }
         if now > WATCHED_BYTES.load(Relaxed) {
             wake_watcher();
         }
-        let _ = THREAD.try_with(|cells| cells.grew(bytes));
-        pointer
-    }
-
-    /// Like `counted`, with a limit. The bytes are counted before the allocation, so that two threads cannot both take
-    /// the last ones.
-    fn limited(&self, bytes: usize, limit: usize, allocate: impl FnOnce() -> *mut u8) -> *mut u8 {
-        let claim = |live: usize| live.checked_add(bytes).filter(|&sum| sum <= limit);
-        let Ok(before) = LIVE_BYTES.fetch_update(Relaxed, Relaxed, claim) else {
-            return ptr::null_mut();
-        };
-        let pointer = allocate();
-        if pointer.is_null() {
-            LIVE_BYTES.fetch_sub(bytes, Relaxed);
-            REFUSED_ALLOCATIONS.fetch_add(1, Relaxed);
-            return pointer;
-        }
-        PEAK_BYTES.fetch_max(before + bytes, Relaxed);
         let _ = THREAD.try_with(|cells| cells.grew(bytes));
         pointer
     }

@@ -51,9 +51,9 @@ fn a_refused_allocation_moves_nothing() {
     in_own_process("a_refused_allocation_moves_nothing", || {
         let start = ThreadHeap::start();
         let (peak, live, made) = (peak_bytes(), live_bytes(), allocations());
-        assert!(black_box(Buffer::try_new(1 << 46, None)).is_none());
-        assert!(black_box(Buffer::try_new(1 << 46, Some(1 << 47))).is_none());
-        assert!(black_box(Buffer::try_new(1 << 30, Some(1 << 20))).is_none());
+        assert!(black_box(Buffer::try_new(1 << 46, None)).is_err());
+        assert!(black_box(Buffer::try_new(1 << 46, Some(1 << 47))).is_err());
+        assert!(black_box(Buffer::try_new(1 << 30, Some(1 << 20))).is_err());
         assert_eq!(start.since(), ThreadUse::default());
         assert_eq!((peak_bytes(), live_bytes(), allocations()), (peak, live, made));
     });
@@ -87,9 +87,44 @@ fn threads_that_take_and_free_buffers_stay_below_the_limit() {
         let take_and_free = || {
             for _ in 0..1_000_000 {
                 let buffer = black_box(Buffer::try_new(BUFFER_BYTES, Some(limit)));
-                assert!(buffer.is_none() || live_bytes() <= limit, "{} above {limit}", live_bytes());
+                assert!(buffer.is_err() || live_bytes() <= limit, "{} above {limit}", live_bytes());
             }
         };
         thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(take_and_free))));
+    });
+}
+
+#[test]
+fn a_span_has_a_peak_of_its_own() {
+    in_own_process("a_span_has_a_peak_of_its_own", || {
+        let before = live_bytes();
+        drop(black_box(vec![1u8; 500_000]));
+        start_span();
+        assert_eq!(span_peak_bytes(), before);
+        let kept = black_box(vec![1u8; 1_000]);
+        drop(black_box(vec![1u8; 70_000]));
+        assert_eq!((span_peak_bytes(), peak_bytes()), (before + 71_000, before + 500_000));
+        start_span();
+        assert_eq!(span_peak_bytes(), before + 1_000);
+        drop(kept);
+    });
+}
+
+#[test]
+fn memory_that_is_claimed_and_refused_is_in_no_figure() {
+    const REFUSED_BYTES: u64 = 1 << 46;
+    in_own_process("memory_that_is_claimed_and_refused_is_in_no_figure", || {
+        let claim = || {
+            for _ in 0..20_000 {
+                assert!(black_box(Buffer::try_new(REFUSED_BYTES, Some(REFUSED_BYTES * 2))).is_err());
+            }
+        };
+        thread::scope(|scope| {
+            let claims = [scope.spawn(claim), scope.spawn(claim)];
+            while !claims.iter().all(|claim| claim.is_finished()) {
+                drop(black_box(vec![1u8; 1_000]));
+                assert!(live_bytes() < 1 << 30 && span_peak_bytes() < 1 << 30 && peak_bytes() < 1 << 30);
+            }
+        });
     });
 }

@@ -1,92 +1,87 @@
-//! The counts of the program, and one open entry for each request that is being answered.
+//! The ledger: the one owner of the requests' numbers, of their starts and ends, and of the [`run`](super::run).
 //!
-//! Opening and closing an entry does not allocate, so that the instrument does not change what it measures.
+//! It keeps the counts of the program, and one open entry for each request that is being answered. It tells the
+//! [`feed`](super::feed) of each start and end, and the [`trace`](super::trace) of each end. All of this happens under
+//! one lock, so the order is the same everywhere, and a sample includes every request whose end came before it. Nothing
+//! here allocates, so that the instrument does not change what it measures.
+
+mod entry;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::platform::{self, ResidentSet};
 
 use super::feed::FEED;
-use super::heap::{self, ThreadHeap};
-use super::record::{Answered, Asked, Record, Sample};
+use super::heap;
+use super::record::Sample;
+use super::run::{Figures, Run, Runs};
+use super::trace::Trace;
+
+pub use entry::Entry;
 
 /// How long a reading of the resident set is used again. Each reading takes 13 us.
 const RESIDENT_SET_MAX_AGE: Duration = Duration::from_millis(1);
 
-/// The counts of the program.
+/// The ledger of the program.
 pub struct Ledger {
     start: Instant,
     start_time: SystemTime,
-    in_flight: AtomicU64,
-    /// The number of bytes of bodies that the kernel has taken.
-    pub sent_bytes: AtomicU64,
-    requests: AtomicU64,
-    largest_request_peak: AtomicU64,
+    trace: Trace,
+    heap_limit_bytes: Option<u64>,
+    /// The bytes of bodies that the kernel has taken: of content of the file, and of others.
+    sent_bytes: [AtomicU64; 2],
     resident: Mutex<Option<(Instant, ResidentSet)>>,
-    is_traced: bool,
 }
 
-/// A request that is being answered. [`Ledger::close`] must be called on the thread that called [`Ledger::open`].
-pub struct Entry {
-    request: u64,
-    /// The time at which answering began.
-    pub started: Instant,
-    heap: ThreadHeap,
-    live_before: u64,
-    resident_before: ResidentSet,
+/// The indices of [`Ledger::sent_bytes`].
+const CONTENT: usize = 0;
+const OTHER: usize = 1;
+
+/// What the lock protects. It is static, because it is large, and would be part of the figures on the heap.
+static STATE: Mutex<State> = Mutex::new(State {
+    started: 0,
+    ended: 0,
+    ended_sent_bytes: 0,
+    largest_request_peak: 0,
+    file_bytes: 0,
+    is_closed: false,
+    runs: Runs::new(),
+});
+
+struct State {
+    /// The number of requests whose answering has begun, and the number of those that have ended.
+    started: u64,
+    ended: u64,
+    /// The bytes of bodies that the requests that have ended have sent.
+    ended_sent_bytes: u64,
+    largest_request_peak: u64,
+    /// The size of the file, as the last request found it.
+    file_bytes: u64,
+    /// Whether the last line of the trace has been written.
+    is_closed: bool,
+    runs: Runs,
 }
 
 impl Ledger {
-    /// Creates a ledger without requests. Times count from now. `is_traced` says whether the trace shows requests.
-    pub fn new(is_traced: bool) -> Self {
+    /// Creates the ledger. Times count from now. A buffer that would take the live heap above `heap_limit_bytes` is not
+    /// allocated. `file_bytes` is the size of the file.
+    pub fn new(trace: Trace, heap_limit_bytes: Option<u64>, file_bytes: u64) -> Self {
+        lock().file_bytes = file_bytes;
         Self {
             start: Instant::now(),
             start_time: SystemTime::now(),
-            in_flight: AtomicU64::new(0),
-            sent_bytes: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-            largest_request_peak: AtomicU64::new(0),
+            trace,
+            heap_limit_bytes,
+            sent_bytes: [const { AtomicU64::new(0) }; 2],
             resident: Mutex::new(None),
-            is_traced,
         }
     }
 
     /// Opens an entry for a request that the calling thread begins to answer.
-    pub fn open(&self) -> Entry {
-        self.in_flight.fetch_add(1, Relaxed);
-        let started = Instant::now();
-        Entry {
-            request: FEED.add_start(started - self.start),
-            started,
-            resident_before: self.resident_if_reported(),
-            live_before: heap::live_bytes(),
-            heap: ThreadHeap::start(),
-        }
-    }
-
-    /// Closes an entry. All of the answer has been sent then, and its memory has been freed.
-    pub fn close(&self, entry: &Entry, asked: Asked, answered: Answered, duration: Duration) -> Record {
-        let used = entry.heap.since();
-        let live_after = heap::live_bytes();
-        let resident_after = self.resident_if_reported();
-        self.requests.fetch_add(1, Relaxed);
-        self.largest_request_peak.fetch_max(used.peak_bytes, Relaxed);
-        Record {
-            request: entry.request,
-            asked,
-            answered,
-            at: self.start.elapsed(),
-            duration,
-            in_flight: self.in_flight.fetch_sub(1, Relaxed),
-            live_before: entry.live_before,
-            live_after,
-            live_peak: heap::peak_bytes(),
-            used,
-            resident_before: entry.resident_before,
-            resident_after,
-        }
+    pub fn open(&self) -> Entry<'_> {
+        Entry::open(self)
     }
 
     /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
@@ -98,22 +93,75 @@ impl Ledger {
 
     /// The current figures.
     pub fn sample(&self) -> Sample {
+        self.sample_under(&mut lock(), self.resident())
+    }
+
+    /// Adds the current figures to the feed, if `is_wanted` says so.
+    pub fn add_sample(&self, is_wanted: impl FnOnce(&Sample) -> bool) {
+        let resident = self.resident();
+        let mut state = lock();
+        let sample = self.sample_under(&mut state, resident);
+        if is_wanted(&sample) {
+            FEED.add_sample(&sample);
+        }
+    }
+
+    /// Ends the trace: tells of the run that goes on, if any, and then sums up all requests that the trace has told of.
+    /// Requests that end later are not told of.
+    pub fn close(&self) {
+        let resident = self.resident();
+        let mut state = lock();
+        let figures = self.figures(resident);
+        let ended = state.runs.stop(&figures);
+        self.tell_run(ended);
+        state.is_closed = true;
+        let sample = self.sample_under(&mut state, resident);
+        self.trace.stopped(Sample { sent_bytes: state.ended_sent_bytes, ..sample });
+    }
+
+    fn sample_under(&self, state: &mut State, resident: ResidentSet) -> Sample {
+        let figures = self.figures(resident);
+        self.tell_run(state.runs.end_if_over(figures.at));
+        if state.runs.is_busy() {
+            state.runs.update(&figures);
+        }
         Sample {
-            at: self.start.elapsed(),
-            in_flight: self.in_flight.load(Relaxed),
-            requests: self.requests.load(Relaxed),
-            sent_bytes: self.sent_bytes.load(Relaxed),
+            at: figures.at,
+            in_flight: state.started - state.ended,
+            requests: state.ended,
+            sent_bytes: figures.sent_bytes + self.sent_bytes[OTHER].load(Relaxed),
             live: heap::live_bytes(),
             live_peak: heap::peak_bytes(),
-            largest_request_peak: self.largest_request_peak.load(Relaxed),
-            resident: self.resident(),
+            largest_request_peak: state.largest_request_peak,
+            resident,
             allocations: heap::allocations(),
+            file_bytes: state.file_bytes,
+            run: state.runs.current(),
+            last_run: state.runs.last(),
+        }
+    }
+
+    /// What a run takes over of the process. To be called under the lock, so that a run's times are in order.
+    fn figures(&self, resident: ResidentSet) -> Figures {
+        Figures {
+            at: self.start.elapsed(),
+            heap_peak: heap::span_peak_bytes(),
+            sent_bytes: self.sent_bytes[CONTENT].load(Relaxed),
+            resident,
+        }
+    }
+
+    /// Traces a run that has ended. One request is told of by its own line.
+    fn tell_run(&self, ended: Option<Run>) {
+        if let Some(run) = ended.filter(|run| run.requests > 1) {
+            self.trace.run(&run);
         }
     }
 
     /// The resident set, or unknown if nobody would see it. Reading it costs more than the rest of a record.
     fn resident_if_reported(&self) -> ResidentSet {
-        if self.is_traced || FEED.has_readers() { self.resident() } else { ResidentSet::default() }
+        let is_reported = self.trace.shows_requests() || FEED.has_readers();
+        if is_reported { self.resident() } else { ResidentSet::default() }
     }
 
     fn resident(&self) -> ResidentSet {
@@ -130,4 +178,8 @@ impl Ledger {
             }
         }
     }
+}
+
+fn lock() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }

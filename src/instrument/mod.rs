@@ -2,10 +2,12 @@
 //!
 //! * [`heap`]: the allocator that counts.
 //! * [`buffer`]: buffers for bytes of the file. They are counted separately as well.
-//! * [`ledger`]: opens an entry for each request. Closing the entry returns a [`record`].
-//! * [`trace`]: writes each record to stderr.
-//! * [`feed`]: passes records and samples on to the live pages. The [`recorder`] adds the samples, so that the figures
-//!   of the last minute are kept.
+//! * [`ledger`]: opens an entry for each request. Closing the entry makes a [`record`], which goes to the trace and to
+//!   the feed.
+//! * [`run`]: what a load costs, from many requests together.
+//! * [`trace`]: writes each record and each run to stderr.
+//! * [`feed`]: passes records and samples on to the live pages. The [`recorder`] has the samples added, so that the
+//!   figures of the last minute are kept.
 //! * [`units`] and [`fixed_text`]: write figures without using the heap.
 //!
 //! This module depends on [`platform`](crate::platform), and on [`http`](crate::http) for the range of a request. It
@@ -19,5 +21,7 @@ pub mod ledger;
 pub mod record;
 pub mod recorder;
 mod ring;
+pub mod run;
+mod sorted;
 pub mod trace;
 pub mod units;

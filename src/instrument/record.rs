@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::http::range::ByteRange;
 use crate::platform::ResidentSet;
 
+use super::buffer::NoMemory;
 use super::fixed_text::FixedText;
 use super::heap::ThreadUse;
+use super::run::Run;
 
 /// How an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,42 @@ impl Outcome {
     }
 }
 
+/// Why an answer was not sent completely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// See [`Outcome::ClientClosed`].
+    ClientClosed,
+    /// See [`Outcome::TimedOut`].
+    TimedOut,
+    /// See [`Outcome::Short`].
+    Short,
+    /// See [`Outcome::Stopped`].
+    Stopped,
+    /// There is no memory for the buffer. Nothing has been sent.
+    NoMemory(NoMemory),
+    /// See [`Outcome::Failed`].
+    Failed,
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::ClientClosed => Self::ClientClosed,
+            Failure::TimedOut => Self::TimedOut,
+            Failure::Short => Self::Short,
+            Failure::Stopped => Self::Stopped,
+            Failure::NoMemory(_) => Self::Refused,
+            Failure::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<NoMemory> for Failure {
+    fn from(no_memory: NoMemory) -> Self {
+        Self::NoMemory(no_memory)
+    }
+}
+
 /// The client, and what it requested.
 #[derive(Clone, Copy)]
 pub struct Asked {
@@ -72,12 +110,8 @@ pub struct Answered {
     pub range: Option<ByteRange>,
     /// The size of the complete body.
     pub body_bytes: u64,
-    /// The number of bytes of the body that the kernel has taken.
-    pub sent_bytes: u64,
     /// How the answer ended.
     pub outcome: Outcome,
-    /// The time from the start of answering to the end of the first write. `None` if there was no write.
-    pub first_byte: Option<Duration>,
 }
 
 /// A request that has ended.
@@ -89,6 +123,10 @@ pub struct Record {
     pub asked: Asked,
     /// The answer.
     pub answered: Answered,
+    /// The number of bytes of the body that the kernel has taken.
+    pub sent_bytes: u64,
+    /// The time from the start of answering to the end of the first write. `None` if there was no write.
+    pub first_byte: Option<Duration>,
     /// The time at which the request ended, since the program started.
     pub at: Duration,
     /// The time from the start of answering until the answer was sent and its memory was freed.
@@ -130,12 +168,18 @@ pub struct Sample {
     pub resident: ResidentSet,
     /// The number of allocations and reallocations since the program started.
     pub allocations: u64,
+    /// The size of the file, as the last request found it.
+    pub file_bytes: u64,
+    /// The run that goes on.
+    pub run: Option<Run>,
+    /// The last run that has ended.
+    pub last_run: Option<Run>,
 }
 
 impl Sample {
     /// Whether anything has happened since `earlier`.
     pub fn has_changed_since(&self, earlier: &Self) -> bool {
-        let activity = |s: &Self| (s.in_flight, s.requests, s.sent_bytes, s.live);
+        let activity = |s: &Self| (s.in_flight, s.requests, s.sent_bytes, s.live, s.run.is_some());
         activity(self) != activity(earlier)
     }
 }

@@ -1,15 +1,17 @@
-//! The recorder: a thread that adds samples of the figures to the [`feed`](super::feed), so that a page can show what
-//! happened before it was opened. It adds ten samples per second while a request runs or the figures change. Otherwise
-//! it adds one per second if a page is open, and waits if no page is open.
+//! The recorder: a thread that lets the [`ledger`](super::ledger) add samples of the figures to the
+//! [`feed`](super::feed), so that a page can show what happened before it was opened. It also notices when a run is
+//! over. It adds ten samples per second while a request runs, a run goes on or the figures change. Otherwise it adds one
+//! per second if a page is open, and waits if no page is open.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::feed::FEED;
-use super::record::Sample;
+use super::ledger::Ledger;
 
-/// The interval between two samples while a request runs or the figures change.
+/// The interval between two samples while a request runs, a run goes on or the figures change.
 const BUSY_INTERVAL: Duration = Duration::from_millis(100);
 /// The interval otherwise, if a page is open. The server notices that a page was closed when it fails to send it a
 /// sample.
@@ -18,28 +20,27 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// its last request.
 const WAITS_AFTER: Duration = Duration::from_secs(1);
 
-/// Adds the first sample, and starts the thread. `sample` returns the current figures.
-pub fn start(sample: impl Fn() -> Sample + Send + 'static) -> io::Result<()> {
-    FEED.add_sample(|| Some(sample()));
-    thread::Builder::new().name("recorder".to_owned()).spawn(move || run(&sample)).map(drop)
+/// Adds the first sample, and starts the thread.
+pub fn start(ledger: Arc<Ledger>) -> io::Result<()> {
+    ledger.add_sample(|_| true);
+    thread::Builder::new().name("recorder".to_owned()).spawn(move || run(&ledger)).map(drop)
 }
 
-fn run(sample: &impl Fn() -> Sample) -> ! {
-    let mut last = sample();
+fn run(ledger: &Ledger) -> ! {
+    let mut last = ledger.sample();
     let mut changed_at = Instant::now();
     let mut kept_at = Instant::now();
     let mut next = Instant::now();
     loop {
-        FEED.add_sample(|| {
-            let now = sample();
-            if now.in_flight > 0 || now.has_changed_since(&last) {
+        ledger.add_sample(|now| {
+            if now.in_flight > 0 || now.run.is_some() || now.has_changed_since(&last) {
                 changed_at = Instant::now();
             } else if !FEED.has_readers() || kept_at.elapsed() < IDLE_INTERVAL {
-                return None;
+                return false;
             }
             kept_at = Instant::now();
-            last = now;
-            Some(now)
+            last = *now;
+            true
         });
         if changed_at.elapsed() >= WAITS_AFTER {
             FEED.wait_for_activity();

@@ -5,8 +5,8 @@
 
 use std::io::Read;
 
-use crate::instrument::buffer::Buffer;
-use crate::instrument::record::Outcome;
+use crate::instrument::ledger::Entry;
+use crate::instrument::record::Failure;
 
 use super::Order;
 use super::reply::Reply;
@@ -16,18 +16,18 @@ pub fn buffer_bytes(order: &Order) -> u64 {
     order.file_bytes
 }
 
-/// Sends the bytes of `order` through one buffer, which holds the file. The error says how the answer ended.
-pub fn send(order: &mut Order, heap_limit_bytes: Option<u64>, reply: &mut Reply) -> Result<(), Outcome> {
-    let mut whole = Buffer::try_new(buffer_bytes(order), heap_limit_bytes).ok_or(Outcome::Refused)?;
+/// Sends the bytes of `order` through one buffer, which holds the file. The error says why it could not.
+pub fn send(order: &mut Order, entry: &Entry, reply: &mut Reply) -> Result<(), Failure> {
+    let mut whole = entry.buffer(buffer_bytes(order))?;
 
     // `take` ends at the size that the file had when it was opened. So the buffer does not grow if the file does.
     let file = &mut order.file;
-    file.take(order.file_bytes).read_to_end(&mut whole).map_err(|_| Outcome::Short)?;
+    file.take(order.file_bytes).read_to_end(&mut whole).map_err(|_| Failure::Short)?;
 
     let first = whole.len().min(order.first as usize);
     let end = whole.len().min((order.first + order.length) as usize);
     reply.send(&whole[first..end])?;
 
     // The file became shorter after it was opened.
-    if ((end - first) as u64) < order.length { Err(Outcome::Short) } else { Ok(()) }
+    if ((end - first) as u64) < order.length { Err(Failure::Short) } else { Ok(()) }
 }

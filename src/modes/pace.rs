@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::instrument::record::Outcome;
+use crate::instrument::record::Failure;
 use crate::platform;
 
 /// The number of steps in which the bytes of one second are sent. At a rate below this number, each step is one byte.
@@ -36,11 +36,11 @@ impl Pace {
     }
 
     /// Waits until the next `bytes` are due. Returns an error if the server stops before that.
-    pub fn wait_until_due(&mut self, bytes: usize) -> Result<(), Outcome> {
+    pub fn wait_until_due(&mut self, bytes: usize) -> Result<(), Failure> {
         let due = self.next_due(bytes, Instant::now());
         loop {
             if platform::stop_signals() > 0 {
-                return Err(Outcome::Stopped);
+                return Err(Failure::Stopped);
             }
             let remaining = due.saturating_duration_since(Instant::now());
             if remaining.is_zero() {

@@ -1,12 +1,10 @@
-//! The writer of one answer. It contains the only loop that writes to the client, and the only code that counts the
-//! sent bytes.
+//! The writer of one answer. It contains the only loop that writes to the client.
 
 use std::io::{self, ErrorKind, Write};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
 
 use crate::http::head::OPENING_BYTES;
-use crate::instrument::record::Outcome;
+use crate::instrument::ledger::Entry;
+use crate::instrument::record::Failure;
 
 use super::pace::Pace;
 
@@ -34,36 +32,18 @@ pub fn whole_segments(buffer_bytes: usize) -> usize {
 /// An answer that is being sent.
 pub struct Reply<'a> {
     writer: &'a mut dyn Write,
-    started: Instant,
+    /// Where the bytes of the body are counted. `None` for the live page, whose bytes are not.
+    entry: Option<&'a Entry<'a>>,
     /// The head, until it is sent.
     head: Option<Vec<u8>>,
-    /// The number of bytes of the body that the kernel has taken.
-    pub sent_bytes: u64,
-    /// The same number for all answers together.
-    total_sent_bytes: &'a AtomicU64,
     pace: Option<Pace>,
-    /// The time from `started` to the end of the first write.
-    pub first_byte: Option<Duration>,
 }
 
 impl<'a> Reply<'a> {
     /// Creates an answer that starts with `head`. The first write contains the head and the first bytes of the body,
     /// because two writes would cost a second packet.
-    pub fn new(
-        head: Vec<u8>,
-        writer: &'a mut dyn Write,
-        total_sent_bytes: &'a AtomicU64,
-        started: Instant,
-    ) -> Self {
-        Self {
-            writer,
-            started,
-            head: Some(head),
-            sent_bytes: 0,
-            total_sent_bytes,
-            pace: None,
-            first_byte: None,
-        }
+    pub fn new(head: Vec<u8>, writer: &'a mut dyn Write, entry: Option<&'a Entry<'a>>) -> Self {
+        Self { writer, entry, head: Some(head), pace: None }
     }
 
     /// Limits the rate of the body. The first bytes are sent at once.
@@ -73,7 +53,7 @@ impl<'a> Reply<'a> {
 
     /// Sends bytes of the body, and the head if it has not been sent yet. An answer without a body needs one call with
     /// no bytes. The error says how the answer ended.
-    pub fn send(&mut self, mut body: &[u8]) -> Result<(), Outcome> {
+    pub fn send(&mut self, mut body: &[u8]) -> Result<(), Failure> {
         if let Some(mut opening) = self.head.take() {
             let head_bytes = opening.len();
             let room = OPENING_BYTES.saturating_sub(head_bytes).min(self.step_bytes());
@@ -86,7 +66,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Writes all of `bytes`. The first `head_bytes` of them do not count as body.
-    fn write(&mut self, bytes: &[u8], head_bytes: usize) -> Result<(), Outcome> {
+    fn write(&mut self, bytes: &[u8], head_bytes: usize) -> Result<(), Failure> {
         let mut written = 0;
         while written < bytes.len() {
             let body_start = written.max(head_bytes);
@@ -95,11 +75,10 @@ impl<'a> Reply<'a> {
             if let Some(pace) = &mut self.pace {
                 pace.wait_until_due(end - body_start)?;
             }
-            written += write_some(self.writer, slice).map_err(|error| outcome_of(&error))?;
-            let body_bytes = written.saturating_sub(body_start) as u64;
-            self.sent_bytes += body_bytes;
-            self.total_sent_bytes.fetch_add(body_bytes, Relaxed);
-            self.first_byte.get_or_insert_with(|| self.started.elapsed());
+            written += write_some(self.writer, slice).map_err(|error| failure_of(&error))?;
+            if let Some(entry) = self.entry {
+                entry.sent(written.saturating_sub(body_start) as u64);
+            }
         }
         Ok(())
     }
@@ -129,10 +108,10 @@ fn write_some(writer: &mut dyn Write, bytes: &[u8]) -> io::Result<usize> {
 
 /// Converts the error of a write. If the send timeout is over, the error is WouldBlock on Unix and TimedOut on Windows.
 /// Any other error means that the client has disconnected.
-fn outcome_of(error: &io::Error) -> Outcome {
+fn failure_of(error: &io::Error) -> Failure {
     match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Outcome::TimedOut,
-        _ => Outcome::ClientClosed,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::TimedOut,
+        _ => Failure::ClientClosed,
     }
 }
 

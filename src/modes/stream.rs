@@ -5,8 +5,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use crate::instrument::buffer::Buffer;
-use crate::instrument::record::Outcome;
+use crate::instrument::ledger::Entry;
+use crate::instrument::record::Failure;
 
 use super::Order;
 use super::reply::{Reply, whole_segments};
@@ -16,27 +16,22 @@ pub fn buffer_bytes(order: &Order, chunk_bytes: usize) -> u64 {
     order.length.min(chunk_bytes as u64)
 }
 
-/// Sends the bytes of `order` through one buffer, which holds a chunk. The error says how the answer ended.
-pub fn send(
-    order: &mut Order,
-    chunk_bytes: usize,
-    heap_limit_bytes: Option<u64>,
-    reply: &mut Reply,
-) -> Result<(), Outcome> {
+/// Sends the bytes of `order` through one buffer, which holds a chunk. The error says why it could not.
+pub fn send(order: &mut Order, chunk_bytes: usize, entry: &Entry, reply: &mut Reply) -> Result<(), Failure> {
     let chunk_bytes = buffer_bytes(order, chunk_bytes);
-    let mut chunk = Buffer::try_new(chunk_bytes, heap_limit_bytes).ok_or(Outcome::Refused)?;
+    let mut chunk = entry.buffer(chunk_bytes)?;
     chunk.resize(whole_segments(chunk_bytes as usize), 0);
 
     let file = &mut order.file;
-    file.seek(SeekFrom::Start(order.first)).map_err(|_| Outcome::Short)?;
+    file.seek(SeekFrom::Start(order.first)).map_err(|_| Failure::Short)?;
 
     let mut left = order.length;
     while left > 0 {
         let wanted = left.min(chunk.len() as u64) as usize;
-        let read = file.read(&mut chunk[..wanted]).map_err(|_| Outcome::Short)?;
+        let read = file.read(&mut chunk[..wanted]).map_err(|_| Failure::Short)?;
         // The file became shorter after it was opened.
         if read == 0 {
-            return Err(Outcome::Short);
+            return Err(Failure::Short);
         }
         reply.send(&chunk[..read])?;
         left -= read as u64;

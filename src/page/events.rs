@@ -1,7 +1,6 @@
 //! `/heap/events`: the recorded past, followed by new events as they happen (server-sent events, WHATWG HTML 9.2).
 
 use std::fmt::{Display, Write as _};
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tiny_http::Method;
@@ -10,14 +9,13 @@ use crate::engine::Exchange;
 use crate::http::head::Persistence;
 use crate::instrument::feed::FEED;
 use crate::instrument::fixed_text::FixedText;
-use crate::instrument::record::Outcome;
-use crate::instrument::trace::LINE_BYTES;
+use crate::instrument::record::Failure;
 use crate::modes::reply::Reply;
 use crate::platform;
 use crate::site::Site;
 
 use super::messages::JsonEvent;
-use super::{head, uncounted_reply};
+use super::{SAMPLE_MOST_BYTES, head};
 
 /// The age of the oldest samples that are sent. Of the requests, all that the feed keeps are sent.
 const PAST_SPAN: Duration = Duration::from_secs(60);
@@ -25,12 +23,11 @@ const PAST_SPAN: Duration = Duration::from_secs(60);
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Sends events until the client disconnects or the server stops.
-pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
+pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Failure> {
     exchange.closes_when_done();
     let is_head = exchange.method == Method::Head;
     let head = head(exchange, Persistence::Closes, "text/event-stream");
-    let discarded_count = AtomicU64::new(0);
-    let mut reply = uncounted_reply(exchange, head, &discarded_count);
+    let mut reply = Reply::new(head.finish(), exchange.writer(), None);
     if is_head {
         return reply.send(&[]);
     }
@@ -56,27 +53,27 @@ pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
 
 /// Messages that are sent in one write. Each of them is one line of JSON.
 struct MessageBuffer<'a, 'b> {
-    text: FixedText<{ LINE_BYTES + 16 }>,
+    text: FixedText<{ SAMPLE_MOST_BYTES + 16 }>,
     reply: &'a mut Reply<'b>,
 }
 
 impl MessageBuffer<'_, '_> {
-    fn add_event(&mut self, message: impl Display) -> Result<(), Outcome> {
+    fn add_event(&mut self, message: impl Display) -> Result<(), Failure> {
         self.add_text(format_args!("data: {message}\n\n"))
     }
 
     /// Appends text. If it does not fit, the text before it is sent first.
-    fn add_text(&mut self, text: impl Display) -> Result<(), Outcome> {
+    fn add_text(&mut self, text: impl Display) -> Result<(), Failure> {
         let before = self.text.as_bytes().len();
         if write!(self.text, "{text}").is_ok() {
             return Ok(());
         }
         self.text.truncate(before);
         self.send()?;
-        write!(self.text, "{text}").map_err(|_| Outcome::Failed)
+        write!(self.text, "{text}").map_err(|_| Failure::Failed)
     }
 
-    fn send(&mut self) -> Result<(), Outcome> {
+    fn send(&mut self) -> Result<(), Failure> {
         self.reply.send(self.text.as_bytes())?;
         self.text.truncate(0);
         Ok(())

@@ -4,7 +4,8 @@ use std::fmt::{self, Display};
 
 use crate::instrument::feed::Event;
 use crate::instrument::record::Sample;
-use crate::instrument::trace::{JsonRecord, JsonString, OrNull};
+use crate::instrument::run::Run;
+use crate::instrument::trace::{JsonRecord, JsonRun, JsonString, OrNull};
 use crate::platform::RESIDENT_SET_MEANING;
 use crate::site::Site;
 
@@ -28,13 +29,29 @@ impl Display for JsonSample<'_> {
         )?;
         write!(f, r#""url":{},"mode":"{}","#, JsonString(&site.url), site.options.mode.name())?;
         write!(f, r#""file":{},"#, JsonString(&site.media.shown))?;
-        write!(f, r#""file_bytes":{},"chunk_bytes":{},"#, site.media.size_bytes(), site.options.chunk_size)?;
+        write!(f, r#""file_bytes":{},"chunk_bytes":{},"#, s.file_bytes, site.options.chunk_size)?;
         write!(f, r#""in_flight":{},"requests":{},"sent_bytes":{},"#, s.in_flight, s.requests, s.sent_bytes)?;
         write!(f, r#""live":{},"live_peak":{},"#, s.live, s.live_peak)?;
         write!(f, r#""largest_request_peak":{},"allocations":{},"#, s.largest_request_peak, s.allocations)?;
         let (now, peak) = (s.resident.now_bytes, s.resident.peak_bytes);
         write!(f, r#""rss":{},"rss_peak":{},"#, OrNull(now), OrNull(peak))?;
-        write!(f, r#""rss_meaning":{}}}"#, JsonString(RESIDENT_SET_MEANING))
+        write!(f, r#""rss_meaning":{},"#, JsonString(RESIDENT_SET_MEANING))?;
+        let run = |run| RunOrNull { run, mode: site.options.mode.name() };
+        write!(f, r#""run":{},"last_run":{}}}"#, run(s.run.as_ref()), run(s.last_run.as_ref()))
+    }
+}
+
+struct RunOrNull<'a> {
+    run: Option<&'a Run>,
+    mode: &'static str,
+}
+
+impl Display for RunOrNull<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.run {
+            Some(run) => JsonRun { run, mode: self.mode }.fmt(f),
+            None => f.write_str("null"),
+        }
     }
 }
 

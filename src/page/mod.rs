@@ -8,16 +8,15 @@ mod files;
 mod messages;
 
 use std::fmt::Write as _;
-use std::sync::atomic::AtomicU64;
-use std::time::Instant;
 
 use tiny_http::Method;
 
 use crate::engine::{End, Exchange};
 use crate::http::head::{Head, Persistence};
 use crate::http::origin;
-use crate::instrument::record::Outcome;
-use crate::instrument::trace::Line;
+use crate::instrument::fixed_text::FixedText;
+use crate::instrument::record::{Failure, Outcome};
+use crate::instrument::trace::LINE_BYTES;
 use crate::modes::reply::Reply;
 use crate::site::Site;
 
@@ -29,6 +28,9 @@ use messages::JsonSample;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     img-src data: blob:; media-src 'self' http://localhost:* http://*.localhost:* http://127.0.0.1:*; \
     connect-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The maximum size of a sample: a path takes up to 2,400 bytes, and each of the two runs up to 900.
+const SAMPLE_MOST_BYTES: usize = LINE_BYTES + 2048;
 
 /// A resource of the live page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,25 +68,20 @@ pub fn answer(site: &Site, mut exchange: Exchange, part: Part) -> End {
         Part::Events => events::send(site, &mut exchange),
         Part::File(file) => send_body(&mut exchange, file.media_type, file.text.as_bytes()),
         Part::Sample => {
-            let mut figures = Line::new();
+            let mut figures = FixedText::<SAMPLE_MOST_BYTES>::new();
             let _ = writeln!(figures, "{}", JsonSample { site, sample: &site.ledger.sample() });
             send_body(&mut exchange, "application/json", figures.as_bytes())
         }
     };
-    exchange.finish(sent.err().unwrap_or(Outcome::Sent))
+    exchange.finish(sent.err().map_or(Outcome::Sent, Outcome::from))
 }
 
-fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Outcome> {
+fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Failure> {
     let mut head = head(exchange, exchange.persistence, media_type);
     head.field("Content-Security-Policy", CONTENT_SECURITY_POLICY);
     head.field("Content-Length", body.len());
     let body = if exchange.method == Method::Head { &[] } else { body };
-    uncounted_reply(exchange, head, &AtomicU64::new(0)).send(body)
-}
-
-/// Creates an answer whose bytes do not count as sent bytes of the file. Nobody reads `discarded_count`.
-fn uncounted_reply<'a>(exchange: &'a mut Exchange, head: Head, discarded_count: &'a AtomicU64) -> Reply<'a> {
-    Reply::new(head.finish(), exchange.writer(), discarded_count, Instant::now())
+    Reply::new(head.finish(), exchange.writer(), None).send(body)
 }
 
 fn head(exchange: &Exchange, persistence: Persistence, media_type: &str) -> Head {

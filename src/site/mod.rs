@@ -6,6 +6,8 @@
 pub mod listen;
 pub mod media;
 
+use std::sync::Arc;
+
 use crate::instrument::ledger::Ledger;
 use crate::instrument::trace::Trace;
 use crate::options::Options;
@@ -23,7 +25,7 @@ pub struct Site {
     /// Whether only this machine can connect.
     pub is_loopback: bool,
     /// The program's counts.
-    pub ledger: Ledger,
+    pub ledger: Arc<Ledger>,
     /// The trace on stderr.
     pub trace: Trace,
 }

@@ -7,6 +7,7 @@ use crate::instrument::record::{Outcome, Record, Sample};
 use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
 
 use super::queue::Entry;
+use super::run_lines::{RunFields, TextRun};
 use super::{Trace, TraceFormat};
 
 /// Control sequences for terminals (ECMA-48, SGR).
@@ -25,6 +26,10 @@ impl Trace {
         fmt::from_fn(move |f| match (entry, self.format) {
             (Entry::Request(record), TraceFormat::Json) => JsonRecord { record, mode: self.mode }.fmt(f),
             (Entry::Request(record), _) => TextRecord { record, trace: self }.fmt(f),
+            (Entry::Run(run), TraceFormat::Json) => {
+                write!(f, r#"{{"event":"run",{}}}"#, RunFields { run, mode: self.mode })
+            }
+            (Entry::Run(run), _) => TextRun { run, mode: self.mode }.fmt(f),
             (Entry::Warning(message), TraceFormat::Json) => {
                 write!(f, r#"{{"event":"warning","message":{}}}"#, JsonString(message.as_str()))
             }
@@ -91,12 +96,12 @@ impl Display for TextRecord<'_> {
         let resident = |bytes: Option<u64>| OrUnknown(bytes.map(Short));
         write!(f, "{} ({}) -> ", Short(r.live_before), resident(r.resident_before.now_bytes))?;
         write!(f, "{} ({}), ", Short(r.live_after), resident(r.resident_after.now_bytes))?;
-        let first_byte = OrUnknown(r.answered.first_byte.map(ShortMillis));
+        let first_byte = OrUnknown(r.first_byte.map(ShortMillis));
         write!(f, "{first_byte} / {} ms, {} in flight", ShortMillis(r.duration), r.in_flight)?;
         if r.answered.outcome == Outcome::Sent {
             return Ok(());
         }
-        let sent = PartOf(r.answered.sent_bytes, r.answered.body_bytes);
+        let sent = PartOf(r.sent_bytes, r.answered.body_bytes);
         write!(f, ", {}{}: sent {sent}{}", paint(YELLOW), r.answered.outcome.name(), paint(RESET))
     }
 }
@@ -122,12 +127,12 @@ impl Display for JsonRecord<'_> {
             Some(range) => write!(f, "[{},{}]", range.first, range.last)?,
             None => f.write_str("null")?,
         }
-        write!(f, r#","body_bytes":{},"sent_bytes":{},"#, r.answered.body_bytes, r.answered.sent_bytes)?;
+        write!(f, r#","body_bytes":{},"sent_bytes":{},"#, r.answered.body_bytes, r.sent_bytes)?;
         write!(
             f,
             r#""outcome":"{}","first_byte_us":{},"#,
             r.answered.outcome.name(),
-            OrNull(r.answered.first_byte.map(micros))
+            OrNull(r.first_byte.map(micros))
         )?;
         write!(f, r#""duration_us":{},"in_flight":{},"#, micros(r.duration), r.in_flight)?;
         write!(f, r#""live_before":{},"live_after":{},"#, r.live_before, r.live_after)?;

@@ -1,10 +1,11 @@
-//! The trace on stderr: one line or one JSON object for each request, and for each warning. Both forms have the same
+//! The trace on stderr: one line or one JSON object for each request, for each run and for each warning. Both forms have the same
 //! values and a limited length. The thread of the [`queue`] writes them.
 
 mod lines;
 mod queue;
+mod run_lines;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
@@ -13,12 +14,14 @@ use clap::ValueEnum;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::{Record, Sample};
+use crate::instrument::run::Run;
 use crate::platform::RESIDENT_SET_MEANING;
 
 use queue::Entry;
 
 pub use lines::{Escaped, JsonRecord, JsonString, OrNull};
 pub use queue::{LINE_BYTES, Line, Writer};
+pub use run_lines::JsonRun;
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -118,6 +121,13 @@ impl Trace {
     pub fn request(&self, record: &Record) {
         if self.shows_requests() {
             queue::put(Entry::Request(*record));
+        }
+    }
+
+    /// Writes the line of a run that has ended.
+    pub fn run(&self, run: &Run) {
+        if self.shows_requests() {
+            queue::put(Entry::Run(*run));
         }
     }
 

@@ -16,13 +16,14 @@ use std::time::Duration;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::{Record, Sample};
+use crate::instrument::run::Run;
 
 use super::Trace;
 
 /// The number of entries that fit: 150 ms of requests at the highest rate that was measured. This is 4.7 MB, of which
 /// only the part that was ever used becomes resident.
 const CAPACITY: usize = 8192;
-/// How many of the slots are only for warnings and the summary. So requests cannot fill the queue completely.
+/// How many of the slots are only for runs, warnings and the summary. So requests cannot fill the queue completely.
 const RESERVED_SLOTS: usize = 16;
 /// The maximum size of a line, and of one write. A line of JSON fits even if its target is 256 control characters.
 ///
@@ -52,6 +53,8 @@ pub enum Entry {
     Lost(u64),
     /// A request ended.
     Request(Record),
+    /// A run ended.
+    Run(Run),
     /// A warning to the user.
     Warning(Message),
     /// The program ends. The sample sums up all requests.
@@ -239,14 +242,14 @@ mod tests {
     }
 
     /// Takes at most `most` entries, each as one figure: the number of a request, the number of lost entries as a
-    /// negative number, or 0 for a warning and for the summary.
+    /// negative number, or 0 for any other.
     fn taken(queue: &mut Small, most: usize) -> Vec<i64> {
         let mut taken = vec![Entry::Lost(0); most];
         let count = queue.pop_batch(&mut taken);
         let figure = |entry: &Entry| match entry {
             Entry::Request(record) => record.request as i64,
             Entry::Lost(lines) => -(*lines as i64),
-            Entry::Warning(_) | Entry::Stopped(_) => 0,
+            Entry::Run(_) | Entry::Warning(_) | Entry::Stopped(_) => 0,
         };
         taken[..count].iter().map(figure).collect()
     }
