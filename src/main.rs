@@ -40,6 +40,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use engine::Engine;
+use instrument::heap_limit::HeapLimit;
 use instrument::ledger::Ledger;
 use instrument::recorder;
 use instrument::trace::{self, Serving, Trace, Writer};
@@ -66,7 +67,8 @@ fn main() -> ExitCode {
 /// Runs the server until a stop signal arrives. The error says why the server could not start.
 fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let media = Media::at(options.file.clone())?;
-    let ledger = Arc::new(Ledger::new(trace, options.heap_limit, media.size_bytes()));
+    let heap_limit = options.heap_limit.unwrap_or_else(HeapLimit::from_available_memory);
+    let ledger = Arc::new(Ledger::new(trace, heap_limit.bytes, media.size_bytes()));
     let listening = listen::bind(options.bind, options.port)?;
     platform::raise_descriptor_limit();
     let site = Arc::new(Site {
@@ -75,6 +77,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
         url: listening.url,
         is_loopback: listening.is_loopback,
         ledger,
+        heap_limit,
         trace,
     });
     // The default hook would write to stderr on the thread that panics. This hook uses the trace instead. The engine
@@ -91,9 +94,11 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
     // able to end the process.
     platform::catch_stop_signals();
-    for warning in site.options.warnings() {
-        trace.warning(warning);
-    }
+    site.options
+        .warnings()
+        .into_iter()
+        .chain(site.memory_warning())
+        .for_each(|warning| trace.warning(warning));
     writer.wait_until_written();
     announce(&site);
     engine.run(platform::stop_signals);
@@ -109,6 +114,7 @@ fn start_trace(site: &Site) -> Result<Writer, String> {
         file: &site.media.shown,
         file_bytes: site.media.size_bytes(),
         chunk_bytes: site.options.chunk_size as u64,
+        heap_limit: site.heap_limit,
     };
     let started = site.trace.start(&serving);
     started.map_err(|error| format!("cannot start a thread for the trace: {error}"))

@@ -201,7 +201,7 @@ fn traced(format: &str, more: &[&str], file: &Path, lines: usize) -> (Server, Ve
 fn the_text_trace_has_a_legend_and_a_line_for_each_request() {
     let folder = Folder::new();
     let file = folder.file("a.bin", 2 << 20);
-    let (_server, lines) = traced("text", &[], &file, 5);
+    let (_server, lines) = traced("text", &[], &file, 6);
     let (line, legend) = lines.split_last().unwrap();
     assert!(legend[0].contains("ms since start") && legend[0].contains("RSS"), "{legend:?}");
     assert_eq!(legend.iter().filter(|line| line.contains(" ms: #")).count(), 0, "{legend:?}");
@@ -209,7 +209,7 @@ fn the_text_trace_has_a_legend_and_a_line_for_each_request() {
         assert!(line.contains(part), "no {part:?} in {line}");
     }
     assert!(!line.contains('\u{1b}'));
-    let (_server, coloured) = traced("text", &["--color", "always"], &file, 5);
+    let (_server, coloured) = traced("text", &["--color", "always"], &file, 6);
     let line = coloured.last().unwrap();
     assert!(line.contains("\u{1b}[32m200\u{1b}[0m"), "{line}");
 }

@@ -106,7 +106,10 @@ fn weakness_06_and_07_the_accept_loop_survives_running_out_of_descriptors() {
     assert_eq!(server.get("/").body, whole);
     // Panics of tiny_http's threads are not reported.
     for line in server.stop("TERM") {
-        assert!(["listening", "request", "run", "stopped"].contains(&text(&line, "event").as_str()), "{line}");
+        assert!(
+            ["listening", "request", "run", "stopped"].contains(&text(&line, "event").as_str()),
+            "{line}"
+        );
     }
 }
 

@@ -70,7 +70,7 @@ fn respond(site: &Site, exchange: &mut Exchange, route: Route, entry: &Entry) ->
     let planned = plan::plan(&site.media, exchange, route);
     let answered = send(site, exchange, planned, entry);
     answered.unwrap_or_else(|no_memory| {
-        let refusal = plan::refused(exchange, &why_no_memory(site, no_memory.wanted_bytes));
+        let refusal = plan::refused(exchange, &why_no_memory(site, no_memory));
         send(site, exchange, refusal, entry).unwrap_or(FAILED)
     })
 }
@@ -106,22 +106,19 @@ fn send_media(options: &Options, order: &mut Order, entry: &Entry, reply: &mut R
     }
 }
 
-/// Says why a buffer of `wanted_bytes` could not be allocated, and what the user can do about it.
-fn why_no_memory(site: &Site, wanted_bytes: u64) -> String {
-    let Options { mode, chunk_size, heap_limit, .. } = &site.options;
-    let buffer = Size(wanted_bytes);
-    let cause = match heap_limit {
-        Some(limit) => {
-            let limit = Size(*limit);
-            format!("a buffer of {buffer} would take the heap above its limit of {limit} (--heap-limit)")
-        }
-        None => format!("the system has no memory for a buffer of {buffer}"),
+/// Says why a buffer could not be allocated, and what the user can do about it.
+fn why_no_memory(site: &Site, no_memory: NoMemory) -> String {
+    let NoMemory { wanted_bytes, is_above_limit } = no_memory;
+    let (buffer, limit) = (Size(wanted_bytes), &site.heap_limit);
+    let cause = match is_above_limit {
+        true => format!("a buffer of {buffer} would take the heap above its limit, {limit}"),
+        false => format!("the system has no memory for a buffer of {buffer}"),
     };
-    let can_fit = heap_limit.is_none_or(|limit| wanted_bytes <= limit);
+    let can_fit = limit.bytes.is_none_or(|limit| wanted_bytes <= limit);
     let retry = if can_fit { "; try again when other requests are done" } else { "" };
-    match mode {
+    match site.options.mode {
         Mode::Buffer => {
-            let chunk = Size(*chunk_size as u64);
+            let chunk = Size(site.options.chunk_size as u64);
             format!("{cause}{retry}. With --mode stream, a buffer of {chunk} would be enough.")
         }
         Mode::Stream => format!("{cause}{retry}. A smaller --chunk-size needs less memory."),

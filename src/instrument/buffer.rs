@@ -3,6 +3,7 @@
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use super::heap;
 
@@ -17,6 +18,8 @@ pub struct Buffer(Vec<u8>);
 pub struct NoMemory {
     /// The size of the buffer.
     pub wanted_bytes: u64,
+    /// Whether it would take the heap above its limit. Otherwise the system has no memory for it.
+    pub is_above_limit: bool,
 }
 
 impl Buffer {
@@ -27,13 +30,19 @@ impl Buffer {
     /// The system has no memory for it, or it would take the live heap above `limit_bytes`. The limit is exact when
     /// several threads allocate at the same time.
     pub fn try_new(bytes: u64, limit_bytes: Option<u64>) -> Result<Self, NoMemory> {
+        // One thread at a time: two could otherwise both take the last bytes. So bytes need not be counted before the
+        // system has granted them. The lock is short, because the system gives pages only when they are written to.
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_above_limit =
+            limit_bytes.is_some_and(|limit| heap::live_bytes().saturating_add(bytes) > limit);
+        let no_memory = NoMemory { wanted_bytes: bytes, is_above_limit };
+        if is_above_limit {
+            return Err(no_memory);
+        }
         let mut vector = Vec::new();
-        let mut reserve = || vector.try_reserve_exact(bytes.try_into().unwrap_or(usize::MAX));
-        let reserved = match limit_bytes {
-            Some(limit) => heap::with_limit(limit.try_into().unwrap_or(usize::MAX), reserve),
-            None => reserve(),
-        };
-        reserved.map_err(|_| NoMemory { wanted_bytes: bytes })?;
+        vector.try_reserve_exact(bytes.try_into().map_err(|_| no_memory)?).map_err(|_| no_memory)?;
+        drop(turn);
         LIVE_BYTES.fetch_add(vector.capacity(), Relaxed);
         Ok(Self(vector))
     }

@@ -19,10 +19,9 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 
 use stats_alloc::StatsAlloc;
@@ -49,8 +48,6 @@ struct ThreadCells {
     peak_bytes: Cell<isize>,
     allocations: Cell<u64>,
     allocated_bytes: Cell<u64>,
-    /// Allocations that would take `LIVE_BYTES` above this fail. `usize::MAX` means no limit.
-    limit_bytes: Cell<usize>,
 }
 
 impl ThreadCells {
@@ -60,7 +57,6 @@ impl ThreadCells {
             peak_bytes: Cell::new(0),
             allocations: Cell::new(0),
             allocated_bytes: Cell::new(0),
-            limit_bytes: Cell::new(usize::MAX),
         }
     }
 
@@ -172,30 +168,12 @@ fn wake_watcher() {
     WATCHER.get().inspect(|watcher| watcher.unpark());
 }
 
-/// Runs `allocate`. Its allocations fail if they would take the live heap above `limit_bytes`.
-///
-/// Other threads are not limited, except that of those with a limit one allocates at a time: so two of them cannot both
-/// take the last bytes, and the bytes need not be counted before the system grants them. The limit is for fallible
-/// allocations such as [`Vec::try_reserve_exact`]: any other allocation that fails ends the program.
-pub fn with_limit<T>(limit_bytes: usize, allocate: impl FnOnce() -> T) -> T {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    THREAD.with(|cells| cells.limit_bytes.set(limit_bytes));
-    let result = allocate();
-    THREAD.with(|cells| cells.limit_bytes.set(usize::MAX));
-    result
-}
-
 /// The allocator of the process. See the [module documentation](self).
 struct CountingAllocator(StatsAlloc<System>);
 
 impl CountingAllocator {
     /// Runs one allocation, and counts it if it succeeds.
     fn counted(&self, bytes: usize, allocate: impl FnOnce() -> *mut u8) -> *mut u8 {
-        let limit = THREAD.try_with(|cells| cells.limit_bytes.get()).unwrap_or(usize::MAX);
-        if limit != usize::MAX && LIVE_BYTES.load(Relaxed).saturating_add(bytes) > limit {
-            return ptr::null_mut();
-        }
         let pointer = allocate();
         if pointer.is_null() {
             REFUSED_ALLOCATIONS.fetch_add(1, Relaxed);
@@ -223,8 +201,7 @@ impl CountingAllocator {
 }
 
 // SAFETY: every method passes the caller's arguments unchanged to stats_alloc, which passes them to `System`, and
-// returns the result. An allocation above a limit returns null instead, which the contract allows. Counting uses only
-// atomics and cells: it does not allocate and does not unwind.
+// returns the result. Counting uses only atomics and cells: it does not allocate and does not unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.counted(layout.size(), || {

@@ -11,14 +11,9 @@ use crate::instrument::record::Failure;
 use super::Order;
 use super::reply::Reply;
 
-/// The size of the buffer for one answer, in bytes: the size of the file.
-pub fn buffer_bytes(order: &Order) -> u64 {
-    order.file_bytes
-}
-
 /// Sends the bytes of `order` through one buffer, which holds the file. The error says why it could not.
 pub fn send(order: &mut Order, entry: &Entry, reply: &mut Reply) -> Result<(), Failure> {
-    let mut whole = entry.buffer(buffer_bytes(order))?;
+    let mut whole = entry.buffer(order.file_bytes)?;
 
     // `take` ends at the size that the file had when it was opened. So the buffer does not grow if the file does.
     let file = &mut order.file;

@@ -11,14 +11,9 @@ use crate::instrument::record::Failure;
 use super::Order;
 use super::reply::{Reply, whole_segments};
 
-/// The size of the buffer for one answer, in bytes: one chunk, or less if the client wants less.
-pub fn buffer_bytes(order: &Order, chunk_bytes: usize) -> u64 {
-    order.length.min(chunk_bytes as u64)
-}
-
 /// Sends the bytes of `order` through one buffer, which holds a chunk. The error says why it could not.
 pub fn send(order: &mut Order, chunk_bytes: usize, entry: &Entry, reply: &mut Reply) -> Result<(), Failure> {
-    let chunk_bytes = buffer_bytes(order, chunk_bytes);
+    let chunk_bytes = order.length.min(chunk_bytes as u64);
     let mut chunk = entry.buffer(chunk_bytes)?;
     chunk.resize(whole_segments(chunk_bytes as usize), 0);
 

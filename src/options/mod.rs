@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::trace::{Color, Escaped, TraceFormat};
 use crate::modes::Mode;
 
@@ -106,10 +107,11 @@ pub struct Options {
     )]
     pub timeout: Timeout,
 
-    /// Answer 503 when a buffer would take the heap above this size
+    /// Answer 503 if a buffer would take the heap above this; none: never
     ///
     /// With 256M, buffer mode serves six viewers of a 40 MiB file at once, and stream mode serves
-    /// thousands.
+    /// thousands. The default is the memory that the system could give at the start (in a
+    /// container: what its limit leaves), less one eighth.
     #[arg(
         long,
         value_name = "SIZE",
@@ -117,7 +119,7 @@ pub struct Options {
         allow_hyphen_values = true,
         verbatim_doc_comment
     )]
-    pub heap_limit: Option<u64>,
+    pub heap_limit: Option<HeapLimit>,
 
     /// Format of the trace
     ///

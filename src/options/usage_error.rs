@@ -124,7 +124,7 @@ mod tests {
             ),
             (
                 &["--heap-limit", "half"],
-                "--heap-limit wants a size above 0, such as 1048576 or 256M, not 'half'",
+                "--heap-limit wants a size above 0, such as 1048576 or 256M, or none, not 'half'",
             ),
             (
                 &["--timeout", "soon"],

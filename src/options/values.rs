@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::units::parse_size;
 
 /// Where to listen.
@@ -53,9 +54,13 @@ pub fn parse_chunk_size(text: &str) -> Result<usize, &'static str> {
     }
 }
 
-/// Parses the value of `--heap-limit`.
-pub fn parse_heap_limit(text: &str) -> Result<u64, &'static str> {
-    parse_size(text).ok_or("a size above 0, such as 1048576 or 256M")
+/// Parses the value of `--heap-limit`: a size, or `none` in any case.
+pub fn parse_heap_limit(text: &str) -> Result<HeapLimit, &'static str> {
+    let bytes = parse_size(text);
+    if bytes.is_none() && !text.eq_ignore_ascii_case("none") {
+        return Err("a size above 0, such as 1048576 or 256M, or none");
+    }
+    Ok(HeapLimit { bytes, is_default: false })
 }
 
 /// Parses the value of `--timeout`. 0 means that there is no timeout.

@@ -23,9 +23,10 @@ impl Display for JsonSample<'_> {
         write!(f, r#"{{"event":"sample","at_us":{},"pid":{},"#, s.at.as_micros(), std::process::id())?;
         write!(
             f,
-            r#""started_ms":{},"heap_limit":{},"#,
+            r#""started_ms":{},"heap_limit":{},"heap_limit_is_default":{},"#,
             site.ledger.started_ms(),
-            OrNull(site.options.heap_limit)
+            OrNull(site.heap_limit.bytes),
+            site.heap_limit.is_default
         )?;
         write!(f, r#""url":{},"mode":"{}","#, JsonString(&site.url), site.options.mode.name())?;
         write!(f, r#""file":{},"#, JsonString(&site.media.shown))?;

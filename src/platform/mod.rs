@@ -4,6 +4,7 @@
 //! function returns "unknown" or does nothing. This module does not depend on the rest of the program.
 #![allow(unsafe_code)]
 
+mod available_memory;
 mod duplicate;
 mod files;
 mod limits;
@@ -11,6 +12,7 @@ mod memory;
 mod signals;
 mod sockets;
 
+pub use available_memory::available_memory;
 pub use duplicate::{Duplicate, reserve_duplicate};
 pub use files::media_open_options;
 pub use limits::{descriptor_limit, raise_descriptor_limit};

@@ -8,8 +8,12 @@ pub mod media;
 
 use std::sync::Arc;
 
+use crate::instrument::heap;
+use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::ledger::Ledger;
 use crate::instrument::trace::Trace;
+use crate::instrument::units::Size;
+use crate::modes::Mode;
 use crate::options::Options;
 
 use media::Media;
@@ -20,6 +24,8 @@ pub struct Site {
     pub options: Options,
     /// The file.
     pub media: Media,
+    /// The limit of the heap.
+    pub heap_limit: HeapLimit,
     /// The URL that a browser on this machine can open.
     pub url: String,
     /// Whether only this machine can connect.
@@ -28,4 +34,26 @@ pub struct Site {
     pub ledger: Arc<Ledger>,
     /// The trace on stderr.
     pub trace: Trace,
+}
+
+impl Site {
+    /// What the user should know if the heap limit leaves no room for one viewer of the whole file.
+    pub fn memory_warning(&self) -> Option<String> {
+        let Options { mode, chunk_size, .. } = self.options;
+        let buffer_bytes = mode.buffer_bytes(self.media.size_bytes(), chunk_size);
+        let needed_bytes = heap::live_bytes().saturating_add(buffer_bytes);
+        self.heap_limit.bytes.filter(|&limit| limit < needed_bytes)?;
+        let way_out = match mode {
+            Mode::Buffer if self.heap_limit.is_default => "use --mode stream",
+            Mode::Buffer => "use --mode stream, or raise --heap-limit",
+            Mode::Stream => "raise --heap-limit, or use a smaller --chunk-size",
+        };
+        Some(format!(
+            "viewers of the whole file will get a 503: the heap limit is {}, and one viewer in {} mode takes the heap to \
+             {}; {way_out}",
+            self.heap_limit,
+            mode.name(),
+            Size(needed_bytes)
+        ))
+    }
 }

@@ -13,6 +13,7 @@ use std::io::{self, IsTerminal};
 use clap::ValueEnum;
 
 use crate::instrument::fixed_text::FixedText;
+use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::record::{Record, Sample};
 use crate::instrument::run::Run;
 use crate::platform::RESIDENT_SET_MEANING;
@@ -74,6 +75,8 @@ pub struct Serving<'a> {
     pub file_bytes: u64,
     /// The size of the stream's buffer.
     pub chunk_bytes: u64,
+    /// The limit of the heap.
+    pub heap_limit: HeapLimit,
 }
 
 impl Trace {
@@ -100,7 +103,7 @@ impl Trace {
         let first = fmt::from_fn(|f| match self.format {
             TraceFormat::Json => write!(
                 f,
-                r#"{{"event":"listening","pid":{},"url":{},"page":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{}}}"#,
+                r#"{{"event":"listening","pid":{},"url":{},"page":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{},"heap_limit":{},"heap_limit_is_default":{}}}"#,
                 self.pid,
                 JsonString(serving.url),
                 JsonString(serving.page),
@@ -108,9 +111,12 @@ impl Trace {
                 JsonString(serving.file),
                 serving.file_bytes,
                 serving.chunk_bytes,
+                OrNull(serving.heap_limit.bytes),
+                serving.heap_limit.is_default,
             ),
             _ => {
                 writeln!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB")?;
+                writeln!(f, "heap limit: {}", serving.heap_limit)?;
                 write!(f, "live page: {}", serving.page)
             }
         });
