@@ -24,6 +24,11 @@ export function nextOrigin(own) {
   return `http://${new URL(own).hostname}:${port === DEFAULT_PORT + 1 ? DEFAULT_PORT : isLast ? port - 1 : port + 1}`;
 }
 
+// The mode, with the address where another of them, each {mode, origin}, has the same mode.
+export function nameAmong(all, { mode, origin }) {
+  return all.some(other => other.mode === mode && other.origin !== origin) ? `${mode} on ${new URL(origin).host}` : mode;
+}
+
 // For a POSIX shell.
 const quoted = word => (/^[\w./\\:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 

@@ -5,7 +5,8 @@ import { ask } from './lookout.js';
 
 // More than a server keeps; a program that sends a past without end is cut off.
 const PAST_MOST = 5000;
-const ASK_EVERY_MS = 1000;
+// One that refuses to be read leaves a line in the console each time.
+const ASK_EVERY_MS = 1000, ASK_CLOSED_EVERY_MS = 10_000;
 // The server sends a sample at least once a second. An open connection alone says nothing: it may lead nowhere.
 const SILENT_MS = 4000, WATCH_EVERY_MS = 500;
 
@@ -31,7 +32,7 @@ export async function connect(origin, told) {
     let end = await ask(origin);
     if (end.state === 'there') end = await listen(origin, told);
     told.state(end.state, end.names);
-    if (end.state !== 'hidden') await pause(ASK_EVERY_MS);
+    if (end.state !== 'hidden') await pause(end.state === 'closed' ? ASK_CLOSED_EVERY_MS : ASK_EVERY_MS);
   }
 }
 

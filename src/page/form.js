@@ -1,6 +1,6 @@
 // The form that lets viewers watch: Start, Stop, and how far they are.
 
-import { commandFor, portOf } from './address.js';
+import { commandFor, nameAmong, portOf } from './address.js';
 import { say, warn } from './fill.js';
 import { partOf, several, size } from './units.js';
 import { Viewer, isCrowded, room, tellRoom, watchAll, waysTo } from './viewers.js';
@@ -123,10 +123,11 @@ function show(all, crowds, end = '') {
     seat.className = state;
     seat.firstElementChild.style.height = `${Math.min(1, bytes / Math.max(1, wantedBytes)) * 100}%`;
   }
-  say(progress, end + crowds.map(({ server, viewers }) => tellCrowd(server.history.now.mode, viewers)).join(' '));
+  const named = crowds.map(({ server: { origin, history }, viewers }) => ({ origin, mode: history.now.mode, viewers }));
+  say(progress, end + named.map(crowd => tellCrowd(nameAmong(named, crowd), crowd.viewers)).join(' '));
 }
 
-function tellCrowd(mode, viewers) {
+function tellCrowd(name, viewers) {
   const are = state => viewers.filter(viewer => viewer.state === state);
   const bytes = viewers.reduce((total, viewer) => total + viewer.bytes, 0);
   const wanted = viewers.reduce((total, viewer) => total + viewer.wantedBytes, 0);
@@ -134,5 +135,5 @@ function tellCrowd(mode, viewers) {
   const came = partOf(bytes, wanted);
   const bad = failed.length ? `, ${failed.length} failed (${failed[0].why})` : '';
   const left = stopped.length ? `, ${stopped.length} stopped` : '';
-  return `${mode}: ${are('whole').length} of ${several(viewers.length, 'viewer')} got the whole file${bad}${left}; ${came}.`;
+  return `${name}: ${are('whole').length} of ${several(viewers.length, 'viewer')} got the whole file${bad}${left}; ${came}.`;
 }

@@ -1,6 +1,6 @@
 // The live page: puts the parts together. Each module has one job; this one has the order of events.
 
-import { nextOrigin, parseOrigin } from './address.js';
+import { nameAmong, nextOrigin, parseOrigin } from './address.js';
 import { Card, differentFiles, nameOf } from './cards.js';
 import { readAt } from './cursor.js';
 import { savePicture, saveRequests, saveSamples } from './export.js';
@@ -80,11 +80,10 @@ function showOwn() {
 // The sentence changes as the figures do; it is read aloud when the load is over.
 function teach(oldest) {
   const runs = histories().flatMap(({ runs: known, isLive, origin }) => known.map(run => ({ ...run, origin, isLost: !isLive })));
-  const isTwice = run => runs.some(other => other.mode === run.mode && other.origin !== run.origin);
-  const named = runs.map(run => ({ ...run, file: nameOf(run.file), name: isTwice(run) ? `${run.mode} on ${new URL(run.origin).host}` : run.mode }));
+  const named = runs.map(run => ({ ...run, file: nameOf(run.file), name: nameAmong(runs, run) }));
   const text = sentence(named, oldest) || INVITATION;
   sayInColours(byId('sentence'), text);
-  if (!runs.some(run => run.isRunning && !run.isLost)) say(byId('announcement'), text);
+  if (text !== INVITATION && !runs.some(run => run.isRunning && !run.isLost)) say(byId('announcement'), text);
 }
 
 // The names of the modes in the colours of their curves.

@@ -20,11 +20,12 @@ export function sentence(runs, oldest) {
 const isOneFile = (a, b) => a.file === b.file && a.file_bytes === b.file_bytes;
 const sorted = ([a, b], figure, tell) => (figure(a) >= figure(b) ? tell(a, b) : tell(b, a));
 
-// The last two runs in view with equal numbers of requests, all of which were answered.
+// The last two runs in view with equal numbers of requests, all of which were answered, and whose memory was most of the
+// heap. With small files it is not, and then the heaps say nothing about the modes.
 function equalPair(buffers, streams, oldest) {
   const isSame = (a, b) => isOneFile(a, b) && a.requests === b.requests && a.at_once === b.at_once;
   const pairs = buffers.flatMap(a => streams.filter(b => isSame(a, b)).map(b => [a, b]))
-    .filter(pair => pair.every(({ to, refused }) => to >= oldest && refused === 0));
+    .filter(pair => pair.every(run => run.to >= oldest && run.refused === 0 && isMostOfHeap(run)));
   const ended = pair => Math.min(...pair.map(({ to }) => to));
   return pairs.reduce((best, pair) => (best && ended(best) > ended(pair) ? best : pair), null);
 }
@@ -35,6 +36,7 @@ function telling(runs, oldest) {
   return inView.reduce((best, run) => (best && served(best) > served(run) ? best : run), null) ?? runs.at(-1);
 }
 
+const isMostOfHeap = run => run.at_once * (held(run)?.[1] ?? 0) > run.heap_peak / 2;
 const served = ({ requests, refused }) => requests - refused;
 const isOver = run => !run.isRunning;
 

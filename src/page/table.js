@@ -2,8 +2,8 @@
 
 import { brief, ms, partOf } from './units.js';
 
-// Of each mode, so that two stand together.
-const ROWS_MOST = 6;
+// Two modes have half of them each, so that their figures stand together.
+const ROWS_MOST = 12;
 const ORDINARY = ['sent', 'client_closed'];
 let shown = null;
 
@@ -11,8 +11,9 @@ let shown = null;
 export function showRequests(body, histories) {
   const ended = histories.flatMap(({ requests, latest }) =>
     requests.filter(({ record }) => record).map(request => ({ ...request, fileBytes: latest.file_bytes ?? 0 })));
-  const looks = Object.values(Object.groupBy(ended.sort((a, b) => b.to - a.to), ({ stretch }) => stretch.look));
-  const last = looks.flatMap(each => each.slice(0, looks.length > 1 ? ROWS_MOST : 2 * ROWS_MOST)).sort((a, b) => b.to - a.to);
+  const latestFirst = (a, b) => b.to - a.to, looks = [...new Set(ended.map(({ stretch }) => stretch.look))];
+  const ofLook = look => ended.filter(({ stretch }) => stretch.look === look).sort(latestFirst).slice(0, ROWS_MOST / looks.length);
+  const last = looks.flatMap(ofLook).sort(latestFirst);
   const key = last.map(({ stretch, number }) => `${stretch.key} ${number}`).join();
   if (key === shown) return;
   shown = key;
