@@ -48,8 +48,8 @@ function sameMode([one, other]) {
 function foreseen(servers, number) {
   const refused = servers.map(({ history: { latest } }) => {
     const { mode, file_bytes, chunk_bytes, heap_limit } = latest, needed = number * ((mode === 'buffer' ? file_bytes : Math.min(file_bytes, chunk_bytes)) ?? 0);
-    return heap_limit === null || needed + latest.live <= heap_limit ? ''
-      : `${several(number, 'viewer')} at once would need ${size(needed)} with ${mode}; its heap limit is ${size(heap_limit)}, so it will refuse some (503).`;
+    return heap_limit !== null && needed + latest.live > heap_limit
+      ? `${several(number, 'viewer')} at once would need ${size(needed)} with ${mode}; its heap limit is ${size(heap_limit)}, so it will refuse some (503).` : '';
   });
   return [...refused, servers.some(server => isCrowded(server, number)) ? tellRoom(room([0])) : ''];
 }
@@ -78,8 +78,8 @@ async function run(servers) {
 
 // The sentence stays at the top of the window; the chart comes into it below.
 function showChart() {
-  const { bottom } = byId('chart').getBoundingClientRect(), isCut = bottom > innerHeight || byId('plot').getBoundingClientRect().top < byId('lesson').getBoundingClientRect().bottom;
-  if (isCut) scrollBy(0, bottom - innerHeight + 4);
+  const { top, bottom } = byId('chart').getBoundingClientRect();
+  if (bottom > innerHeight || top < byId('lesson').getBoundingClientRect().bottom) scrollBy(0, bottom - innerHeight + 4);
 }
 
 // The buttons stay as they are for the keyboard: a disabled one would lose the focus.

@@ -71,8 +71,6 @@ export class History {
     this.stretches.push({
       key, mode, pid, startedMs: started_ms, heapLimit: heap_limit, look: this.look(mode), points: [], broken: true, peak: null,
     });
-    // How a run went on that the server did not live to end is not known.
-    this.runs = this.runs.filter(({ isRunning }) => !isRunning);
     this.skew = null;
   }
 
@@ -109,8 +107,14 @@ export class History {
     const point = { at, live, rss, peak: Math.max(peak, live), inFlight: in_flight, requests, sent: sent_bytes, livePeak: live_peak, starts };
     points.push(point);
     if (in_flight === 0) this.drop(({ to }) => to === null);
-    for (const run of [sample.last_run, sample.run]) if (run) this.run(run);
+    this.tellRuns(sample);
     this.most(point);
+  }
+
+  tellRuns({ last_run, run }) {
+    for (const told of [last_run, run]) if (told) this.run(told);
+    // How another one went on is not known: it ended unheard, or with its server.
+    this.runs = this.runs.filter(({ isRunning, key, number }) => !isRunning || (key === this.now.key && number === run?.number));
   }
 
   // A run as it is now, in the place of what was known of it.

@@ -83,12 +83,15 @@ function heardBy(...samples) {
   samples.forEach((more, i) => history.news(told({ at_us: 5e6 + i * 100_000, ...more })));
   return history;
 }
-test('a run is known once, as it was told last, and a run of a server that ended is dropped', () => {
+test('a run is known once, as it was told last, and one whose end was not heard is dropped', () => {
   const going = { run: { ...RUN, ended_us: null, number: 2 }, last_run: RUN };
   const history = heardBy(going, going, { run: null, last_run: { ...RUN, number: 2 } });
   assert.deepEqual(history.runs.map(({ number, isRunning }) => [number, isRunning]), [[1, false], [2, false]]);
-  history.news(told(going));
-  assert.equal(history.runs.length, 2);
+  history.news(told({ at_us: 6e6, run: { ...RUN, ended_us: null, number: 3 } }));
+  assert.deepEqual(history.runs.map(({ isRunning }) => isRunning), [false, false, true]);
+  history.news(told({ at_us: 9e6, last_run: { ...RUN, number: 4 } }));
+  assert.deepEqual(history.runs.map(({ number }) => number), [1, 2, 4]);
+  history.news(told({ at_us: 9.5e6, run: { ...RUN, ended_us: null, number: 5 } }));
   history.news(told({ started_ms: 2 }));
   assert.equal(history.runs.some(({ isRunning }) => isRunning), false);
 });
