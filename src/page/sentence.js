@@ -101,7 +101,7 @@ const rest = runs => `${firstBytes(runs)}${runs.map(unserved).join('')}${runs[0]
 
 function firstBytes(runs) {
   const known = runs.map(run => run.first_byte_us_median);
-  if (!runs.every(isOver) || known.includes(null)) return '';
+  if (!runs.every(isOver) || known.includes(null) || runs.some(({ file_bytes }) => file_bytes === 0)) return '';
   const median = runs.every(run => run.requests === 1) ? '' : ` (median${runs.length > 1 ? 's' : ''})`;
   return ` The server sent the first byte after ${known.map(us => `${ms(us)} ms`).join(' and ')}${median}.`;
 }
