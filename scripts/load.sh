@@ -9,8 +9,8 @@ set -euo pipefail
 usage() {
   cat <<END
 Usage: $name [-n VIEWERS] [-r RATE] [URL]
-Downloads URL with many curls at the same time. Prints how many succeeded, how many bytes they got, and how long they
-waited for the first byte. Meanwhile, watch the server's trace or its page /heap.
+Downloads URL with many curls at the same time. Prints how many succeeded, how many bytes they got, and, if the server
+is heapserve, what it says of the run. Meanwhile, watch the server's trace or its page /heap.
   -n VIEWERS   how many at once (default: 20)
   -r RATE      the most that each downloads in a second: bytes, or with K, M or G as for curl's --limit-rate (default:
                no limit). With a rate the downloads overlap, as those of people who watch do; 8M suits the sample video
@@ -41,12 +41,12 @@ read_options() {
 }
 
 # view NUMBER: one viewer. Leaves a line in NUMBER.end when it is done: curl's exit code, the status, the bytes, and
-# the seconds to the first byte and to the last. For curl, a body shorter than its Content-Length is a failure (18).
+# the seconds to the last of them. For curl, a body shorter than its Content-Length is a failure (18).
 view() {
   local code=0 figures
   # A proxy would be measured instead of a server on this machine.
   figures=$(curl_viewer -o /dev/null --noproxy 'localhost,127.0.0.1,::1' \
-    -w '%{http_code} %{size_download} %{time_starttransfer} %{time_total}' -- "$url" 2>"$work/$1.said") || code=$?
+    -w '%{http_code} %{size_download} %{time_total}' -- "$url" 2>"$work/$1.said") || code=$?
   printf '%s %s\n' "$code" "$figures" >"$work/$1.end"
 }
 
@@ -72,29 +72,33 @@ why_failed() {
 # Every one of them could not resolve the name (6) or connect (7).
 nobody_answered() { ! grep -qv '^[67] ' "$work/ends"; }
 
+# What the server says of the run, if it is a heapserve.
+report_run() {
+  read_run "$(grep -oE '^(https?://)?[^/]+' <<<"$url")/" "$work/run" || return 0
+  awk "$(<"$lib/run.awk")"'{
+    least = size(figure("request_peak_min")); most = size(figure("request_peak_max"))
+    printf "the server: %d requests, %d at once, heap peak %s", figure("requests"), figure("at_once"), size(figure("heap_peak"))
+    if (figure("request_peak_max") != "") printf "; each held %s", least == most ? least : least " to " most
+    if (figure("first_byte_us_max") != "") printf "; first byte: median %s ms, worst %.1f ms", \
+      figure("first_byte_us_median") == "" ? "?" : sprintf("%.1f", figure("first_byte_us_median") / 1000), \
+      figure("first_byte_us_max") / 1000
+    print ""
+  }' "$work/run"
+}
+
 report() {
   local i failed
   for ((i = 1; i <= viewers; i++)); do why_failed "$i"; done >"$work/failures"
   failed=$(($(wc -l <"$work/failures")))
   all_ends >"$work/ends"
-  # Only those that succeeded count for the times.
-  awk '$1 == 0 && ($2 == 200 || $2 == 206) { print $4, $5 }' "$work/ends" | sort -n >"$work/times"
-  awk -v all="$viewers" -v failed="$failed" -v times="$work/times" "$awk_size"'
+  awk -v all="$viewers" -v failed="$failed" "$(<"$lib/run.awk")"'
     { bytes += $3 }
+    $1 == 0 && $4 > slowest { slowest = $4 }
     END {
-      while ((getline line < times) > 0) {
-        split(line, time, " ")
-        first[++n] = time[1] * 1000
-        if (time[2] > slowest) slowest = time[2]
-      }
       printf "%d of %d succeeded, %s in all", all - failed, all, size(bytes + 0)
-      if (n) {
-        printf ", the slowest took %.1f s\n", slowest
-        median = (first[int((n + 1) / 2)] + first[int(n / 2) + 1]) / 2
-        printf "first byte: median %.1f ms, worst %.1f ms", median, first[n]
-      }
-      print ""
+      print slowest ? sprintf(", the slowest took %.1f s", slowest) : ""
     }' "$work/ends"
+  report_run
   ((failed == 0)) && return
   if nobody_answered; then
     say "$name: no server answers at $url; start one, for example with: cargo run --release"

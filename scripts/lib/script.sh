@@ -8,8 +8,6 @@ export LC_ALL=C
 name=${0##*/}
 lib=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd -- "$lib/../.." && pwd)
-# For `awk "$awk_size"'...'`.
-awk_size=$(<"$lib/size.awk")
 work='' # the folder of this run
 
 say() { printf '%s\n' "$*" >&2; }

@@ -15,6 +15,21 @@ curl_viewer() {
   curl -q -gsS --connect-timeout 10 --speed-time 30 --speed-limit 1 ${rate:+--limit-rate "$rate"} "$@"
 }
 
+# read_run URL FILE: writes the last run of that server, one JSON object, to FILE when no run goes on any more. Fails if
+# there is none, or if it is another server.
+read_run() {
+  within 10 run_is_over "$1" "$2" && grep -q number "$2"
+}
+
+run_is_over() {
+  local sample
+  sample=$(curl -q -gfsS --noproxy '*' --max-time 5 "${1}heap.json" 2>/dev/null) && [[ $sample == *'"run":null'* ]] &&
+    printf '%s\n' "${sample##*'"last_run":'}" | sed 's/}$//' >"$2"
+}
+
+# figure KEY FILE: the number that the JSON object in FILE has under this key; nothing for null.
+figure() { sed -n "s/.*\"$1\":\([0-9][0-9]*\).*/\1/p" "$2"; }
+
 # view_all PROCESSES COMMAND...: runs COMMAND NUMBER for every viewer at once, in a group of its own, and waits for all
 # of them. PROCESSES is how many each takes. While it waits, it calls the function show_progress.
 view_all() {

@@ -1,4 +1,4 @@
-//! Just enough of JSON for the program's own lines, which are flat objects.
+//! Just enough of JSON for the program's own lines: flat objects, and samples, whose runs are flat objects.
 
 /// The value of a number.
 pub fn number(line: &str, name: &str) -> u64 {
@@ -18,6 +18,7 @@ pub fn raw<'a>(line: &'a str, name: &str) -> &'a str {
     let end = match rest.as_bytes()[0] {
         b'"' => rest[1..].find('"').unwrap() + 2,
         b'[' => rest.find(']').unwrap() + 1,
+        b'{' => rest.find('}').unwrap() + 1,
         _ => rest.find([',', '}']).unwrap(),
     };
     &rest[..end]
