@@ -9,7 +9,8 @@
 //! [`answer`] opens an entry in the ledger of the [`instrument`], plans the answer, and lets one of the two [`modes`]
 //! send the body. After the memory of the request has been freed, it closes the entry. The result is a record. It goes
 //! to the trace, which a separate thread writes to stderr, and to the live [`page`]. Requests for the live page itself
-//! are answered without an entry.
+//! are answered without an entry. Requests for the file that follow one another within a second form a
+//! [run](instrument::run), whose figures say what the load cost as a whole.
 //!
 //! # The modules, from the bottom up
 //!

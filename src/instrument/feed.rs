@@ -125,13 +125,17 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, 
         state.ends.push(number, *record);
     }
 
-    /// Adds a sample.
+    /// Adds a sample. [`Feed::wake_readers`] must follow.
     pub fn add_sample(&self, sample: &Sample) {
         let mut state = self.lock();
         state.last_number += 1;
         let number = state.last_number;
         state.samples.push(number, *sample);
-        drop(state);
+    }
+
+    /// Wakes the readers that wait for a sample. With a thousand of them this takes some time, so the caller should hold
+    /// no lock.
+    pub fn wake_readers(&self) {
         self.sampled.notify_all();
     }
 

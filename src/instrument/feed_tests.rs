@@ -33,6 +33,7 @@ fn start<const A: usize, const B: usize, const C: usize>(feed: &Feed<A, B, C>, r
 fn sample<const A: usize, const B: usize, const C: usize>(feed: &Feed<A, B, C>, at_us: u64) {
     let at = Duration::from_micros(at_us);
     feed.add_sample(&Sample { at, ..trace_tests::sample() });
+    feed.wake_readers();
 }
 
 /// Reads one turn. There must be a sample that has not been read.

@@ -16,7 +16,8 @@ use crate::platform::{self, ResidentSet};
 use super::feed::FEED;
 use super::heap;
 use super::record::Sample;
-use super::run::{Figures, Run, Runs};
+use super::run::Run;
+use super::runs::{Figures, Runs};
 use super::trace::Trace;
 
 pub use entry::Entry;
@@ -103,6 +104,8 @@ impl Ledger {
         let sample = self.sample_under(&mut state, resident);
         if is_wanted(&sample) {
             FEED.add_sample(&sample);
+            drop(state);
+            FEED.wake_readers();
         }
     }
 

@@ -8,7 +8,7 @@ use crate::instrument::buffer::{Buffer, NoMemory};
 use crate::instrument::feed::FEED;
 use crate::instrument::heap::{self, ThreadHeap};
 use crate::instrument::record::{Answered, Asked, Record};
-use crate::instrument::run::{Beginning, Ending};
+use crate::instrument::runs::{Beginning, Ending, Figures};
 use crate::platform::ResidentSet;
 
 use super::{CONTENT, Ledger, OTHER, State, lock};
@@ -131,14 +131,14 @@ impl<'a> Entry<'a> {
             resident_before: self.resident_before,
             resident_after,
         };
-        self.leave_run(&mut state, &record);
+        self.leave_run(&mut state, &record, &figures);
         if !state.is_closed {
             FEED.add_end(&record);
             ledger.trace.request(&record);
         }
     }
 
-    fn leave_run(&self, state: &mut State, record: &Record) {
+    fn leave_run(&self, state: &mut State, record: &Record, figures: &Figures) {
         let held_bytes = match self.part.get() {
             Part::None => return,
             Part::Begun => None,
@@ -150,6 +150,6 @@ impl<'a> Entry<'a> {
             peak_bytes: record.used.peak_bytes,
             first_byte: record.first_byte,
         };
-        state.runs.end(&ending, &self.ledger.figures(record.resident_after));
+        state.runs.end(&ending, figures);
     }
 }

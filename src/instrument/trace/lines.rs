@@ -1,6 +1,6 @@
 //! The lines of the trace, as text and as JSON. None of the functions here allocates.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 use crate::instrument::record::{Outcome, Record, Sample};
@@ -8,6 +8,7 @@ use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
 
 use super::queue::Entry;
 use super::run_lines::{RunFields, TextRun};
+use super::values::{Escaped, JsonString, OrNull, OrUnknown};
 use super::{Trace, TraceFormat};
 
 /// Control sequences for terminals (ECMA-48, SGR).
@@ -142,58 +143,5 @@ impl Display for JsonRecord<'_> {
         let (before, after) = (r.resident_before, r.resident_after);
         write!(f, r#""rss_before":{},"rss_after":{},"#, OrNull(before.now_bytes), OrNull(after.now_bytes))?;
         write!(f, r#""rss_peak":{}}}"#, OrNull(after.peak_bytes))
-    }
-}
-
-/// A string as JSON, with quotes.
-pub struct JsonString<'a>(pub &'a str);
-
-impl Display for JsonString<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for c in self.0.chars() {
-            match c {
-                '"' | '\\' => write!(f, "\\{c}")?,
-                c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
-                c => f.write_char(c)?,
-            }
-        }
-        f.write_char('"')
-    }
-}
-
-/// Text with its control characters escaped. Otherwise text from a client could end the line, or change the colour of
-/// the terminal.
-pub struct Escaped<'a>(pub &'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
-        }
-        Ok(())
-    }
-}
-
-/// A number, or `null`, as JSON.
-pub struct OrNull(pub Option<u64>);
-
-impl Display for OrNull {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(number) => write!(f, "{number}"),
-            None => f.write_str("null"),
-        }
-    }
-}
-
-struct OrUnknown<T>(Option<T>);
-
-impl<T: Display> Display for OrUnknown<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(figure) => write!(f, "{figure}"),
-            None => f.write_str("?"),
-        }
     }
 }

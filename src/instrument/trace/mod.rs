@@ -6,6 +6,7 @@ mod queue;
 mod run_lines;
 #[cfg(test)]
 pub mod tests;
+mod values;
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
@@ -20,9 +21,10 @@ use crate::platform::RESIDENT_SET_MEANING;
 
 use queue::Entry;
 
-pub use lines::{Escaped, JsonRecord, JsonString, OrNull};
+pub use lines::JsonRecord;
 pub use queue::{LINE_BYTES, Line, Writer};
 pub use run_lines::JsonRun;
+pub use values::{Escaped, JsonString, OrNull};
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

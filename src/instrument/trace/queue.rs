@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::{Record, Sample};
-use crate::instrument::run::Run;
 
 use super::Trace;
 
@@ -54,7 +53,7 @@ pub enum Entry {
     /// A request ended.
     Request(Record),
     /// A run ended.
-    Run(Run),
+    Run(crate::instrument::run::Run),
     /// A warning to the user.
     Warning(Message),
     /// The program ends. The sample sums up all requests.

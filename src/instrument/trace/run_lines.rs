@@ -7,7 +7,7 @@ use crate::instrument::fixed_text::FixedText;
 use crate::instrument::run::{Outcomes, Run};
 use crate::instrument::units::{Short, ShortMillis};
 
-use super::lines::OrNull;
+use super::values::OrNull;
 
 /// The time to the first byte is left out if the line would have more columns with it.
 const TEXT_COLUMNS: usize = 120;

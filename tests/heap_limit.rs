@@ -1,0 +1,112 @@
+//! The heap limit: its default, and what is said of it.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::process::Stdio;
+
+use support::{Folder, LARGE_BYTES, Server, eventually, number, program, raw, text};
+
+#[test]
+fn the_limit_is_said_in_the_first_event_and_in_a_sample() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", 1_000);
+    let told = |args: &[&str]| {
+        let server = Server::start(args, &file);
+        let first = server.stderr_lines(1)[0].clone();
+        let sample = server.get("/heap.json").text().to_owned();
+        let both =
+            [&first, &sample].map(|line| (raw(line, "heap_limit"), raw(line, "heap_limit_is_default")));
+        assert_eq!(both[0], both[1]);
+        (both[0].0.to_owned(), both[0].1.to_owned())
+    };
+    let pair = |limit: &str, is_default: &str| (limit.to_owned(), is_default.to_owned());
+    assert_eq!(told(&["--heap-limit", "64M"]), pair("67108864", "false"));
+    assert_eq!(told(&["--heap-limit", "none"]), pair("null", "false"));
+    let (limit, is_default) = told(&[]);
+    assert_eq!(is_default, "true");
+    // Other systems may not say what they have.
+    if cfg!(any(target_os = "linux", target_os = "macos", windows)) {
+        let limit: u64 = limit.parse().unwrap();
+        assert!((1 << 20..1 << 50).contains(&limit), "{limit}");
+    }
+}
+
+#[test]
+fn the_legend_says_where_the_limit_comes_from() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", 1_000);
+    let table =
+        [(&["--heap-limit", "64M"][..], "64.0 MiB (--heap-limit)"), (&["--heap-limit", "none"], "none")];
+    for (args, said) in table {
+        let mut command = program();
+        command.args(["--port", "0"]).args(args).arg(&file).stderr(Stdio::piped());
+        let server = Server::run(command);
+        let said = format!("heap limit: {said}");
+        eventually(&said, || server.stderr().contains(&said).then_some(()));
+    }
+}
+
+#[test]
+fn a_limit_without_room_for_one_viewer_brings_a_warning() {
+    let folder = Folder::new();
+    let file = folder.file("a.mp4", LARGE_BYTES);
+    let rows = [
+        (&["--mode", "buffer", "--heap-limit", "8M"][..], Some("use --mode stream, or raise --heap-limit")),
+        (&["--mode", "buffer", "--heap-limit", "9M"], None),
+        (&["--heap-limit", "1"], Some("raise --heap-limit, or use a smaller --chunk-size")),
+        (&["--heap-limit", "1M"], None),
+        (&["--heap-limit", "1M", "--chunk-size", "1M"], Some("raise --heap-limit")),
+    ];
+    for (args, way_out) in rows {
+        let server = Server::start(args, &file);
+        let status = server.get("/").status;
+        // The warnings come before the first request.
+        server.request(1);
+        let warnings: Vec<_> =
+            server.stderr().into_iter().filter(|line| text(line, "event") == "warning").collect();
+        assert_eq!(
+            (status, warnings.len()),
+            if way_out.is_some() { (503, 1) } else { (200, 0) },
+            "{warnings:?}"
+        );
+        if let Some(way_out) = way_out {
+            let warning = &warnings[0];
+            assert!(warning.contains("viewers of the whole file will get a 503"), "{warning}");
+            assert!(warning.contains(way_out), "{warning}");
+        }
+    }
+}
+
+/// The limit allows what the system does not have.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_answer_says_whether_the_limit_or_the_system_refused() {
+    let folder = Folder::new();
+    let file = folder.sparse_file("a.mp4", 4 << 30);
+    for (limit, cause) in
+        [("8G", "the system has no memory for a buffer"), ("1G", "above its limit, 1.0 GiB (--heap-limit)")]
+    {
+        let mut command = std::process::Command::new("sh");
+        let limited =
+            "ulimit -v 3000000 && exec \"$0\" --port 0 --trace json --mode buffer --heap-limit \"$1\" \"$2\"";
+        command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_heapserve")).arg(limit).arg(&file);
+        let server = Server::run(command);
+        let refused = server.get("/");
+        assert_eq!(refused.status, 503);
+        assert!(refused.text().contains(cause), "{}", refused.text());
+        assert!(number(&server.request(1), "live_peak") < 1 << 20);
+    }
+}
+
+/// Without an option, the address space that `ulimit -v` leaves is part of the default.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_default_is_what_the_limits_of_the_process_leave() {
+    let folder = Folder::new();
+    let mut command = std::process::Command::new("sh");
+    let limited = "ulimit -v 1000000 && exec \"$0\" --port 0 --trace json \"$1\"";
+    command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_heapserve")).arg(folder.file("a.mp4", 1_000));
+    let server = Server::run(command);
+    assert!((1..1_000_000 << 10).contains(&server.figure("heap_limit")), "{}", server.figure("heap_limit"));
+}
