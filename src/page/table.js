@@ -36,7 +36,7 @@ function rowOf({ record: r, stretch }, most) {
   cell(r.connection ?? '', 'number extra');
   cell(`${r.method} ${r.target}`, 'extra').title = r.target;
   cell(statusOf(r), r.status >= 400 || !ORDINARY.includes(r.outcome) ? 'bad' : '');
-  cell(partOf(r.sent_bytes, r.body_bytes), 'number');
+  cell(partOf(r.sent_bytes, r.body_bytes), 'number sent');
   cell(ms(r.duration_us), 'number extra');
   cell(ms(r.first_byte_us), 'number');
   cell(brief(r.request_peak), 'peak').prepend(bar(r.request_peak / most));
