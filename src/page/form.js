@@ -41,13 +41,15 @@ export function offer(servers) {
 // Why there is no `both`, where two servers are up.
 function sameMode([one, other]) {
   if (!other || modeOf(one) !== modeOf(other)) return '';
-  return `Both servers are in ${modeOf(one)} mode. To compare the modes, stop the one on port ${portOf(other.origin)}, and run: ${commandFor(other.history.latest, other.origin)}`;
+  const command = commandFor(other.history.latest, other.origin);
+  return `Both servers are in ${modeOf(one)} mode. To compare the modes, stop the one on port ${portOf(other.origin)}, and run: ${command}`;
 }
 
 // What will keep some viewers from watching together with the others.
 function foreseen(servers, number) {
   const refused = servers.map(({ history: { latest } }) => {
-    const { mode, file_bytes, chunk_bytes, heap_limit } = latest, needed = number * ((mode === 'buffer' ? file_bytes : Math.min(file_bytes, chunk_bytes)) ?? 0);
+    const { mode, file_bytes, chunk_bytes, heap_limit } = latest;
+    const needed = number * (mode === 'buffer' ? file_bytes ?? 0 : Math.min(file_bytes, chunk_bytes));
     return heap_limit !== null && needed + latest.live > heap_limit
       ? `${several(number, 'viewer')} at once would need ${size(needed)} with ${mode}; its heap limit is ${size(heap_limit)}, so it will refuse some (503).` : '';
   });

@@ -71,7 +71,8 @@ const verb = run => (isOver(run) ? 'needed' : run.isLost ? 'held up to' : 'holds
 const holds = runs => (runs.some(run => run.isRunning && !run.isLost) ? 'holds' : 'held');
 
 function ofOne(run) {
-  if (served(run) === 0) return `${run.name} refused ${run.requests === 1 ? 'the only request' : `all ${several(run.requests, 'request')}`} for lack of memory.`;
+  const all = run.requests === 1 ? 'the only request' : `all ${whole(run.requests)} requests`;
+  if (served(run) === 0) return `${run.name} refused ${all} for lack of memory.`;
   const range = held(run), cost = range ? `, ${each(run)} each` : '';
   const isSteady = range && isOver(run) && run.refused === 0 && run.file_bytes > 0 && size(range[0]) === size(range[1]);
   const thousand = isSteady ? ` A thousand at once would hold ${size(range[1] * THOUSAND)}.` : '';
@@ -80,7 +81,8 @@ function ofOne(run) {
 
 function ofEqual(more, less) {
   const same = verb(more) === verb(less) ? '' : `${verb(less)} `;
-  const total = `${many(more)}: ${more.name} ${verb(more)} ${size(more.heap_peak)} of heap, ${less.name} ${same}${size(less.heap_peak)}: ${times(more.heap_peak, less.heap_peak)}.`;
+  const ratio = times(more.heap_peak, less.heap_peak);
+  const total = `${many(more)}: ${more.name} ${verb(more)} ${size(more.heap_peak)} of heap, ${less.name} ${same}${size(less.heap_peak)}: ${ratio}.`;
   const both = held(more) && held(less) ? ` Each request ${holds([more, less])} ${each(more)} and ${each(less)}.` : '';
   return `${total}${both}${rest([more, less])}`;
 }
