@@ -96,16 +96,21 @@ fn threads_that_take_and_free_buffers_stay_below_the_limit() {
 
 #[test]
 fn a_span_has_a_peak_of_its_own() {
+    /// What the thread of the test harness may take or free meanwhile.
+    const OTHERS_BYTES: u64 = 100_000;
+    let check =
+        |peak: u64, expected: u64| assert!(peak.abs_diff(expected) < OTHERS_BYTES, "{peak}, not {expected}");
     in_own_process("a_span_has_a_peak_of_its_own", || {
         let before = live_bytes();
-        drop(black_box(vec![1u8; 500_000]));
+        drop(black_box(vec![1u8; 50_000_000]));
         start_span();
-        assert_eq!(span_peak_bytes(), before);
-        let kept = black_box(vec![1u8; 1_000]);
-        drop(black_box(vec![1u8; 70_000]));
-        assert_eq!((span_peak_bytes(), peak_bytes()), (before + 71_000, before + 500_000));
+        check(span_peak_bytes(), before);
+        let kept = black_box(vec![1u8; 1_000_000]);
+        drop(black_box(vec![1u8; 7_000_000]));
+        check(span_peak_bytes(), before + 8_000_000);
+        check(peak_bytes(), before + 50_000_000);
         start_span();
-        assert_eq!(span_peak_bytes(), before + 1_000);
+        check(span_peak_bytes(), before + 1_000_000);
         drop(kept);
     });
 }

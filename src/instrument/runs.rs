@@ -50,11 +50,36 @@ pub struct Ending {
     pub first_byte: Option<Duration>,
 }
 
+/// A run, or none. The tag of `Empty` is 0, unlike that of an `Option`: so a store without runs consists of zeros, and
+/// its lists take no space in the program's file.
+#[repr(u8)]
+#[allow(clippy::large_enum_variant, reason = "there are two of them")]
+enum Slot {
+    Empty,
+    Filled(Run),
+}
+
+impl Slot {
+    fn get(&self) -> Option<&Run> {
+        match self {
+            Self::Empty => None,
+            Self::Filled(run) => Some(run),
+        }
+    }
+
+    fn get_mut(&mut self) -> Option<&mut Run> {
+        match self {
+            Self::Empty => None,
+            Self::Filled(run) => Some(run),
+        }
+    }
+}
+
 /// The run that goes on, and the last one that has ended.
 pub struct Runs {
     last_number: u64,
-    current: Option<Run>,
-    last: Option<Run>,
+    current: Slot,
+    last: Slot,
     /// The number of requests that hold their memory.
     holding: u64,
     /// When the last request of the current run ended.
@@ -72,8 +97,8 @@ impl Runs {
     pub const fn new() -> Self {
         Self {
             last_number: 0,
-            current: None,
-            last: None,
+            current: Slot::Empty,
+            last: Slot::Empty,
             holding: 0,
             idle_since: Duration::ZERO,
             sent_bytes_before: 0,
@@ -86,7 +111,7 @@ impl Runs {
 
     /// The run that goes on.
     pub fn current(&self) -> Option<Run> {
-        let current = self.current?;
+        let current = *self.current.get()?;
         Some(Run {
             request_peak_median: self.median_of_peaks(&current),
             first_byte_median: self.first_bytes_us.median().map(Duration::from_micros),
@@ -97,7 +122,7 @@ impl Runs {
 
     /// The last run that has ended.
     pub fn last(&self) -> Option<Run> {
-        self.last
+        self.last.get().copied()
     }
 
     /// Starts a run. There must be none that goes on. `figures` are those of the moment.
@@ -108,7 +133,7 @@ impl Runs {
         self.held.clear();
         self.request_peaks.clear();
         self.first_bytes_us.clear();
-        self.current = Some(Run {
+        self.current = Slot::Filled(Run {
             number: self.last_number,
             began: first.at,
             heap_before: first.heap_before,
@@ -119,7 +144,7 @@ impl Runs {
 
     /// Adds a request to the run that goes on.
     pub fn begin(&mut self, request: Beginning) {
-        if let Some(run) = &mut self.current {
+        if let Some(run) = self.current.get_mut() {
             // Of two requests that begin together, the second may have been the first to open its entry.
             run.began = run.began.min(request.at);
             run.requests += 1;
@@ -132,7 +157,7 @@ impl Runs {
     pub fn hold(&mut self, held_bytes: u64) {
         self.holding += 1;
         self.held.insert(held_bytes);
-        if let Some(run) = &mut self.current {
+        if let Some(run) = self.current.get_mut() {
             run.at_once = run.at_once.max(self.holding);
         }
     }
@@ -143,7 +168,7 @@ impl Runs {
             self.holding -= 1;
             self.held.remove(held_bytes);
         }
-        let Some(run) = &mut self.current else { return };
+        let Some(run) = self.current.get_mut() else { return };
         run.in_flight -= 1;
         run.outcomes.count(request.outcome);
         if request.outcome != Outcome::Refused {
@@ -162,7 +187,7 @@ impl Runs {
 
     /// Takes over the figures of the moment.
     pub fn update(&mut self, figures: &Figures) {
-        let Some(run) = &mut self.current else { return };
+        let Some(run) = self.current.get_mut() else { return };
         run.heap_peak = figures.heap_peak;
         run.sent_bytes = figures.sent_bytes - self.sent_bytes_before;
         let resident = figures.resident;
@@ -172,17 +197,17 @@ impl Runs {
 
     /// Whether there is a run that goes on.
     pub fn goes_on(&self) -> bool {
-        self.current.is_some()
+        self.current.get().is_some()
     }
 
     /// Whether content is being sent.
     pub fn is_busy(&self) -> bool {
-        self.current.is_some_and(|run| run.in_flight > 0)
+        self.current.get().is_some_and(|run| run.in_flight > 0)
     }
 
     /// Ends the run if no content has been sent for [`RUN_GAP`] before `now`. Returns it then.
     pub fn end_if_over(&mut self, now: Duration) -> Option<Run> {
-        let is_over = self.current.is_some() && !self.is_busy() && now >= self.idle_since + RUN_GAP;
+        let is_over = self.goes_on() && !self.is_busy() && now >= self.idle_since + RUN_GAP;
         is_over.then(|| self.finish(self.idle_since))?
     }
 
@@ -197,9 +222,9 @@ impl Runs {
 
     fn finish(&mut self, ended: Duration) -> Option<Run> {
         let run = self.current()?;
-        self.current = None;
-        self.last = Some(Run { ended: Some(ended), held: None, ..run });
-        self.last
+        self.current = Slot::Empty;
+        self.last = Slot::Filled(Run { ended: Some(ended), held: None, ..run });
+        self.last()
     }
 
     fn median_of_peaks(&self, run: &Run) -> Option<u64> {

@@ -19,7 +19,7 @@ use crate::instrument::record::{Record, Sample};
 
 use super::Trace;
 
-/// The number of entries that fit: 150 ms of requests at the highest rate that was measured. This is 4.7 MB, of which
+/// The number of entries that fit: 150 ms of requests at the highest rate that was measured. This is 5.4 MB, of which
 /// only the part that was ever used becomes resident.
 const CAPACITY: usize = 8192;
 /// How many of the slots are only for runs, warnings and the summary. So requests cannot fill the queue completely.
