@@ -20,6 +20,8 @@ export class MissingSecond {
     fill(this.element, { command: commandFor(sample, this.origin) });
     if (this.state !== isForeign) fill(this.element, { state: isForeign ? tellForeign(this.origin, state, names) : 'This page adds it as soon as it is up.' });
     this.state = isForeign;
+    // Its port is taken, so the command would not help.
+    for (const part of this.element.querySelectorAll('[data-is="where"], .command')) part.hidden = isForeign;
     if (!this.element.isConnected) byId('cards').append(this.element);
   }
 
