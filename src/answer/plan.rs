@@ -193,7 +193,7 @@ fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
 /// Starts a head with the fields that every answer has.
 fn head(exchange: &Exchange, status: u16) -> Head {
     let mut head = Head::new(status, exchange.persistence);
-    origin::allow_loopback_pages(&mut head, &exchange.fields);
+    origin::allow_pages(&mut head, &exchange.fields);
     head
 }
 

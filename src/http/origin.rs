@@ -1,56 +1,91 @@
 //! Which web pages of another origin may read the answers, by the CORS protocol of the Fetch standard.
 //!
-//! The live page of one server reads the figures of a second one, at another port. So pages from a loopback host may
-//! read the answers. Pages from any other host may not.
+//! The live page of one server reads the figures of a second one, at another port. So a page may read the answers if
+//! its host is a loopback host, or the host that the request is for. Pages from any other host may not.
+//!
+//! DNS rebinding gains nothing from the second rule: a server that only this machine can connect to refuses hosts that
+//! DNS can redirect ([`host`](super::host)), and any other server answers to every host anyway.
 
 use super::Fields;
 use super::head::Head;
 
-/// Appends the fields that allow a page from a loopback host to read the answer.
-pub fn allow_loopback_pages(head: &mut Head, fields: &Fields) {
+/// Appends the fields that allow a page from a loopback host, or from the host of the request, to read the answer.
+pub fn allow_pages(head: &mut Head, fields: &Fields) {
     head.field("Vary", "Origin");
-    if let Some(origin) = fields.single("Origin").filter(|origin| is_loopback(origin)) {
+    if let Some(origin) = fields.single("Origin").filter(|origin| may_read(origin, fields.single("Host"))) {
         head.field("Access-Control-Allow-Origin", origin);
     }
 }
 
-/// Whether the host of this origin (RFC 6454 7) is `localhost`, `127.0.0.1` or `[::1]`.
-fn is_loopback(origin: &str) -> bool {
-    let Some(rest) = origin.strip_prefix("http://").or(origin.strip_prefix("https://")) else {
+/// Whether pages of `origin` (RFC 6454 7) may read an answer to a request with this `Host`.
+fn may_read(origin: &str, host: Option<&str>) -> bool {
+    let Some(authority) = origin.strip_prefix("http://").or(origin.strip_prefix("https://")) else {
         return false;
     };
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (rest, "80"),
+    let Some(page_host) = host_of(authority) else {
+        return false;
     };
-    ["localhost", "127.0.0.1", "[::1]"].contains(&host)
-        && !port.is_empty()
-        && port.bytes().all(|byte| byte.is_ascii_digit())
+    ["localhost", "127.0.0.1", "[::1]"].contains(&page_host)
+        || host.and_then(host_of).is_some_and(|host| host.eq_ignore_ascii_case(page_host))
+}
+
+/// The host of `host [":" port]`. `None` if it is empty, or the port is not a number.
+fn host_of(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, "80"),
+    };
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && !host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_loopback;
+    use super::may_read;
 
     #[test]
-    fn only_loopback_pages_may_read() {
+    fn pages_of_a_loopback_host_and_of_the_requests_host_may_read() {
         for origin in
             ["http://localhost", "http://localhost:3000", "https://127.0.0.1:8443", "http://[::1]:3001"]
         {
-            assert!(is_loopback(origin), "{origin}");
+            assert!(may_read(origin, None) && may_read(origin, Some("teacher-pc:3000")), "{origin}");
         }
+        let same = [
+            ("http://teacher-pc:3000", "teacher-pc:3001"),
+            ("https://teacher-pc", "TEACHER-PC:3001"),
+            ("http://192.0.2.7:3000", "192.0.2.7"),
+            ("http://[2001:db8::1]:3000", "[2001:db8::1]:3001"),
+        ];
+        for (origin, host) in same {
+            assert!(may_read(origin, Some(host)), "{origin} {host}");
+        }
+    }
+
+    #[test]
+    fn no_other_page_may_read() {
         for origin in [
             "null",
+            "",
+            "http://",
+            "http://:3000",
             "http://example.org",
+            "http://teacher-pc.example.org",
+            "http://teacher-pc:3000.example.org",
             "http://localhost.example.org",
             "http://localhost:3000.example.org",
             "http://localhost:",
             "http://127.0.0.1.example.org",
             "http://127.0.0.10",
+            "ftp://teacher-pc",
             "ftp://localhost",
             "localhost",
+            "teacher-pc",
         ] {
-            assert!(!is_loopback(origin), "{origin}");
+            for host in
+                [None, Some(""), Some(":3000"), Some("teacher-pc:3000"), Some("null"), Some("localhost")]
+            {
+                assert!(!may_read(origin, host), "{origin} {host:?}");
+            }
         }
     }
 }

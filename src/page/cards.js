@@ -1,7 +1,9 @@
 // A card for each server: what it is, and its figures now, in view and since its start.
 
-import { brief, clockTime, size, whole } from './units.js';
+import { portOf } from './address.js';
 import { fill } from './fill.js';
+import { tellForeign } from './second.js';
+import { brief, clockTime, size, whole } from './units.js';
 
 const byId = id => document.getElementById(id);
 
@@ -18,33 +20,38 @@ export class Card {
   show(from, to) {
     const { server, element } = this, { latest, now } = server.history;
     element.className = `server card ${now?.look ?? ''}${server.state === 'live' ? '' : ' gone'}`;
-    const isGone = server.state === 'gone';
-    fill(element, { state: stateOf(server), where: new URL(server.origin).host, 'row-now': isGone ? 'At last' : 'Now' });
+    const isHeard = server.state === 'live';
+    fill(element, { state: stateOf(server), where: new URL(server.origin).host, 'row-now': isHeard ? 'Now' : 'At last' });
     if (!latest) return;
     const [live, unit] = size(latest.live).split(' ');
     fill(element, {
       mode: latest.mode, where: placeOf(server.origin), process: `, process ${latest.pid}`, file: fileOf(latest),
-      live, when: `${unit} heap ${isGone ? 'at last' : 'now'}`, ...figuresNow(latest), ...figuresInView(server.history, from, to), ...figuresSinceStart(latest),
+      live, when: `${unit} heap ${isHeard ? 'now' : 'at last'}`, ...figuresNow(latest), ...figuresInView(server.history, from, to), ...figuresSince(server.history),
     });
   }
 }
 
 const placeOf = origin => {
-  const { hostname, port } = new URL(origin);
-  return hostname === 'localhost' ? `port ${port || 80}` : `${hostname}, port ${port || 80}`;
+  const { hostname } = new URL(origin);
+  return hostname === 'localhost' ? `port ${portOf(origin)}` : `${hostname}, port ${portOf(origin)}`;
 };
 
-function stateOf({ state, since, origin, history }) {
+function stateOf({ state, names, origin, heardAt }) {
+  const known = heardAt && `last heard at ${clockTime(heardAt)}`;
   if (state === 'live') return 'live';
-  if (state === 'connecting') return 'connecting…';
-  if (!history.latest) return `no heapserve at ${origin}`;
-  return `gone since ${clockTime(since)}`;
+  if (state === 'gone') return known ? `gone; ${known}` : `no heapserve at ${origin}`;
+  if (state === 'silent') return known ? `silent; ${known}. Connecting again…` : `no answer from ${origin}`;
+  if (state === 'absent') return `no heapserve at ${origin}`;
+  if (['closed', 'senseless'].includes(state)) return tellForeign(origin, state, names);
+  return 'connecting…';
 }
 
-// The chunk matters where it is what a viewer costs, and the limit where there is one.
-function fileOf({ mode, file, file_bytes, chunk_bytes, heap_limit }) {
+// The chunk matters where it is what a viewer costs.
+function fileOf({ mode, file, file_bytes, chunk_bytes, heap_limit, heap_limit_is_default, unusable }) {
   const chunk = mode === 'stream' && chunk_bytes !== null ? `, in chunks of ${size(chunk_bytes)}` : '';
-  return `${file}, ${size(file_bytes)}${chunk}${heap_limit ? `; heap limit ${size(heap_limit)}` : ''}`;
+  const limit = heap_limit === null ? '' : `; heap limit ${size(heap_limit)}${heap_limit_is_default ? ' (default)' : ''}`;
+  const lost = unusable.length ? `; cannot be used: ${unusable.join(', ')}` : '';
+  return `${file}, ${size(file_bytes)}${chunk}${limit}${lost}`;
 }
 
 function figuresNow({ live, rss, in_flight }) {
@@ -60,8 +67,13 @@ function figuresInView({ now, requests }, from, to) {
   return { 'heap-view': brief(most('peak')), 'rss-view': brief(rss), 'flight-view': `${whole(flight)} at once` };
 }
 
-function figuresSinceStart({ live_peak, rss_peak, requests }) {
-  return { 'heap-start': brief(live_peak), 'rss-start': brief(rss_peak), answered: `${whole(requests)} answered` };
+// Since the server's start or, if this page was reset later, since then.
+function figuresSince({ latest, now, since }) {
+  const isReset = since?.key === now.key, from = isReset ? since : { heap: latest.live_peak, rss: latest.rss_peak, requests: 0 };
+  return {
+    'row-since': isReset ? `Since ${clockTime(since.date)}` : 'Since start', 'heap-since': brief(from.heap),
+    'rss-since': brief(from.rss || null), answered: `${whole(latest.requests - from.requests)} answered`,
+  };
 }
 
 // Servers of different files cannot be compared.
@@ -72,5 +84,4 @@ export function differentFiles(servers) {
   return `The two servers serve different files, so their figures cannot be compared: ${one.file} (${size(one.file_bytes)}) and ${other.file} (${size(other.file_bytes)}).`;
 }
 
-const nameOf = path => path.split(/[\\/]/).at(-1);
-
+export const nameOf = path => path?.split(/[\\/]/).at(-1);

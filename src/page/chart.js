@@ -5,7 +5,7 @@ import { drawLanes, laneHeight, nameLanes, nameOf } from './lanes.js';
 import { line, write } from './pen.js';
 import { marks, seconds } from './scale.js';
 import { DASHES } from './theme.js';
-import { MIB, size, whole } from './units.js';
+import { size } from './units.js';
 
 const WIDE_EMS = 48;
 // Without news for so long, a curve is not drawn on.
@@ -13,14 +13,14 @@ const HEARD_MS = 2500;
 // A rise by less than this part of the axis is not marked as a peak.
 const FLAT_PART = 0.02;
 
-// Where everything stands, for a canvas of this size. `view` is {from, to, spanMs, histories, scaleMib, cursor, isPaused}.
+// Where everything stands, for a canvas of this size. `view` is {from, to, spanMs, histories, scaleBytes, cursor, isPaused}.
 export function frame(pen, width, height, theme, view) {
   const { em } = theme, isWide = width > WIDE_EMS * em;
   const left = 4.4 * em, right = width - (isWide ? 9.4 : 0.7) * em;
   const top = 2.2 * em, lanes = laneHeight(em, height) + 0.5 * em;
   const bottom = height - 1.9 * em - view.histories.length * lanes;
   const x = at => left + (at - view.from) / (view.to - view.from) * (right - left);
-  const y = bytes => bottom - bytes / MIB / view.scaleMib * (bottom - top);
+  const y = bytes => bottom - bytes / view.scaleBytes * (bottom - top);
   return { pen, theme, view, width, height, em, isWide, left, right, top, bottom, lanes, x, y, places: new Places() };
 }
 
@@ -55,12 +55,13 @@ function clipped({ pen, left, right, height }, drawing) {
 
 function drawAxes(f) {
   const { quiet, line: grey } = f.theme.colours;
-  for (const value of marks(f.view.scaleMib)) {
-    const at = Math.round(f.y(value * MIB)) + 0.5;
+  const { unit, name, values } = marks(f.view.scaleBytes);
+  for (const value of values) {
+    const at = Math.round(f.y(value * unit)) + 0.5;
     line(f, [[f.left, at], [f.right, at]], grey, 1);
-    write(f, whole(value), f.left - 0.5 * f.em, at, 'right', quiet);
+    write(f, value.toLocaleString('en'), f.left - 0.5 * f.em, at, 'right', quiet);
   }
-  write(f, 'MiB', f.left - 0.5 * f.em, f.top - 1.2 * f.em, 'right', quiet);
+  write(f, name, f.left - 0.5 * f.em, f.top - 1.2 * f.em, 'right', quiet);
   const { to, spanMs } = f.view, textY = f.height - 0.8 * f.em;
   for (const back of seconds(spanMs, !f.isWide)) {
     const at = Math.round(f.x(to - back * 1000)) - 0.5;
@@ -103,18 +104,17 @@ function drawStretch(f, history, stretch) {
   pen.setLineDash([]);
 }
 
-const isInScale = (f, limit) => limit / MIB <= f.view.scaleMib;
+const isInScale = (f, limit) => limit <= f.view.scaleBytes;
 
-// Each run of a server has its own limit, or none.
+// Each stretch has its own limit, or none. One that is far above the curves is only said in the card.
 function drawLimits(f) {
   const { alarm } = f.theme.colours;
   for (const history of f.view.histories) {
-    for (const stretch of history.stretches.filter(({ heapLimit, points }) => heapLimit && points.length)) {
+    for (const stretch of history.stretches.filter(({ heapLimit, points }) => heapLimit && points.length && isInScale(f, heapLimit))) {
       const isCurrent = stretch === history.now, { heapLimit: limit, points } = stretch;
       const from = Math.max(f.left, f.x(points[0].at)), to = isCurrent ? f.right : Math.min(f.right, f.x(points.at(-1).at));
       if (to < f.left) continue;
-      if (isInScale(f, limit)) line(f, [[from, f.y(limit)], [to, f.y(limit)]], alarm, 1.5, [8, 3, 2, 3]);
-      else if (isCurrent) placeText(f, `↑ heap limit of ${stretch.mode}: ${size(limit)}`, f.left + 0.4 * f.em, f.top - 1.2 * f.em, 'left', alarm);
+      line(f, [[from, f.y(limit)], [to, f.y(limit)]], alarm, 1.5, [8, 3, 2, 3]);
     }
   }
   f.pen.setLineDash([]);
@@ -144,7 +144,7 @@ function markPeaks(f) {
       const highest = seen.reduce((best, point) => (point.peak > best.peak * 1.01 ? point : best));
       const most = Math.max(...seen.map(({ peak }) => peak));
       const rise = most - Math.min(...seen.map(({ live }) => live));
-      if (rise > FLAT_PART * f.view.scaleMib * MIB) markPeak(f, { ...highest, peak: most }, f.theme.colours[look]);
+      if (rise > FLAT_PART * f.view.scaleBytes) markPeak(f, { ...highest, peak: most }, f.theme.colours[look]);
     }
   }
 }

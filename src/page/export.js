@@ -18,7 +18,7 @@ export function savePicture(view, sentence) {
   view.drawOn(pen, WIDTH - 2 * MARGIN, HEIGHT);
   pen.restore();
   pen.font = `14px ${family}`;
-  drawLegend(pen, MARGIN, HEIGHT + head + 8, view.histories, WIDTH - 2 * MARGIN);
+  drawLegend(pen, MARGIN, HEIGHT + head + 8, view, WIDTH - 2 * MARGIN);
   canvas.toBlob(blob => save(blob, 'png'), 'image/png');
 }
 
@@ -29,7 +29,7 @@ function writeHead(pen, sentence, colours, family) {
   lines.forEach((line, i) => pen.fillText(line, MARGIN, 28 + 24 * i));
   pen.font = `13px ${family}`;
   pen.fillStyle = colours.quiet;
-  pen.fillText(`heapserve, ${new Date().toLocaleString('en-GB')}`, MARGIN, 32 + 24 * lines.length);
+  pen.fillText(`heapserve, ${new Date().toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'long' })}`, MARGIN, 32 + 24 * lines.length);
 }
 
 // The text in lines that are no wider than this.
@@ -76,10 +76,16 @@ function table(columns, rows) {
   return new Blob([lines.join('\r\n'), '\r\n'], { type: 'text/csv' });
 }
 
+// In local time, as in the picture: `2026-11-26-21-13-05`.
+function stamp() {
+  const now = new Date(), local = new Date(now - now.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 19).replaceAll(/[T:]/g, '-');
+}
+
 function save(blob, end) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
-  link.download = `heapserve-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}${end === 'png' ? '.png' : `-${end}`}`;
+  link.download = `heapserve-${stamp()}${end === 'png' ? '.png' : `-${end}`}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

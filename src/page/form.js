@@ -1,8 +1,9 @@
 // The form that lets viewers watch: Start, Stop, and how far they are.
 
+import { commandFor, nameAmong, portOf } from './address.js';
 import { say, warn } from './fill.js';
-import { partOf, several } from './units.js';
-import { Viewer, room, watchAll, waysTo } from './viewers.js';
+import { partOf, several, size } from './units.js';
+import { Viewer, isCrowded, room, tellRoom, watchAll, waysTo } from './viewers.js';
 
 const SHOW_EVERY_MS = 200;
 const byId = id => document.getElementById(id);
@@ -19,6 +20,7 @@ export function startForm(servers) {
   });
   stop.addEventListener('click', () => running?.abort());
   for (const choice of choices) choice.addEventListener('change', () => { hasChosen = true; });
+  form.addEventListener('input', () => offer(servers));
   offer(servers);
 }
 
@@ -30,10 +32,28 @@ export function offer(servers) {
   if (running) return;
   const modes = new Set(live(servers).map(modeOf));
   for (const choice of choices) choice.disabled = choice.value === 'both' ? modes.size < 2 : !modes.has(choice.value);
-  const chosen = choices.find(choice => choice.checked);
-  if (hasChosen && chosen && !chosen.disabled) return;
-  const best = choices.findLast(choice => !choice.disabled);
+  const current = choices.find(choice => choice.checked);
+  const best = hasChosen && current && !current.disabled ? current : choices.findLast(choice => !choice.disabled);
   if (best) best.checked = true;
+  warn(byId('room'), [sameMode(live(servers)), ...foreseen(chosen(servers), count.valueAsNumber)].filter(Boolean).join(' '));
+}
+
+// Why there is no `both`, where two servers are up.
+function sameMode([one, other]) {
+  if (!other || modeOf(one) !== modeOf(other)) return '';
+  const command = commandFor(other.history.latest, other.origin);
+  return `Both servers are in ${modeOf(one)} mode. To compare the modes, stop the one on port ${portOf(other.origin)}, and run: ${command}`;
+}
+
+// What will keep some viewers from watching together with the others.
+function foreseen(servers, number) {
+  const refused = servers.map(({ history: { latest } }) => {
+    const { mode, file_bytes, chunk_bytes, heap_limit } = latest;
+    const needed = number * (mode === 'buffer' ? file_bytes ?? 0 : Math.min(file_bytes, chunk_bytes));
+    return heap_limit !== null && needed + latest.live > heap_limit
+      ? `${several(number, 'viewer')} at once would need ${size(needed)} with ${mode}; its heap limit is ${size(heap_limit)}, so it will refuse some (503).` : '';
+  });
+  return [...refused, servers.some(server => isCrowded(server, number)) ? tellRoom(room([0])) : ''];
 }
 
 function chosen(servers) {
@@ -48,6 +68,7 @@ async function run(servers) {
   running = new AbortController();
   busy(true);
   say(progress, 'Starting…');
+  showChart();
   try {
     await watch(watched, running.signal);
   } finally {
@@ -55,6 +76,12 @@ async function run(servers) {
     busy(false);
     offer(servers);
   }
+}
+
+// The sentence stays at the top of the window; the chart comes into it below.
+function showChart() {
+  const { top, bottom } = byId('chart').getBoundingClientRect();
+  if (bottom > innerHeight || top < byId('lesson').getBoundingClientRect().bottom) scrollBy(0, bottom - innerHeight + 4);
 }
 
 // The buttons stay as they are for the keyboard: a disabled one would lose the focus.
@@ -69,19 +96,14 @@ async function watch(servers, signal) {
   const crowds = await Promise.all(servers.map(async server => ({
     server, ways: await waysTo(server), viewers: Array.from({ length: number }, (_, i) => new Viewer(server, i + 1, rate.value)),
   })));
-  tellRoom(crowds, number);
+  const most = Math.min(...crowds.map(({ ways }) => room(ways)));
+  if (most < number) warn(byId('room'), tellRoom(most));
   const all = crowds.flatMap(({ viewers }) => viewers);
   seats.replaceChildren(...crowds.map(rowOfSeats));
   const showing = setInterval(() => show(all, crowds), SHOW_EVERY_MS);
   await Promise.all(crowds.map(({ viewers, ways }) => watchAll(viewers, ways, signal)));
   clearInterval(showing);
   show(all, crowds, signal.aborted ? 'Stopped. ' : 'Done. ');
-}
-
-function tellRoom(crowds, number) {
-  const most = Math.min(...crowds.map(({ ways }) => room(ways)));
-  const few = `This browser reaches the server under ${most === room([0]) ? 'one name only' : 'few names'}, so ${most} viewers watch at a time; the others follow.`;
-  warn(byId('room'), most < number ? few : '');
 }
 
 // A seat for each viewer, which fills as its bytes come.
@@ -103,10 +125,11 @@ function show(all, crowds, end = '') {
     seat.className = state;
     seat.firstElementChild.style.height = `${Math.min(1, bytes / Math.max(1, wantedBytes)) * 100}%`;
   }
-  say(progress, end + crowds.map(({ server, viewers }) => tellCrowd(server.history.now.mode, viewers)).join(' '));
+  const named = crowds.map(({ server: { origin, history }, viewers }) => ({ origin, mode: history.now.mode, viewers }));
+  say(progress, end + named.map(crowd => tellCrowd(nameAmong(named, crowd), crowd.viewers)).join(' '));
 }
 
-function tellCrowd(mode, viewers) {
+function tellCrowd(name, viewers) {
   const are = state => viewers.filter(viewer => viewer.state === state);
   const bytes = viewers.reduce((total, viewer) => total + viewer.bytes, 0);
   const wanted = viewers.reduce((total, viewer) => total + viewer.wantedBytes, 0);
@@ -114,5 +137,5 @@ function tellCrowd(mode, viewers) {
   const came = partOf(bytes, wanted);
   const bad = failed.length ? `, ${failed.length} failed (${failed[0].why})` : '';
   const left = stopped.length ? `, ${stopped.length} stopped` : '';
-  return `${mode}: ${are('whole').length} of ${several(viewers.length, 'viewer')} got the whole file${bad}${left}; ${came}.`;
+  return `${name}: ${are('whole').length} of ${several(viewers.length, 'viewer')} got the whole file${bad}${left}; ${came}.`;
 }

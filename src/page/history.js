@@ -1,10 +1,8 @@
 // What one server told, for as long as it can be in view. Times are the page's, in milliseconds.
 
-import { Loads } from './loads.js';
-
 // The longest view, and what is kept at most, so that a page that stays open all day does not grow.
 export const KEPT_MS = 60_000;
-const POINTS_MOST = 2000, REQUESTS_MOST = 2000, STRETCHES_MOST = 50;
+const POINTS_MOST = 2000, REQUESTS_MOST = 2000, STRETCHES_MOST = 50, RUNS_MOST = 100;
 // The server samples ten times a second while anything moves, and once a second while nothing does.
 const MOVING_MS = 100, STILL_MS = 250;
 // The clocks are this far apart for this long: one of the machines slept.
@@ -16,13 +14,15 @@ export class History {
   stretches = [];   // runs of the server, oldest first: {key, mode, pid, heapLimit, look, points ...}
   requests = [];    // {stretch, number, from, to (null: runs), row, record}
   missed = [];      // {at, events}: what the server could not tell
+  runs = [];        // those that the server told of, oldest first, as in sentence.js
   latest = null;    // its last sample
   skew = null;      // the page's clock minus the server's
-  loads = new Loads();
+  since = null;     // what the server had done, and held at most since, when the page was reset
+  isLive = false;
 
   // `look(mode)` chooses the colour of a new stretch, which it then keeps.
-  constructor(look) {
-    this.look = look;
+  constructor(origin, look) {
+    Object.assign(this, { origin, look });
   }
 
   get now() {
@@ -37,6 +37,8 @@ export class History {
     // After a long gap nobody can tell what was in it.
     if (performance.now() - known > KEPT_MS) this.now.broken = true;
     for (const message of messages) {
+      // What was overwritten before this page asked is not known to have been in view.
+      if (message.event === 'missed') continue;
       if (message.event === 'sample' && keyOf(message) !== this.now.key) continue;
       if (message.event === 'sample' && this.timeOf(message) <= known) continue;
       this.place(message);
@@ -69,7 +71,6 @@ export class History {
     this.stretches.push({
       key, mode, pid, startedMs: started_ms, heapLimit: heap_limit, look: this.look(mode), points: [], broken: true, peak: null,
     });
-    this.loads.close();
     this.skew = null;
   }
 
@@ -105,8 +106,35 @@ export class History {
     stretch.peak = live_peak;
     const point = { at, live, rss, peak: Math.max(peak, live), inFlight: in_flight, requests, sent: sent_bytes, livePeak: live_peak, starts };
     points.push(point);
-    this.loads.sample(point, stretch.mode, last);
     if (in_flight === 0) this.drop(({ to }) => to === null);
+    this.tellRuns(sample);
+    this.most(point);
+  }
+
+  tellRuns({ last_run, run }) {
+    for (const told of [last_run, run]) if (told) this.run(told);
+    // How another one went on is not known: it ended unheard, or with its server.
+    this.runs = this.runs.filter(({ isRunning, key, number }) => !isRunning || (key === this.now.key && number === run?.number));
+  }
+
+  // A run as it is now, in the place of what was known of it.
+  run(told) {
+    const { key } = this.now;
+    if (this.since?.key === key && told.number <= this.since.ended) return;
+    const isRunning = told.ended_us === null, time = at_us => this.timeOf({ at_us });
+    const run = { ...told, key, file: this.latest.file, isRunning, from: time(told.began_us), to: isRunning ? Infinity : time(told.ended_us) };
+    const known = this.runs.findIndex(other => other.key === key && other.number === run.number);
+    if (known < 0) this.runs.push(run);
+    else this.runs[known] = run;
+  }
+
+  // A run that began after the reset had its exact peak after it; of others, the samples tell.
+  most({ peak, rss }) {
+    const { since } = this;
+    if (since?.key !== this.now.key) return;
+    const after = this.runs.filter(run => run.key === since.key && run.number > since.begun);
+    since.heap = Math.max(since.heap, peak, ...after.map(({ heap_peak }) => heap_peak));
+    since.rss = Math.max(since.rss, rss ?? 0, ...after.map(({ rss_peak }) => rss_peak ?? 0));
   }
 
   started({ request }, at) {
@@ -123,7 +151,6 @@ export class History {
       this.requests.push(known);
     }
     Object.assign(known, { to: at, record });
-    this.loads.request(record, at);
   }
 
   // Some of those that are believed to run may have ended unseen.
@@ -167,21 +194,27 @@ export class History {
     }
     this.drop(({ to }) => to !== null && to < oldest);
     this.missed = this.missed.filter(({ at }) => at >= oldest).slice(-REQUESTS_MOST);
-    this.loads.forget(oldest);
+    // The last one of each mode stays: what it showed remains true.
+    this.runs = this.runs.filter((run, i) => run.to >= oldest || !this.runs.slice(i + 1).some(({ mode }) => mode === run.mode)).slice(-RUNS_MOST);
   }
 
   // A copy that stays as it is while the page goes on.
   frozen() {
     const stretches = this.stretches.map(stretch => ({ ...stretch, points: [...stretch.points] }));
     const requests = this.requests.map(request => ({ ...request }));
-    return Object.assign(new History(this.look), { stretches, requests, missed: [...this.missed], latest: this.latest, origin: this.origin });
+    const { latest, isLive } = this;
+    return Object.assign(new History(this.origin, this.look), { stretches, requests, missed: [...this.missed], latest, isLive });
   }
 
+  // What is counted begins anew. A run that goes on is known to its server, and stays.
   forgetAll() {
     for (const stretch of this.stretches.splice(0, this.stretches.length - 1)) stretch.points = [];
     if (this.now) this.now.points.splice(0, this.now.points.length - 1);
     this.drop(({ to }) => to !== null);
     this.missed = [];
-    this.loads = new Loads();
+    this.runs = this.runs.filter(({ isRunning }) => isRunning);
+    if (!this.latest) return;
+    const { requests, live, rss, run, last_run } = this.latest, ended = last_run?.number ?? 0;
+    this.since = { key: this.now.key, date: new Date(), requests, heap: live, rss: rss ?? 0, ended, begun: run?.number ?? ended };
   }
 }

@@ -7,7 +7,7 @@ const WIDTH = 46, HEIGHT = 16;
 const MODES = { buffer: 'buffer', stream: 'stream', other: 'another server' };
 
 // The looks of the stretches that are known, one sample of each kind of stroke.
-export function legend(histories) {
+export function legend(histories, scaleBytes) {
   const looks = [...new Set(histories.flatMap(({ stretches }) => stretches.map(({ look }) => look)))];
   const has = test => histories.some(test);
   return [
@@ -19,7 +19,7 @@ export function legend(histories) {
       { key: `${look}-peak`, text: 'peak', paint: f => dot(f, look) },
       { key: `${look}-request`, text: 'a request, from its beginning to its end', paint: f => request(f, look) },
     ]),
-    ...(has(({ latest }) => latest?.heap_limit) ? [{ key: 'limit', text: 'heap limit', paint: limit }] : []),
+    ...(has(({ latest }) => latest?.heap_limit && latest.heap_limit <= scaleBytes) ? [{ key: 'limit', text: 'heap limit', paint: limit }] : []),
   ];
 }
 
@@ -55,8 +55,8 @@ function limit(f) {
 
 // Draws the legend into the list, unless it stands there already.
 let shown = null;
-export function showLegend(list, histories) {
-  const entries = legend(histories), key = JSON.stringify([entries.map(entry => entry.key), theme().colours]);
+export function showLegend(list, { histories, scale }) {
+  const entries = legend(histories, scale.bytes), key = JSON.stringify([entries.map(entry => entry.key), theme().colours]);
   if (key === shown) return;
   shown = key;
   list.replaceChildren(...entries.map(({ text, paint }) => {
@@ -70,9 +70,9 @@ export function showLegend(list, histories) {
 }
 
 // Draws the legend into a picture; the width that it took.
-export function drawLegend(pen, x, y, histories, entriesWidth) {
+export function drawLegend(pen, x, y, { histories, scale }, entriesWidth) {
   let [left, top] = [x, y];
-  for (const { text, paint } of legend(histories)) {
+  for (const { text, paint } of legend(histories, scale.bytes)) {
     const width = WIDTH + 8 + pen.measureText(text).width + 24;
     if (left > x && left + width > x + entriesWidth) [left, top] = [x, top + 24];
     pen.save();

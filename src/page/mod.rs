@@ -89,6 +89,6 @@ fn head(exchange: &Exchange, persistence: Persistence, media_type: &str) -> Head
     head.field("Content-Type", media_type);
     head.field("X-Content-Type-Options", "nosniff");
     head.field("Cache-Control", "no-store, no-transform");
-    origin::allow_loopback_pages(&mut head, &exchange.fields);
+    origin::allow_pages(&mut head, &exchange.fields);
     head
 }

@@ -1,14 +1,15 @@
 // The live page: puts the parts together. Each module has one job; this one has the order of events.
 
-import { Card, differentFiles } from './cards.js';
+import { nameAmong, nextOrigin, parseOrigin } from './address.js';
+import { Card, differentFiles, nameOf } from './cards.js';
 import { readAt } from './cursor.js';
 import { savePicture, saveRequests, saveSamples } from './export.js';
 import { say, warn } from './fill.js';
 import { offer, startForm } from './form.js';
 import { showLegend } from './legend.js';
-import { isUnderLoad, lesson } from './lesson.js';
-import { MissingSecond, isHere, likelyOrigin } from './second.js';
-import { Server, parseOrigin } from './server.js';
+import { MissingSecond } from './second.js';
+import { sentence } from './sentence.js';
+import { Server } from './server.js';
 import { showRequests } from './table.js';
 import { several } from './units.js';
 import { View } from './view.js';
@@ -16,6 +17,7 @@ import { View } from './view.js';
 const SHOW_EVERY_MS = 250;
 const PLAYABLE = /\.(mp4|m4v|mov|webm|mkv|og[gva]|mp3|m4a|wav|flac|opus)$/i;
 const byId = id => document.getElementById(id);
+const INVITATION = byId('sentence').textContent;
 
 const servers = [], cards = [];
 const histories = () => servers.map(({ history }) => history);
@@ -23,9 +25,9 @@ const view = new View(byId('chart'), histories);
 const readout = readAt(view, byId('plot'), byId('readout'));
 let isMoved = true;   // since the figures were last shown
 
-function add(origin) {
-  const server = new Server(origin, () => servers.filter(other => other !== server), heard);
-  server.history.origin = origin;
+const serverAt = origin => new Server(origin, () => servers.filter(other => other.origin !== origin), heard);
+
+function add(server) {
   servers.push(server);
   cards.push(new Card(server));
 }
@@ -34,16 +36,19 @@ function heard(server, message) {
   isMoved = true;
   view.stale();
   if (message !== null) return;
+  if (server === awaited && server.state === 'live') found();
   offer(servers);
   if (server === servers[0] && server.state === 'live' && byId('video').error) byId('video').load();
 }
 
 // The second server has come up: its address is kept, so that a reload shows it again.
-function found(origin) {
+function found() {
   const url = new URL(location);
-  url.search = `?with=${origin.replace('http://', '')}`;
+  url.search = `?with=${awaited.origin.replace('http://', '')}`;
   history.replaceState(null, '', url);
-  add(origin);
+  missing.remove();
+  add(awaited);
+  awaited = null;
 }
 
 // Four times a second is often enough to be read.
@@ -54,7 +59,7 @@ function show() {
   const { from, to } = view.range;
   cards.forEach(card => card.show(from, to));
   showRequests(byId('rows'), histories());
-  showLegend(byId('legend'), view.histories);
+  showLegend(byId('legend'), view);
   warn(byId('notice'), withProblem || differentFiles(servers));
   showOwn();
   teach(from);
@@ -67,17 +72,18 @@ function showOwn() {
   document.title = `${servers.map(({ history: { latest } }) => latest?.mode ?? '?').join(' and ')} – heapserve`;
   say(byId('rss-meaning'), own.rss_meaning);
   say(byId('of-whom'), `from this server, in ${own.mode} mode`);
-  byId('video').hidden = !PLAYABLE.test(own.file);
-  if (servers.length === 1) missing?.show(own);
+  byId('video').hidden = !PLAYABLE.test(own.file ?? '');
+  if (awaited) missing.show(own, awaited);
   offer(servers);
 }
 
 // The sentence changes as the figures do; it is read aloud when the load is over.
 function teach(oldest) {
-  const sentence = lesson(histories(), oldest);
-  if (!sentence) return;
-  sayInColours(byId('sentence'), sentence);
-  if (!isUnderLoad(histories())) say(byId('announcement'), sentence);
+  const runs = histories().flatMap(({ runs: known, isLive, origin }) => known.map(run => ({ ...run, origin, isLost: !isLive })));
+  const named = runs.map(run => ({ ...run, file: nameOf(run.file), name: nameAmong(runs, run) }));
+  const text = sentence(named, oldest) || INVITATION;
+  sayInColours(byId('sentence'), text);
+  if (text !== INVITATION && !runs.some(run => run.isRunning && !run.isLost)) say(byId('announcement'), text);
 }
 
 // The names of the modes in the colours of their curves.
@@ -98,7 +104,6 @@ function reset() {
   pause(false);
   histories().forEach(history => history.forgetAll());
   view.reset();
-  say(byId('sentence'), 'Press Start: twenty viewers then download the file, and this line shows how much memory that takes.');
   isMoved = true;
 }
 
@@ -118,11 +123,12 @@ function startTools() {
 }
 
 const given = new URLSearchParams(location.search).get('with');
-const second = given ? parseOrigin(given) : { origin: likelyOrigin() };
+const second = given ? parseOrigin(given, location.origin) : { origin: nextOrigin(location.origin) };
 const withProblem = second.why ? `There is no second server to show: ${second.why}. Give the address of one, as in /heap?with=localhost:3001.` : '';
-const missing = second.origin && isHere(location.origin) && isHere(second.origin) ? new MissingSecond(second.origin, found) : null;
-add(location.origin);
-if (given && second.origin && !missing) add(second.origin);
+add(serverAt(location.origin));
+// Where nobody has named one, or it is likely to come, there is a card with its command until it is up.
+let awaited = second.origin ? serverAt(second.origin) : null;
+const missing = awaited && new MissingSecond(awaited.origin);
 startForm(servers);
 startTools();
 setInterval(show, SHOW_EVERY_MS);

@@ -1,21 +1,30 @@
 // The axes: which numbers stand at them.
 
-import { MIB } from './units.js';
+import { MIB, unitFor } from './units.js';
 
-const LEAST_MIB = 10;
+const LEAST_BYTES = 10 * MIB;
+// Numbers that an axis can end with, and the steps that it then has.
+const ENDS = [[1, 5], [1.2, 4], [1.5, 3], [2, 4], [2.5, 5], [3, 3], [4, 4], [5, 5], [6, 3], [8, 4], [10, 5]];
 
-// 1, 2 or 5 and zeros: the least such number that leaves a little air above. Without a loop, for any number.
-export function niceAbove(value) {
-  const wanted = Math.max(LEAST_MIB, value * 1.06);
-  if (!Number.isFinite(wanted)) return LEAST_MIB;
-  const power = 10 ** Math.floor(Math.log10(wanted));
-  return [1, 2, 5, 10].find(digit => digit * power >= wanted) * power;
+// The least such number of bytes, in the unit that suits it, that leaves a little air above. Without a loop, for any number.
+export function niceAbove(bytes) {
+  const wanted = Math.max(LEAST_BYTES, bytes * 1.06);
+  if (!Number.isFinite(wanted)) return LEAST_BYTES;
+  const { unit, power } = partsOf(wanted);
+  return ENDS.find(([end]) => end * power * unit >= wanted)[0] * power * unit;
 }
 
-// The marks of an axis from 0 to this: fifths or, if it begins with a 2, quarters.
+// Above 1,000, a number has the next unit.
+function partsOf(bytes) {
+  const [unit, name] = unitFor((bytes - 1) / 1000 * 1024);
+  return { unit, name, power: 10 ** Math.floor(Math.log10(bytes / unit) + 1e-9) };
+}
+
+// The marks of an axis from 0 to this number of bytes, as {unit, name, values}, with the values in the unit.
 export function marks(most) {
-  const steps = String(most)[0] === '2' ? 4 : 5;
-  return Array.from({ length: steps + 1 }, (_, i) => (most / steps) * i);
+  const { unit, name, power } = partsOf(most), value = most / unit;
+  const [, steps] = ENDS.find(([end]) => Math.abs(value / power - end) < 0.01) ?? ENDS[0];
+  return { unit, name, values: Array.from({ length: steps + 1 }, (_, i) => Number((value / steps * i).toPrecision(6))) };
 }
 
 // Seconds before now, some six of them.
@@ -25,20 +34,20 @@ export function seconds(spanMs, isNarrow) {
   return Array.from({ length: Math.floor(spanMs / 1000 / every) + 1 }, (_, i) => i * every);
 }
 
-// A limit that is far above all that happens would press the curves flat; it is then said, not drawn to scale.
-const LIMIT_FAR = 20;
+// A limit that is further above all that happens would press the curves flat; it is not drawn.
+const LIMIT_NEAR = 3;
 
 export class Scale {
-  mib = LEAST_MIB;
+  bytes = LEAST_BYTES;
 
   // It grows at once, and shrinks only when it is reset.
   fit(histories, from, to) {
     const most = Math.max(0, ...histories.map(history => highest(history, from, to)));
-    this.mib = Math.max(this.mib, niceAbove(most / MIB));
+    this.bytes = Math.max(this.bytes, niceAbove(most));
   }
 
   reset() {
-    this.mib = LEAST_MIB;
+    this.bytes = LEAST_BYTES;
   }
 }
 
@@ -51,5 +60,5 @@ function highest({ stretches, latest }, from, to) {
       if (at >= from && at <= to) most = Math.max(most, peak, rss ?? 0);
     }
   }
-  return limit < most * LIMIT_FAR ? Math.max(most, limit) : most;
+  return limit < most * LIMIT_NEAR ? Math.max(most, limit) : most;
 }

@@ -1,52 +1,32 @@
-// The place of the second server while there is none: the command that starts it, and the look-out for it.
+// The place of the second server while there is none, with the command that starts it.
 
+import { commandFor, isLoopback } from './address.js';
 import { fill } from './fill.js';
-import { whenUp } from './lookout.js';
 
-const ASK_EVERY_MS = 2000;
-const DEFAULT_FILE = 'media/powder-day.mp4', DEFAULT_PORT = 3000;
 const byId = id => document.getElementById(id);
 
-// For a POSIX shell.
-const quoted = word => (/^[\w./\\:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-
-function commandFor({ mode, file }, port) {
-  const isDefault = file === DEFAULT_FILE;
-  const at = port === DEFAULT_PORT ? '' : ` --port ${port}`;
-  const other = mode === 'buffer' ? 'stream' : 'buffer';
-  return `cargo run --release -- --mode ${other}${at}${isDefault ? '' : ` ${quoted(file)}`}`;
-}
-
-// Where a second server is looked for that nobody named.
-export function likelyOrigin() {
-  const own = Number(location.port || 80);
-  return `http://${location.hostname}:${own === DEFAULT_PORT + 1 ? DEFAULT_PORT : own + 1}`;
-}
-
-// Shows the card, and takes it away when `found(origin)` has been called.
 export class MissingSecond {
-  constructor(origin, found) {
+  constructor(origin) {
     this.origin = origin;
-    this.found = found;
-    this.stopped = new AbortController();
-    this.port = Number(new URL(origin).port || 80);
     this.element = byId('missing').content.cloneNode(true).firstElementChild;
     this.element.querySelector('button').addEventListener('click', () => this.copy());
+    const { hostname } = new URL(origin);
+    if (!isLoopback(hostname)) fill(this.element, { where: `On ${hostname}, start a second server in another terminal, in the same folder:` });
   }
 
-  // The command names the other mode than that of the server that runs.
-  show(sample) {
-    fill(this.element, { command: commandFor(sample, this.port) });
-    if (this.element.isConnected) return;
-    fill(this.element, { state: 'This page adds it as soon as it is up.' });
-    byId('cards').append(this.element);
-    this.look();
+  // The command names the other mode than that of the server that runs. The state is what was found at the address.
+  show(sample, { state, names }) {
+    const isForeign = ['closed', 'senseless'].includes(state);
+    fill(this.element, { command: commandFor(sample, this.origin) });
+    if (this.state !== isForeign) fill(this.element, { state: isForeign ? tellForeign(this.origin, state, names) : 'This page adds it as soon as it is up.' });
+    this.state = isForeign;
+    // Its port is taken, so the command would not help.
+    for (const part of this.element.querySelectorAll('[data-is="where"], .command')) part.hidden = isForeign;
+    if (!this.element.isConnected) byId('cards').append(this.element);
   }
 
-  async look() {
-    if (!await whenUp(this.origin, ASK_EVERY_MS, this.stopped.signal)) return;
+  remove() {
     this.element.remove();
-    this.found(this.origin);
   }
 
   async copy() {
@@ -61,5 +41,8 @@ export class MissingSecond {
   }
 }
 
-// Only there does a command in a terminal of this machine help; and no page from elsewhere may read a second server.
-export const isHere = origin => ['localhost', '127.0.0.1', '[::1]'].includes(new URL(origin).hostname);
+// Something is there whose figures this page cannot show.
+export function tellForeign(origin, state, names = []) {
+  if (state === 'senseless') return `The server at ${origin} tells figures that make no sense${names.length ? `: ${names.join(', ')}` : ''}.`;
+  return `${origin} answers, but does not let this page read it. A heapserve allows that to pages from its own host name: use one name for both servers.`;
+}

@@ -53,8 +53,7 @@ export class View {
   }
 
   pause(isPaused) {
-    const frozen = () => this.live().map(history => Object.assign(history.frozen(), { isLive: history.isLive }));
-    this.frozen = isPaused ? { to: performance.now(), histories: frozen() } : null;
+    this.frozen = isPaused ? { to: performance.now(), histories: this.live().map(history => history.frozen()) } : null;
     this.stale();
   }
 
@@ -98,7 +97,7 @@ export class View {
   drawOn(pen, width, height) {
     const { range, histories, cursor } = this;
     this.scale.fit(histories, range.from, range.to);
-    const shown = { ...range, histories, cursor, scaleMib: this.scale.mib, isPaused: Boolean(this.frozen) };
+    const shown = { ...range, histories, cursor, scaleBytes: this.scale.bytes, isPaused: Boolean(this.frozen) };
     const drawn = frame(pen, width, height, theme(), shown);
     draw(drawn);
     return drawn;

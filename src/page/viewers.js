@@ -1,31 +1,32 @@
 // Viewers: downloads that count what came and throw it away.
 
+import { isLoopback, portOf } from './address.js';
 import { ask } from './lookout.js';
 
 // A browser opens six connections to one name of a host and port. Two are left: for these figures and the video.
 const EACH_NAME = 4;
 // Browsers that resolve the names under .localhost (Chromium, Firefox) can have as many viewers as they like.
 const NAMES_MOST = 25;
-const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
-
-const isLoopback = host => LOOPBACK.includes(host) || host.endsWith('.localhost');
 
 // The origins under which this browser reaches the server, `EACH_NAME` viewers each.
 export async function waysTo(server) {
-  const url = new URL(server.origin), at = name => `${url.protocol}//${name}:${url.port || 80}`;
+  const url = new URL(server.origin), at = name => `${url.protocol}//${name}:${portOf(server.origin)}`;
   if (!isLoopback(url.hostname)) return [server.origin];
   const names = Array.from({ length: NAMES_MOST }, (_, i) => at(`v${i}.localhost`));
   if (await leadsTo(names[0], server)) return names;
-  const others = LOOPBACK.map(at).filter(origin => origin !== server.origin);
+  const others = ['localhost', '127.0.0.1', '[::1]'].map(at).filter(origin => origin !== server.origin);
   const reached = await Promise.all(others.map(async origin => (await leadsTo(origin, server) ? [origin] : [])));
   return [server.origin, ...reached.flat()];
 }
 
 export const room = ways => ways.length * EACH_NAME;
+// From another machine there is one name only.
+export const isCrowded = ({ origin }, number) => !isLoopback(new URL(origin).hostname) && number > EACH_NAME;
+export const tellRoom = most => `A browser opens six connections to a host: ${most} viewers watch at a time, and the others follow.`;
 
 // The same run of the same server, not another one that listens on another address.
 async function leadsTo(origin, { history: { latest } }) {
-  const found = await ask(origin);
+  const { sample: found } = await ask(origin);
   return found !== null && latest !== null && found.pid === latest.pid && found.started_ms === latest.started_ms;
 }
 
