@@ -1,7 +1,8 @@
-"""The live page as a user reads it."""
+"""The live page as a user reads it, and checks of what is read."""
 
 import re
 
+from server import Server
 from waiting import wait_until
 
 MIB = 1 << 20
@@ -15,9 +16,32 @@ def number(text):
     return float(text.replace(",", ""))
 
 
+def has(found, wanted):
+    """Whether a text has a word, or something of another type what a function demands."""
+    if callable(wanted):
+        return wanted(found)
+    return re.search(wanted, found) if isinstance(wanted, re.Pattern) else wanted in found
+
+
 class Page:
-    def __init__(self, browser):
-        self.browser = browser
+    def __init__(self, browser, program, file, report):
+        self.browser, self.program, self.file, self.report = browser, program, file, report
+        self.check = report.check
+
+    def see(self, what, read, *wanted):
+        """Checks that what `read` returns has all that is wanted: words, patterns or functions. Waits for it."""
+        found = []
+        wait_until(lambda: found.append(read()) or all(has(found[-1], each) for each in wanted))
+        self.check(what, all(has(found[-1], each) for each in wanted), found[-1])
+        return found[-1]
+
+    def silent(self, when):
+        told = self.browser.errors()
+        if told is not None:
+            self.check(f"the console is silent {when}", not told, told)
+
+    def serve(self, mode, *options, port=0, file=None):
+        return Server(self.program, file or self.file, "--mode", mode, *options, port=port)
 
     def card(self, server):
         """What the card of a server says; nothing if it has none."""
@@ -28,15 +52,15 @@ class Page:
         wait_until(lambda: all(word in self.card(server) for word in words))
         return self.card(server)
 
-    def figures(self, server):
-        """The table of its card, as {row: [texts]}."""
-        card = self.browser.find("region", f"Server {server.origin}")
-        rows = "card => [...card.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText))"
-        return {row[0]: row[1:] for row in self.browser.call(rows, card)}
+    def alert(self):
+        return self.browser.read("alert", "")
 
     def heap_mib(self, server, row):
         """A heap of its card in MiB; 0 where there is none yet."""
-        figure = re.fullmatch(r"([\d,.]+)([BKMG])", self.figures(server)[row][0])
+        rows = "card => [...card.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText))"
+        card = self.browser.find("region", f"Server {server.origin}")
+        figures = {cells[0]: cells[1] for cells in self.browser.call(rows, card)}
+        figure = re.fullmatch(r"([\d,.]+)([BKMG])", figures[row])
         return number(figure[1]) * UNITS[figure[2]] / MIB if figure else 0
 
     def lesson(self):
@@ -47,6 +71,11 @@ class Page:
         form = self.browser.find("form", "Let viewers watch")
         return self.browser.call("form => form.querySelector('output').innerText", form)
 
+    def await_end(self):
+        """Waits until the form says how the viewers ended. Returns that."""
+        wait_until(lambda: re.match("Done|Stopped", self.progress()))
+        return self.progress()
+
     def received_mib(self, mode):
         """How much the viewers of a mode have received, in MiB, as the form says."""
         found = re.search(rf"{mode}: [^;]*; ([\d,.]+) of [\d,.]+ MiB", self.progress())
@@ -54,18 +83,12 @@ class Page:
 
     def choose(self, role, name, *keys):
         """Gives something the focus as a user does with Tab, and presses keys."""
-        element = self.browser.find(role, name)
-        self.browser.tab_to(element)
+        self.browser.tab_to(self.browser.find(role, name))
         self.browser.press(*keys)
-        return element
 
     def choose_rate(self, text):
         """Chooses a rate with the arrow keys."""
         self.choose("combobox", "each at", *["ArrowUp"] * len(RATES), *["ArrowDown"] * RATES.index(text))
-
-    def reading(self):
-        """What the chart says about the time under its cursor."""
-        return self.browser.attribute(self.browser.find("slider", CHART), "aria-valuetext")
 
     def highest_read(self, mode):
         """The highest heap of a mode in MiB that the arrow keys find in the chart."""
@@ -74,14 +97,14 @@ class Page:
         self.browser.press("Home")
         highest = 0
         for _ in range(60):
-            found = [number(text) for text in re.findall(rf"{mode}: heap {MIB_TEXT}", self.reading())]
-            highest = max(highest, *found, 0)
+            reading = self.browser.attribute(chart, "aria-valuetext")
+            highest = max([highest, *(number(text) for text in re.findall(rf"{mode}: heap {MIB_TEXT}", reading))])
             self.browser.press("ArrowRight")
         return highest
 
     def coloured(self, look):
         """How many pixels of the chart have the colour of a mode."""
-        count = """(chart, look) => {
+        return self.browser.call("""(chart, look) => {
           const canvas = chart.querySelector('canvas');
           const [pen, probe] = [0, 1].map(() => document.createElement('canvas').getContext('2d', { willReadFrequently: true }));
           [pen.canvas.width, pen.canvas.height] = [canvas.width, canvas.height];
@@ -95,8 +118,7 @@ class Page:
             if (Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 12) same++;
           }
           return same;
-        }"""
-        return self.browser.call(count, self.browser.find("slider", CHART), look)
+        }""", self.browser.find("slider", CHART), look)
 
     def drawing(self):
         """The chart's pixels, as a text."""
