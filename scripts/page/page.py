@@ -28,10 +28,10 @@ class Page:
         self.browser, self.program, self.file, self.report = browser, program, file, report
         self.check = report.check
 
-    def see(self, what, read, *wanted):
+    def see(self, what, read, *wanted, seconds=20):
         """Checks that what `read` returns has all that is wanted: words, patterns or functions. Waits for it."""
         found = []
-        wait_until(lambda: found.append(read()) or all(has(found[-1], each) for each in wanted))
+        wait_until(lambda: found.append(read()) or all(has(found[-1], each) for each in wanted), seconds)
         self.check(what, all(has(found[-1], each) for each in wanted), found[-1])
         return found[-1]
 

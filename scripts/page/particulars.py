@@ -3,7 +3,7 @@
 import re
 
 from hostile import Hostile
-from page import Page
+from page import CHART, Page
 from waiting import wait_until
 
 # The texts whose contrast to what is behind them is too low: 4.5, and 3 for large letters (WCAG 2.2, 1.4.3).
@@ -61,11 +61,9 @@ CROWDED = """() => {
   return [...new Set(faults)].slice(0, 5);
 }"""
 
-# Whether the sentence and the chart are in the window together, after Start.
-SEEN_TOGETHER = """() => {
-  const boxes = ['#sentence', '#chart'].map(found => document.querySelector(found).getBoundingClientRect());
-  return boxes.every(box => box.bottom > 0 && box.top < innerHeight && Math.min(box.bottom, innerHeight) - Math.max(box.top, 0) >= Math.min(box.height, 100));
-}"""
+# Whether this much of each element is in the window, and what is missing if not.
+SEEN_TOGETHER = """(...elements) => elements.map(element => element.getBoundingClientRect()).flatMap(({ top, bottom, height }) =>
+  Math.min(bottom, innerHeight) - Math.max(top, 0) < Math.min(height, 100) - 1 ? [`${top} to ${bottom} of ${innerHeight}`] : [])"""
 
 # Plays, and goes on from the middle; how that went.
 PLAY = """video => new Promise(done => {
@@ -151,13 +149,20 @@ class Particulars(Page):
         with self.serve("buffer") as buffer:
             self.open_with(f"localhost:{buffer.port}")
             self.await_card(buffer, "live")
-            browser.click("button", "Start")
-            self.await_end()
             for scheme in ("light", "dark"):
                 for width, height, zoom in SIZES:
                     browser.show_as(width, height, scheme, zoom)
+                    self.start(f"{width}-{zoom}00")
                     self.size(f"{scheme}-{width}-{zoom}00", width // zoom)
             browser.show_as(1280, 900, "light")
+
+    def start(self, name):
+        """What a user sees after Start without scrolling."""
+        self.browser.click("button", "Start")
+        self.await_end()
+        parts = [self.browser.find("region", "The lesson"), self.browser.find("slider", CHART)]
+        self.see(f"the sentence and the chart are seen together after Start, {name} %",
+                 lambda: self.browser.call(SEEN_TOGETHER, *parts), lambda missing: not missing)
 
     def size(self, name, width):
         browser = self.browser
