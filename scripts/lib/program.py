@@ -72,16 +72,21 @@ class Running:
     def __enter__(self):
         return self
 
+    def signal(self, number):
+        """Signals the whole group."""
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            pass
+
     def __exit__(self, *_):
         self.process.terminate()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             pass
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        self.signal(signal.SIGKILL)
         self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
