@@ -1,17 +1,14 @@
 """What a new user does, in any browser: one server, then two; viewers; a reload; a restart; keys; files to keep."""
 
 import csv
-import random
 import re
-import socket
 
-from page import CHART, MIB, MIB_TEXT, Page, number
+from page import CHART, MIB, MIB_TEXT, SIDE_BY_SIDE, Page, number, two_free_ports
 from waiting import wait_until, wait_until_steady
 
 VIEWERS = 20
 FILE_MIB = 16
 TOP_MIB = VIEWERS * FILE_MIB
-SIDE_BY_SIDE = ("region", "Both modes side by side")
 
 
 class Journey(Page):
@@ -41,23 +38,10 @@ class Journey(Page):
         self.servers.append(self.serve(mode, port=port))
         return self.servers[-1]
 
-    def start_below_a_free_port(self):
-        """A stream; the page looks for the second server at the next port."""
-        for _ in range(20):
-            # Not one of those that systems give to connections, which could take the next port at any time.
-            port = random.randrange(10_000, 30_000, 2)
-            try:
-                for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
-                    for each in (port, port + 1):
-                        socket.create_server((host, each), family=family).close()
-            except OSError:
-                continue
-            return self.start("stream", port)
-        raise RuntimeError("no two free ports in a row")
-
     def one_server_then_two(self):
         browser = self.browser
-        self.stream = self.start_below_a_free_port()
+        # The page looks for the second server at the next port.
+        self.stream = self.start("stream", two_free_ports())
         browser.open(f"{self.stream.url}heap")
         self.see("the card says mode, port, process, file and chunk", lambda: self.card(self.stream), "stream", "live",
                  f"port {self.stream.port}", str(self.stream.pid), self.file.name, "64.0 KiB")
@@ -109,13 +93,18 @@ class Journey(Page):
         buffer, stream = (self.heap_mib(server, "Since start") for server in (self.buffer, self.stream))
         self.check("buffer holds the file twenty times", buffer >= TOP_MIB, f"{buffer} MiB")
         self.check("stream stays under 3 MiB", 0 < stream < 3, f"{stream} MiB")
-        pattern = re.compile(rf"{VIEWERS} viewers: buffer holds {MIB_TEXT}, stream {MIB_TEXT}: ([\d,]+) times as much\. "
-                             r"First byte after [\d,.]+ ms and [\d,.]+ ms\.")
+        pattern = re.compile(
+            rf"{VIEWERS} requests at once: buffer needed {MIB_TEXT} of heap, stream {MIB_TEXT}: ([\d,]+) times as much\. Each "
+            rf"request held {MIB_TEXT} and ([\d.]+) KiB\. The server sent the first byte after [\d,.]+ ms and [\d,.]+ ms \(medians\)\."
+        )
         found = pattern.search(self.see("the lesson is a sentence", self.lesson, pattern))
         if found:
-            buffer, stream, times = map(number, found.groups())
+            buffer, stream, times, buffer_each, stream_each_kib = map(number, found.groups())
             right = buffer >= TOP_MIB and stream < 3 and abs(times / (buffer / stream) - 1) < 0.05
+            right = right and FILE_MIB <= buffer_each < FILE_MIB + 1 and 64 < stream_each_kib < 80
             self.check("whose figures are right", right, found[0])
+        rows = self.browser.call("() => document.querySelector('#rows').innerText")
+        self.check("the last requests of both modes stand side by side", {"buffer", "stream"} <= set(rows.split()), rows)
 
     def look_at_a_time(self):
         browser = self.browser
@@ -187,9 +176,9 @@ class Journey(Page):
         port, others, before = self.buffer.port, self.buffer, self.coloured("buffer")
         self.stream.kill()
         self.see("a server that is gone is said to be, and since when", lambda: self.card(self.stream),
-                 re.compile(r"gone since \d\d:\d\d:\d\d"))
+                 re.compile(r"gone; last heard at \d\d:\d\d:\d\d"))
         others.stop()
-        self.await_card(others, "gone since")
+        self.await_card(others, "gone; last heard")
         self.buffer = self.start("stream", port)
         card = self.see("on the same port it is back in the other mode", lambda: self.card(self.buffer), "stream", "live",
                         f"process {self.buffer.pid}", lambda card: "buffer" not in card)

@@ -1,11 +1,14 @@
 """The live page as a user reads it, and checks of what is read."""
 
+import random
 import re
+import socket
 
 from server import Server
 from waiting import wait_until
 
 MIB = 1 << 20
+SIDE_BY_SIDE = ("region", "Both modes side by side")
 CHART = "Time in the chart"
 RATES = ["1 MiB/s", "2 MiB/s", "4 MiB/s", "8 MiB/s", "16 MiB/s", "as fast as it goes"]
 UNITS = {"B": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
@@ -14,6 +17,21 @@ MIB_TEXT = r"([\d,]+\.\d+) MiB"
 
 def number(text):
     return float(text.replace(",", ""))
+
+
+def two_free_ports():
+    """The first of two free ports in a row."""
+    for _ in range(20):
+        # Not one of those that systems give to connections, which could take the next port at any time.
+        port = random.randrange(10_000, 30_000, 2)
+        try:
+            for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
+                for each in (port, port + 1):
+                    socket.create_server((host, each), family=family).close()
+        except OSError:
+            continue
+        return port
+    raise RuntimeError("no two free ports in a row")
 
 
 def has(found, wanted):

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
 from browser import BROWSERS  # noqa: E402
+from edges import NAMES, Edges  # noqa: E402
 from journey import FILE_MIB, Journey  # noqa: E402
 from page import MIB  # noqa: E402
 from particulars import Particulars  # noqa: E402
@@ -21,7 +22,7 @@ def check(kind, program, video, folder, pictures, report):
     file = folder / "film.mp4"
     with file.open("wb") as empty:
         empty.truncate(FILE_MIB * MIB)
-    browser = BROWSERS[kind](folder)
+    browser = BROWSERS[kind](folder, *([NAMES] if kind == "chromium" else []))
     try:
         try:
             Journey(browser, program, file, report).run()
@@ -29,6 +30,7 @@ def check(kind, program, video, folder, pictures, report):
             (pictures / f"{kind}.png").write_bytes(browser.picture())
         if kind == "chromium":
             Particulars(browser, program, file, report, pictures).run(video)
+            Edges(browser, program, file, report).run()
     finally:
         browser.close()
 
