@@ -14,7 +14,7 @@ class Report:
             print(f"ok   {place}{what}", flush=True)
         else:
             self.failed += 1
-            print(f"FAIL {place}{what}: {why}", flush=True)
+            print(f"FAIL {place}{what}: {str(why)[-2000:]}", flush=True)
         return bool(right)
 
     def finish(self):

@@ -5,6 +5,7 @@ Selenium drives Chromium and WebKit, and Mozilla's marionette_driver drives Fire
 
 import os
 import re
+import shutil
 import subprocess
 
 from marionette_driver.errors import MarionetteException
@@ -17,16 +18,15 @@ from waiting import PATIENCE_SECONDS, wait_until
 
 # WebDriver's code points for keys.
 KEYS = {
-    "Tab": "\ue004", "Enter": "\ue007", "Space": " ", "Escape": "\ue00c", "End": "\ue010", "Home": "\ue011",
-    "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Backspace": "\ue003",
+    "Tab": "\ue004", "Enter": "\ue007", "End": "\ue010", "Home": "\ue011", "ArrowUp": "\ue013", "ArrowRight": "\ue014",
+    "ArrowDown": "\ue015", "Backspace": "\ue003",
 }
 SHIFT = "\ue008"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 # Where elements of a role are looked for; the driver then tells their role and name.
 CANDIDATES = {
     "button": "button", "spinbutton": "input[type=number]", "combobox": "select", "radio": "input[type=radio]",
-    "slider": "[role=slider]", "alert": "[role=alert]", "status": "output, [role=status]", "table": "table",
-    "region": "section", "progressbar": "progress", "list": "ul", "form": "form",
+    "slider": "[role=slider]", "alert": "[role=alert]", "region": "section", "list": "ul", "form": "form",
 }
 WIDTH, HEIGHT = 1280, 900
 
@@ -143,12 +143,10 @@ class SeleniumBrowser(Browser):
 
 
 class Chromium(SeleniumBrowser):
-    programs = ("chromium", "chromedriver")
-
     def __init__(self, folder, *arguments):
         self.downloads = folder / "downloads"
         options = webdriver.ChromeOptions()
-        options.binary_location = "/usr/bin/chromium"
+        options.binary_location = shutil.which("chromium")
         for argument in (
             "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--mute-audio", "--disable-sync",
             "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
@@ -157,7 +155,7 @@ class Chromium(SeleniumBrowser):
             options.add_argument(argument)
         options.add_experimental_option("prefs", {"download.default_directory": str(self.downloads)})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.start(webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver")))
+        self.start(webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver"))))
 
     def errors(self):
         """What the console has told since the last call."""
@@ -174,7 +172,6 @@ class Chromium(SeleniumBrowser):
 class WebKit(SeleniumBrowser):
     """WebKitGTK, the nearest to Safari. It needs a display, which Xvfb stands in for."""
 
-    programs = ("WebKitWebDriver", "Xvfb")
     roles = {"spinbutton": "textbox", "combobox": "button"}
 
     def __init__(self, folder):
@@ -193,7 +190,7 @@ class WebKit(SeleniumBrowser):
                 # Its sandbox needs user namespaces, which containers do not give; the page is our own.
                 "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",
             }
-            service = WebKitGTKService("/usr/bin/WebKitWebDriver", env=environment)
+            service = WebKitGTKService(shutil.which("WebKitWebDriver"), env=environment)
             self.start(webdriver.WebKitGTK(webdriver.WebKitGTKOptions(), service))
         except BaseException:
             self.display.kill()
@@ -212,7 +209,6 @@ class WebKit(SeleniumBrowser):
 
 
 class Firefox(Browser):
-    programs = ("firefox-esr",)
     preferences = {
         "browser.download.folderList": 2, "browser.download.useDownloadDir": True, "media.autoplay.default": 0,
         "browser.download.alwaysOpenPanel": False, "app.normandy.enabled": False, "network.proxy.type": 0,
@@ -224,7 +220,7 @@ class Firefox(Browser):
         self.downloads, self.log, self.told = folder / "downloads", folder / "log", 0
         preferences = {**self.preferences, "browser.download.dir": str(self.downloads)}
         self.driver = Marionette(
-            app="fxdesktop", bin="/usr/bin/firefox-esr", port=0, headless=True, prefs=preferences, workspace=str(folder),
+            app="fxdesktop", bin=shutil.which("firefox-esr"), port=0, headless=True, prefs=preferences, workspace=str(folder),
             gecko_log=str(self.log),
         )
         self.driver.start_session()
