@@ -47,14 +47,17 @@ class Server:
 
     `port` 0 takes a free one. The trace comes as JSON, one string for each line in `lines`, as it is written; or
     the descriptor `stderr` gets it. `descriptors` and `threads` limit how many the server may have. The limit of
-    threads does not bind root, so for root the server then runs as a user that has no other process.
+    threads does not bind root, so for root the server then runs as a user that has no other process. `program` may
+    be a list, such as wine and its program.
     """
 
-    def __init__(self, program, file, *options, port=0, trace="json", descriptors=None, threads=None, stderr=None):
-        command = [program, "--port", str(port), "--trace", trace, *options, file]
+    def __init__(
+        self, program, file, *options, port=0, trace="json", descriptors=None, threads=None, stderr=None, folder=None
+    ):
+        command = [*(program if isinstance(program, list) else [program]), "--port", str(port), "--trace", trace, *options, file]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr or subprocess.PIPE,
-            preexec_fn=_limits(descriptors, threads),
+            preexec_fn=_limits(descriptors, threads), cwd=folder,
         )
         _running.add(self)
         self.pid = self.process.pid

@@ -1,10 +1,14 @@
-"""The live page as a user reads it."""
+"""The live page as a user reads it, and checks of what is read."""
 
+import random
 import re
+import socket
 
+from server import Server
 from waiting import wait_until
 
 MIB = 1 << 20
+SIDE_BY_SIDE = ("region", "Both modes side by side")
 CHART = "Time in the chart"
 RATES = ["1 MiB/s", "2 MiB/s", "4 MiB/s", "8 MiB/s", "16 MiB/s", "as fast as it goes"]
 UNITS = {"B": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
@@ -15,9 +19,47 @@ def number(text):
     return float(text.replace(",", ""))
 
 
+def two_free_ports():
+    """The first of two free ports in a row."""
+    for _ in range(20):
+        # Not one of those that systems give to connections, which could take the next port at any time.
+        port = random.randrange(10_000, 30_000, 2)
+        try:
+            for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
+                for each in (port, port + 1):
+                    socket.create_server((host, each), family=family).close()
+        except OSError:
+            continue
+        return port
+    raise RuntimeError("no two free ports in a row")
+
+
+def has(found, wanted):
+    """Whether a text has a word, or something of another type what a function demands."""
+    if callable(wanted):
+        return wanted(found)
+    return re.search(wanted, found) if isinstance(wanted, re.Pattern) else wanted in found
+
+
 class Page:
-    def __init__(self, browser):
-        self.browser = browser
+    def __init__(self, browser, program, file, report):
+        self.browser, self.program, self.file, self.report = browser, program, file, report
+        self.check = report.check
+
+    def see(self, what, read, *wanted, seconds=20):
+        """Checks that what `read` returns has all that is wanted: words, patterns or functions. Waits for it."""
+        found = []
+        wait_until(lambda: found.append(read()) or all(has(found[-1], each) for each in wanted), seconds)
+        self.check(what, all(has(found[-1], each) for each in wanted), found[-1])
+        return found[-1]
+
+    def silent(self, when):
+        told = self.browser.errors()
+        if told is not None:
+            self.check(f"the console is silent {when}", not told, told)
+
+    def serve(self, mode, *options, port=0, file=None):
+        return Server(self.program, file or self.file, "--mode", mode, *options, port=port)
 
     def card(self, server):
         """What the card of a server says; nothing if it has none."""
@@ -28,15 +70,15 @@ class Page:
         wait_until(lambda: all(word in self.card(server) for word in words))
         return self.card(server)
 
-    def figures(self, server):
-        """The table of its card, as {row: [texts]}."""
-        card = self.browser.find("region", f"Server {server.origin}")
-        rows = "card => [...card.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText))"
-        return {row[0]: row[1:] for row in self.browser.call(rows, card)}
+    def alert(self):
+        return self.browser.read("alert", "")
 
     def heap_mib(self, server, row):
         """A heap of its card in MiB; 0 where there is none yet."""
-        figure = re.fullmatch(r"([\d,.]+)([BKMG])", self.figures(server)[row][0])
+        rows = "card => [...card.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText))"
+        card = self.browser.find("region", f"Server {server.origin}")
+        figures = {cells[0]: cells[1] for cells in self.browser.call(rows, card)}
+        figure = re.fullmatch(r"([\d,.]+)([BKMG])", figures[row])
         return number(figure[1]) * UNITS[figure[2]] / MIB if figure else 0
 
     def lesson(self):
@@ -47,6 +89,11 @@ class Page:
         form = self.browser.find("form", "Let viewers watch")
         return self.browser.call("form => form.querySelector('output').innerText", form)
 
+    def await_end(self):
+        """Waits until the form says how the viewers ended. Returns that."""
+        wait_until(lambda: re.match("Done|Stopped", self.progress()))
+        return self.progress()
+
     def received_mib(self, mode):
         """How much the viewers of a mode have received, in MiB, as the form says."""
         found = re.search(rf"{mode}: [^;]*; ([\d,.]+) of [\d,.]+ MiB", self.progress())
@@ -54,18 +101,12 @@ class Page:
 
     def choose(self, role, name, *keys):
         """Gives something the focus as a user does with Tab, and presses keys."""
-        element = self.browser.find(role, name)
-        self.browser.tab_to(element)
+        self.browser.tab_to(self.browser.find(role, name))
         self.browser.press(*keys)
-        return element
 
     def choose_rate(self, text):
         """Chooses a rate with the arrow keys."""
         self.choose("combobox", "each at", *["ArrowUp"] * len(RATES), *["ArrowDown"] * RATES.index(text))
-
-    def reading(self):
-        """What the chart says about the time under its cursor."""
-        return self.browser.attribute(self.browser.find("slider", CHART), "aria-valuetext")
 
     def highest_read(self, mode):
         """The highest heap of a mode in MiB that the arrow keys find in the chart."""
@@ -74,14 +115,14 @@ class Page:
         self.browser.press("Home")
         highest = 0
         for _ in range(60):
-            found = [number(text) for text in re.findall(rf"{mode}: heap {MIB_TEXT}", self.reading())]
-            highest = max(highest, *found, 0)
+            reading = self.browser.attribute(chart, "aria-valuetext")
+            highest = max([highest, *(number(text) for text in re.findall(rf"{mode}: heap {MIB_TEXT}", reading))])
             self.browser.press("ArrowRight")
         return highest
 
     def coloured(self, look):
         """How many pixels of the chart have the colour of a mode."""
-        count = """(chart, look) => {
+        return self.browser.call("""(chart, look) => {
           const canvas = chart.querySelector('canvas');
           const [pen, probe] = [0, 1].map(() => document.createElement('canvas').getContext('2d', { willReadFrequently: true }));
           [pen.canvas.width, pen.canvas.height] = [canvas.width, canvas.height];
@@ -95,8 +136,7 @@ class Page:
             if (Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 12) same++;
           }
           return same;
-        }"""
-        return self.browser.call(count, self.browser.find("slider", CHART), look)
+        }""", self.browser.find("slider", CHART), look)
 
     def drawing(self):
         """The chart's pixels, as a text."""

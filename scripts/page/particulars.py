@@ -3,8 +3,7 @@
 import re
 
 from hostile import Hostile
-from page import Page
-from server import Server
+from page import CHART, SIDE_BY_SIDE, Page
 from waiting import wait_until
 
 # The texts whose contrast to what is behind them is too low: 4.5, and 3 for large letters (WCAG 2.2, 1.4.3).
@@ -28,6 +27,44 @@ FAINT = """() => {
   });
 }"""
 
+# What is cut off or covers other text: texts that are wider than their box, that cross each other, or leave the window.
+CROWDED = """() => {
+  const shown = [], faults = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const element = node.parentElement, style = getComputedStyle(element);
+    if (!node.data.trim() || !element.checkVisibility({ visibilityProperty: true }) || element.closest('.only-read-aloud, select, template')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const { left, right, top, bottom } of range.getClientRects()) {
+      const box = { left, right, top, bottom };
+      for (let at = element; at !== document.body; at = at.parentElement) {
+        if (getComputedStyle(at).overflowX === 'visible') continue;
+        const edge = at.getBoundingClientRect();
+        [box.left, box.right] = [Math.max(box.left, edge.left), Math.min(box.right, edge.right)];
+        [box.top, box.bottom] = [Math.max(box.top, edge.top), Math.min(box.bottom, edge.bottom)];
+      }
+      if (box.left < box.right && box.top < box.bottom) shown.push({ element, box, text: node.data.trim().slice(0, 30) });
+    }
+    if (style.overflowX === 'hidden' && element.scrollWidth > element.clientWidth + 1 && style.textOverflow !== 'ellipsis')
+      faults.push(`cut: ${node.data.trim().slice(0, 30)}`);
+  }
+  shown.forEach((a, i) => {
+    if (a.box.left < -1 || a.box.right > innerWidth + 1) faults.push(`outside: ${a.text}`);
+    for (const b of shown.slice(i + 1)) {
+      const wide = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
+      const high = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
+      // The box of a large letter has room above and below it.
+      const least = Math.min(a.box.bottom - a.box.top, b.box.bottom - b.box.top) * 0.4;
+      if (wide > 1 && high > least && a.element !== b.element) faults.push(`${a.text} covers ${b.text}`);
+    }
+  });
+  return [...new Set(faults)].slice(0, 5);
+}"""
+
+# Whether this much of each element is in the window, and what is missing if not.
+SEEN_TOGETHER = """(...elements) => elements.map(element => element.getBoundingClientRect()).flatMap(({ top, bottom, height }) =>
+  Math.min(bottom, innerHeight) - Math.max(top, 0) < Math.min(height, 100) - 1 ? [`${top} to ${bottom} of ${innerHeight}`] : [])"""
+
 # Plays, and goes on from the middle; how that went.
 PLAY = """video => new Promise(done => {
   const report = {}, end = () => done({ ...report, error: video.error?.message ?? report.error ?? null });
@@ -42,89 +79,105 @@ PLAY = """video => new Promise(done => {
 })"""
 
 
-class Particulars:
-    def __init__(self, browser, program, file, video, report):
-        self.browser, self.program, self.file, self.video, self.report = browser, program, file, video, report
-        self.page = Page(browser)
+# Width and height of the window in pixels, and the browser's zoom.
+SIZES = [(320, 640, 1), (390, 844, 1), (768, 1024, 1), (1024, 768, 1), (1100, 800, 1), (1280, 800, 1), (1280, 800, 2),
+         (1920, 1080, 1), (2560, 1440, 1)]
 
-    def run(self):
-        with Server(self.program, self.file, "--mode", "stream") as stream:
-            self.wrong_addresses(stream)
-            self.hostile(stream)
-            self.different_files(stream)
-            self.phone_and_contrast(stream)
+
+class Particulars(Page):
+    def __init__(self, browser, program, file, report, pictures):
+        super().__init__(browser, program, file, report)
+        self.pictures = pictures
+
+    def run(self, video):
+        self.with_stream(self.wrong_addresses, self.hostile, self.different_files, self.sizes)
         self.heap_limit()
-        self.play()
-        self.report.silent(self.browser, "in all of this")
+        self.play(video)
+        self.silent("in all of this")
 
-    def wrong_addresses(self, stream):
-        browser, check = self.browser, self.report.check
+    def with_stream(self, *steps):
+        with self.serve("stream") as self.stream:
+            for step in steps:
+                step()
+
+    def open_with(self, other):
+        self.browser.open(f"{self.stream.url}heap?with={other}")
+
+    def wrong_addresses(self):
         for given, word in (("javascript:alert(1)", "not an address"), ("ftp://localhost", "not an http address"),
-                            (f"localhost:{stream.port}", "this server itself")):
-            browser.open(f"{stream.url}heap?with={given}")
-            wait_until(lambda: word in browser.read("alert", ""))
-            check(f"?with={given.split(':')[0]} is refused, in words", word in browser.read("alert", ""), browser.read("alert", ""))
+                            (f"localhost:{self.stream.port}", "this server itself")):
+            self.open_with(given)
+            self.see(f"?with={given.split(':')[0]} is refused, in words", self.alert, word)
 
-    def hostile(self, stream):
-        browser, page, check = self.browser, self.page, self.report.check
+    def hostile(self):
+        browser = self.browser
         with Hostile() as other:
-            browser.open(f"{stream.url}heap?with={other.origin}")
-            page.await_card(other, "unknown")
+            self.open_with(other.origin)
+            told = self.see("a server that tells nonsense is said to", lambda: browser.read(*SIDE_BY_SIDE), "make no sense")
+            self.check("but nothing that it tells", not re.search("NaN|Infinity|undefined|null|<b>", told), told)
             browser.click("button", "Pause")
-            pressed = wait_until(lambda: browser.attribute(browser.find("button", "Pause"), "aria-pressed") == "true")
-            check("a server that tells nonsense does not stop the page", pressed, page.card(stream))
-            told = page.card(other)
-            check("nor is it shown", told and not re.search("NaN|Infinity|undefined|null|<b>", told), told)
-            card = page.await_card(stream, "live")
-            check("nor hides the other one", "live" in card and "stream" in card, card)
+            self.see("it does not stop the page", lambda: browser.attribute(browser.find("button", "Pause"), "aria-pressed"), "true")
+            self.see("nor hides the other one", lambda: self.card(self.stream), "live", "stream")
             browser.open("about:blank")
         browser.errors()  # Its answers end early, again and again.
 
-    def different_files(self, stream):
+    def different_files(self):
         other_file = self.file.with_name("other.mp4")
         other_file.write_bytes(b"x" * 1000)
-        with Server(self.program, other_file, "--mode", "buffer") as buffer:
-            self.browser.open(f"{stream.url}heap?with=localhost:{buffer.port}")
-            wait_until(lambda: "different files" in self.browser.read("alert", ""))
-            said = self.browser.read("alert", "")
-            self.report.check("two servers of different files are told", "different files" in said, said)
+        with self.serve("buffer", file=other_file) as buffer:
+            self.open_with(f"localhost:{buffer.port}")
+            self.see("two servers of different files are told", self.alert, "different files")
 
     def heap_limit(self):
-        browser, page, check = self.browser, self.page, self.report.check
-        with Server(self.program, self.file, "--mode", "buffer", "--heap-limit", "40M") as limited:
-            browser.open(f"{limited.url}heap")
-            card = page.await_card(limited, "heap limit 40.0 MiB")
-            check("the card says the heap limit", "heap limit 40.0 MiB" in card, card)
-            check("and so does the legend", "heap limit" in browser.read("list", "Legend"), browser.read("list", "Legend"))
-            browser.click("button", "Start")
-            wait_until(lambda: page.progress().startswith("Done"))
-            said = page.progress()
-            check("viewers that are refused are said to be", re.search(r"\b1[89] failed \(the server answered 503\)", said), said)
-            wait_until(lambda: "refused" in page.lesson())
-            check("and the lesson counts them", re.search(r"buffer refused 1[89] viewers", page.lesson()), page.lesson())
+        with self.serve("buffer", "--heap-limit", "40M") as limited:
+            self.browser.open(f"{limited.url}heap")
+            self.see("the card says the heap limit", lambda: self.card(limited), "heap limit 40.0 MiB")
+            self.see("and so does the legend", lambda: self.browser.read("list", "Legend"), "heap limit")
+            self.browser.click("button", "Start")
+            said = self.await_end()
+            self.check("viewers that are refused are said to be", re.search(r"\b1[89] failed \(the server answered 503\)", said), said)
+            self.see("and the lesson counts them", self.lesson, re.compile(r"buffer refused 1[89] of 20 requests"))
             # Chromium writes each 503 to the console, whatever the page does.
-            told = [line for line in browser.errors() if "503" not in line]
-            check("the console has the refused requests only", not told, told)
+            told = [line for line in self.browser.errors() if "503" not in line]
+            self.check("the console has the refused requests only", not told, told)
 
-    def phone_and_contrast(self, stream):
-        browser, check = self.browser, self.report.check
-        with Server(self.program, self.file, "--mode", "buffer") as buffer:
-            browser.open(f"{stream.url}heap?with=localhost:{buffer.port}")
-            self.page.await_card(buffer, "live")
+    def sizes(self):
+        """The page at each size that people use, with figures in all its places."""
+        browser = self.browser
+        with self.serve("buffer") as buffer:
+            self.open_with(f"localhost:{buffer.port}")
+            self.await_card(buffer, "live")
+            self.choose_rate("as fast as it goes")
             for scheme in ("light", "dark"):
-                for width, height in ((1280, 800), (390, 844)):
-                    browser.show_as(width, height, scheme)
-                    faint = browser.call(FAINT)
-                    check(f"every text can be read, {scheme}, {width} pixels wide", not faint, faint)
-                    wide = browser.call("() => document.documentElement.scrollWidth")
-                    check(f"nobody need scroll sideways, {scheme}, {width} pixels wide", wide <= width, wide)
+                for width, height, zoom in SIZES:
+                    browser.show_as(width, height, scheme, zoom)
+                    if scheme == "light":
+                        self.start(f"{width}-{zoom}00")
+                    self.size(f"{scheme}-{width}-{zoom}00", width // zoom)
             browser.show_as(1280, 900, "light")
 
-    def play(self):
-        with Server(self.program, self.video, "--mode", "stream") as server:
+    def start(self, name):
+        """What a user sees after Start without scrolling."""
+        self.browser.call("() => scrollTo(0, 0)")
+        self.browser.click("button", "Start")
+        self.await_end()
+        parts = [self.browser.find("region", "The lesson"), self.browser.find("slider", CHART)]
+        self.see(f"the sentence and the chart are seen together after Start, {name} %",
+                 lambda: self.browser.call(SEEN_TOGETHER, *parts), lambda missing: not missing)
+
+    def size(self, name, width):
+        browser = self.browser
+        browser.call("() => new Promise(done => { scrollTo(0, 0); requestAnimationFrame(() => setTimeout(done, 100)); })")
+        for what, found in (("every text can be read", browser.call(FAINT)), ("nothing is cut or covered", browser.call(CROWDED))):
+            self.check(f"{what}, {name} %", not found, found)
+        wide = browser.call("() => document.documentElement.scrollWidth")
+        self.check(f"nobody need scroll sideways, {name} %", wide <= width, wide)
+        (self.pictures / f"{name}.png").write_bytes(browser.picture())
+
+    def play(self, video):
+        with self.serve("stream", file=video) as server:
             self.browser.open(f"{server.url}heap")
-            self.page.await_card(server, "live")
-            video = self.browser.call("() => document.querySelector('video')")
-            went = self.browser.call(PLAY, video)
-            self.report.check("the video plays, and on from its middle", went.get("onFromTheMiddle") and went.get("played"), went)
+            self.await_card(server, "live")
+            went = self.browser.call(PLAY, self.browser.find_all("video")[0])
+            self.check("the video plays, and on from its middle", went.get("onFromTheMiddle") and went.get("played"), went)
             self.browser.open("about:blank")

@@ -1,9 +1,10 @@
-"""Runs the README's commands, and holds what it quotes against the program: one line per check.
-
-    check.py FOLDER_OF_THE_README
+"""
+Usage: check-readme.sh
+Takes the commands out of README.md and runs them: starts the two servers, asks for each address, and downloads with
+curl. If another program has port 3000 or 3001, it takes two others. Then it checks that the quoted lines of the trace,
+the summaries, the options and the lines of code are those of the program.
 """
 
-import os
 import re
 import select
 import signal
@@ -12,6 +13,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+
+from program import ROOT, Running, need_tools, only_help  # noqa: E402
+from report import Report  # noqa: E402
 
 PATIENCE_SECONDS = 600
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -19,7 +26,7 @@ URL = re.compile(r"http://localhost:\d+[^\s>`\")\[]*")
 
 
 class Readme:
-    """The README's text, and what it quotes."""
+    """What the README quotes."""
 
     def __init__(self, text):
         self.blocks = FENCE.findall(text)
@@ -32,32 +39,24 @@ class Readme:
         return [line for line in lines if line.startswith(start)]
 
 
-class Server:
+class Server(Running):
     """A server, started by a command of the README."""
 
-    def __init__(self, root, command):
-        self.process = subprocess.Popen(
-            command.split(), cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def __init__(self, command):
+        super().__init__(*command.split(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         ready = select.select([self.process.stdout], [], [], PATIENCE_SECONDS)[0]
-        self.ready_line = self.process.stdout.readline() if ready else ""
-        if not self.ready_line.startswith("heapserve: "):
-            self.stop()
-            raise RuntimeError(f"{command}: no ready line, but {self.ready_line!r}")
+        line = self.process.stdout.readline() if ready else ""
+        if not line.startswith("heapserve: "):
+            self.__exit__()
+            raise RuntimeError(f"{command}: no ready line, but {line!r}")
 
     def stop(self):
-        """Ends it as Ctrl-C does; what it wrote to stderr."""
-        # cargo hands the signal on only if it comes from the terminal, that is, to the group.
-        children = subprocess.run(
-            ["pgrep", "--parent", str(self.process.pid)], stdout=subprocess.PIPE, text=True, check=False
-        ).stdout.split()
-        for pid in children or [self.process.pid]:
-            os.kill(int(pid), signal.SIGINT)
+        """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns what it wrote to stderr."""
+        self.signal(signal.SIGINT)
         try:
             return self.process.communicate(timeout=60)[1].splitlines()
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.communicate()[1].splitlines()
+        finally:
+            self.__exit__()
 
 
 def shape(line):
@@ -68,7 +67,7 @@ def shape(line):
 def status(url):
     """The status of a GET, whose body is read to its end."""
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             while answer.read(1 << 20):
                 pass
             return answer.status
@@ -76,38 +75,31 @@ def status(url):
         return str(error)
 
 
-def are_free(ports):
+def are_free(*ports):
     """Whether no other program listens on any of these ports."""
-    for port in ports:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return False
-    return True
+    probes = [socket.socket() for _ in ports]
+    taken = [probe.connect_ex(("127.0.0.1", port)) == 0 for probe, port in zip(probes, ports)]
+    for probe in probes:
+        probe.close()
+    return not any(taken)
 
 
-def with_free_ports(text):
-    """The README's text, with two other ports in place of 3000 and 3001 if another program has one of these."""
-    first = next(port for port in (3000, *range(3100, 9000, 100)) if are_free((port, port + 1)))
-    return text.replace("3001", str(first + 1)).replace("3000", str(first)), first
-
-
-def run_servers(root, readme, first_port, check):
-    """Does what "Try it" says. Each server's lines on stderr."""
+def run_servers(readme, first_port, check):
+    """Does what "Try it" says. Returns each server's lines on stderr."""
     commands = readme.lines("", "cargo run --release -- --mode")
     if first_port != 3000:
         commands = [command if "--port" in command else f"{command} --port {first_port}" for command in commands]
     check("there are commands for two servers", len(commands) == 2, commands)
     servers = []
     try:
-        servers.extend(Server(root, command) for command in commands)
+        servers.extend(Server(command) for command in commands)
         for url in readme.urls:
-            answered = status(url)
-            check(f"GET {url}", answered == 200, answered)
+            check(f"GET {url}", status(url) == 200, status(url))
         for command in readme.lines("", "curl "):
             for port in (first_port + 1, first_port):
                 asked = command.replace(f"localhost:{first_port + 1}", f"localhost:{port}")
                 asked = asked.replace("curl ", "curl --no-progress-meter ", 1)
-                done = subprocess.run(asked, shell=True, cwd=root, capture_output=True, text=True, check=False)
+                done = subprocess.run(asked, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
                 check(asked[:60] + f"… with port {port}", done.returncode == 0, done.stderr[-200:])
     finally:
         said = [server.stop() for server in servers]
@@ -123,17 +115,14 @@ def check_quotes(readme, said, check):
         check(f"a line like {line[:50]}…", shape(line) in shapes, f"{shape(line)!r} is none of {sorted(shapes)}")
 
 
-def check_code(root, readme, check):
+def check_code(readme, check):
     """The lines of Rust, and the options."""
-    code = ""
-    for mode in ("buffer", "stream"):
-        with open(os.path.join(root, "src", "modes", f"{mode}.rs"), encoding="utf-8") as file:
-            code += file.read()
+    code = "".join((ROOT / "src" / "modes" / f"{mode}.rs").read_text(encoding="utf-8") for mode in ("buffer", "stream"))
     code_lines = {line.strip() for line in code.splitlines()}
     for line in readme.lines("rust"):
         check(f"the code has {line.strip()[:60]}", line.strip() in code_lines, "it has not")
     help_text = subprocess.run(
-        ["cargo", "run", "--quiet", "--release", "--", "--help"], cwd=root, capture_output=True, text=True, check=True
+        ["cargo", "run", "--quiet", "--release", "--", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     options = set(re.findall(r"--[a-z][a-z-]+", " ".join(re.findall(r"^ +(?:-\w, )?--.*", help_text, re.MULTILINE))))
     listed = set(re.findall(r"--[a-z][a-z-]+", "\n".join(readme.lines("", "  -") + readme.lines("", "      --"))))
@@ -142,22 +131,16 @@ def check_code(root, readme, check):
 
 
 def main():
-    """Runs all checks; the exit code says whether all passed."""
-    root = sys.argv[1]
-    results = []
-
-    def check(what, passed, why):
-        results.append(bool(passed))
-        print(f"ok   {what}" if passed else f"FAIL {what}: {why}", flush=True)
-
-    with open(os.path.join(root, "README.md"), encoding="utf-8") as file:
-        text, first_port = with_free_ports(file.read())
-    readme = Readme(text)
-    said = run_servers(root, readme, first_port, check)
-    check_quotes(readme, said, check)
-    check_code(root, readme, check)
-    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
-    sys.exit(0 if all(results) else 1)
+    only_help(__doc__)
+    need_tools("cargo", "curl")
+    report = Report()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    first_port = next(port for port in (3000, *range(3100, 9000, 100)) if are_free(port, port + 1))
+    readme = Readme(text.replace("3001", str(first_port + 1)).replace("3000", str(first_port)))
+    said = run_servers(readme, first_port, report.check)
+    check_quotes(readme, said, report.check)
+    check_code(readme, report.check)
+    return report.finish()
 
 
-main()
+sys.exit(main())

@@ -1,0 +1,152 @@
+"""The clients. Each fails the run if it did not get all that it asked for."""
+
+import os
+import re
+import resource
+import socket
+import subprocess
+import threading
+import time
+
+from client import connect, first_bytes, request
+from waiting import wait_until
+
+CURL = ["curl", "-q", "-gsS", "--fail", "--noproxy", "*"]
+SAMPLE_SECONDS = 0.02
+MIB = 1 << 20
+
+
+def with_curl(server, clients, each, work, *options):
+    """So many curls at once, each of which downloads the file so many times. Returns the seconds, without the start of
+    the curls: each has started when it has opened its FIFO, where it waits for the list of URLs."""
+    gates = [work / f"gate.{number}" for number in range(clients)]
+    curls = []
+    for gate in gates:
+        os.mkfifo(gate)
+        command = [*CURL, "-w", "%{http_code} %{size_download}\n", *options, "-K", gate]
+        curls.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True))
+    try:
+        opened = [open_to_write(gate) for gate in gates]
+        start = time.perf_counter()
+        for descriptor in opened:
+            os.write(descriptor, f'url = "{server.url}"\noutput = "/dev/null"\n'.encode() * each)
+            os.close(descriptor)
+        said = [curl.communicate()[0] for curl in curls]
+        seconds = time.perf_counter() - start
+    finally:
+        for curl, gate in zip(curls, gates):
+            curl.kill()
+            gate.unlink()
+    if said != [f"200 {server.file.stat().st_size}\n" * each] * clients:
+        raise RuntimeError(f"the curls did not get all of {server.url}: {said[0]!r}")
+    return seconds
+
+
+def open_to_write(gate):
+    """Opens a FIFO when the other end has been opened."""
+    opened = []
+
+    def is_open():
+        try:
+            opened.append(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            pass
+        return opened
+
+    if not wait_until(is_open):
+        raise RuntimeError("a curl did not start")
+    os.set_blocking(opened[0], True)
+    return opened[0]
+
+
+def reading_mebibytes(server, clients, each, _work):
+    """The same with connections that take a mebibyte at a time, as the fastest clients do."""
+    size, failed = server.file.stat().st_size, []
+    wanted = request(target=f"/{server.file.name}")
+    connections = [connect(server.port) for _ in range(clients)]
+
+    def download(client):
+        room = memoryview(bytearray(MIB))
+        for _ in range(each):
+            client.sendall(wanted)
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += client.recv(1)
+            left = size if head.startswith(b"HTTP/1.1 200") else 0
+            while left and (got := client.recv_into(room[:left], 0, socket.MSG_WAITALL)):
+                left -= got
+            if left or not head.startswith(b"HTTP/1.1 200"):
+                failed.append(head)
+                return
+
+    threads = [threading.Thread(target=download, args=[client]) for client in connections]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - start
+    for client in connections:
+        client.close()
+    if failed:
+        raise RuntimeError(f"a download of {server.url} failed after {failed[0]!r}")
+    return seconds
+
+
+def with_wrk(server, seconds, threads, header=None):
+    """wrk's requests on 16 connections, kept alive: requests/s, ms within which 99 % were answered, and how much of its
+    threads' time wrk was on a CPU, in %."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    command = ["wrk", "-t", str(threads), "-c", "16", "-d", str(seconds), "--latency", *(["-H", header] if header else []), server.url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    rate, slow = re.search(r"Requests/sec: +([\d.]+)", done.stdout), re.search(r"99% +([\d.]+)(us|ms|s)", done.stdout)
+    if done.returncode or not rate or re.search("Non-2xx|Socket errors|unable", done.stdout):
+        raise RuntimeError(f"wrk failed at {server.url}: {done.stdout} {done.stderr}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return float(rate[1]), float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]], 100 * cpu / took / threads
+
+
+def slowest_first_byte_ms(server, count, wanted):
+    """Opens so many connections at once, each with a request. Returns when the last of them had its first byte."""
+    times, clients = first_bytes(server.port, count, wanted)
+    for client in clients:
+        client.close()
+    if max(times) == float("inf"):
+        raise RuntimeError(f"{times.count(max(times))} of {count} connections got nothing within 10 s")
+    return 1000 * max(times)
+
+
+def held_kib(server, count, settle_seconds):
+    """Holds so many viewers, who read no further than the first bytes. Returns how many KiB (PSS) each costs."""
+    before_kib = server.pss_kib()
+    viewers = [connect(server.port, receive_bytes=4096) for _ in range(count)]
+    for viewer in viewers:
+        viewer.sendall(request(target=f"/{server.file.name}"))
+    for viewer in viewers:
+        if not (head := viewer.recv(12)).endswith(b" 200"):
+            raise RuntimeError(f"a viewer got {head} instead of status 200")
+    # heapserve's threads that only helped to accept the connections end after five idle seconds.
+    time.sleep(settle_seconds)
+    each_kib = (server.pss_kib() - before_kib) / count
+    for viewer in viewers:
+        viewer.close()
+    return each_kib
+
+
+def peak_mib(server, action):
+    """The highest PSS of the server while `action` runs."""
+    peak, over = [0], threading.Event()
+
+    def sample():
+        while not over.wait(SAMPLE_SECONDS):
+            peak.append(server.pss_kib())
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        action()
+    finally:
+        over.set()
+        sampler.join()
+    return max(peak) / 1024

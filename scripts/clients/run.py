@@ -1,0 +1,79 @@
+"""
+Usage: check-clients.sh
+Builds heapserve, serves media/powder-day.mp4 in each mode, and downloads it with curl, wget, aria2, ffmpeg, ab and nginx
+(as a cache in front of it). Each result is compared with the file byte for byte; where a client could also get the right
+bytes in another way than it should, the server's trace is checked too. Takes about a minute.
+Exit code: 0 if every check passed, 1 if any failed, 2 if a tool is missing or an option is wrong.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+
+from caches import CACHES, replaced, with_nginx  # noqa: E402
+from downloads import DOWNLOADS, Box, saves_own_name  # noqa: E402
+from program import FILM, HEAPSERVE, cargo_build, fail, need_tools, only_help, work_folder  # noqa: E402
+from report import Report  # noqa: E402
+from server import Server, stop_servers_on_signals  # noqa: E402
+
+ODD_NAME, ODD_PATH = 'Schnee "weiß" 100%.mp4', "Schnee%20%22wei%C3%9F%22%20100%25.mp4"
+
+
+def check(report, what, function, box):
+    """Runs a check in an empty folder. What it raises is why it failed."""
+    box.clear()
+    try:
+        function(box)
+        report.check(what, True)
+    except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+        report.check(what, False, str(error).strip() or repr(error))
+
+
+def no_failures(box):
+    failed = [line for line in box.server.requests() if line["outcome"] == "failed" or line["status"] >= 500]
+    assert not failed, failed
+
+
+def has_totals(box):
+    box.server.stop()
+    last = box.server.events()[-1]
+    assert last["event"] == "stopped", last
+
+
+def check_mode(report, mode, work):
+    report.where = mode
+    with Server(HEAPSERVE, FILM, "--mode", mode) as server:
+        box = Box(work / "box", server, FILM)
+        for what, function in DOWNLOADS:
+            check(report, what, function, box)
+        with with_nginx(work / mode, server) as box.front:
+            for what, function in CACHES:
+                check(report, what, function, box)
+        check(report, "no request failed in the server", no_failures, box)
+        check(report, "stops, and writes its totals", has_totals, box)
+    with Server(HEAPSERVE, work / ODD_NAME, "--mode", mode) as server:
+        box = Box(work / "box", server, FILM)
+        check(report, "curl -OJ: a name with quotes, spaces, percent, ß",
+              lambda box: saves_own_name(box, ODD_PATH, ODD_NAME.replace('"', "_")), box)
+
+
+def main():
+    only_help(__doc__)
+    need_tools("cargo", "curl", "wget", "aria2c:aria2", "ffmpeg", "ffprobe:ffmpeg", "nginx", "ab:apache2-utils")
+    if "http_slice_module" not in subprocess.run(["nginx", "-V"], capture_output=True, text=True, check=True).stderr:
+        fail("this nginx has no slice module; Debian's package nginx has it")
+    stop_servers_on_signals()
+    report = Report()
+    cargo_build()
+    with work_folder() as name:
+        work = Path(name)
+        (work / ODD_NAME).symlink_to(FILM)
+        for mode in ("buffer", "stream"):
+            check_mode(report, mode, work)
+        check(report, "a file that is replaced 50 times, behind a cache", lambda _: replaced(work / "replaced"), Box(work / "box"))
+    return report.finish()
+
+
+sys.exit(main())

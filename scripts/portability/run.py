@@ -1,0 +1,217 @@
+"""
+Usage: check-portability.sh
+Lints heapserve for Windows and macOS (with clippy if rust-web-clippy is installed, else with rustc alone), builds it
+and its unit tests for Windows, runs the tests under Wine, and checks the program there in both modes. Takes some
+minutes. Leaves nothing behind but target/portability.
+Exit code: 0 if every check passed, 1 if any failed, 2 if a tool is missing or an option is wrong.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+
+from client import read_answer, read_status, request, upload  # noqa: E402
+from program import FILM, ROOT, fail, need_tools, only_help, work_folder  # noqa: E402
+from report import Report  # noqa: E402
+from server import Server, stop_servers_on_signals  # noqa: E402
+from waiting import wait_until  # noqa: E402
+
+WINDOWS = "x86_64-pc-windows-gnu"
+MACOS = "aarch64-apple-darwin"  # A second lint for Intel would take as long and show little more.
+PREFIX = ROOT / "target" / "portability"  # Leaves the ordinary builds alone.
+BUILDING = {
+    # Debian's Rust, also where rustup's comes first in PATH: it has a source package, from which std can be built for
+    # other systems without a download.
+    **os.environ, "PATH": f"/usr/bin:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(PREFIX),
+    "RUSTC_BOOTSTRAP": "1",  # -Zbuild-std needs a nightly.
+    "CARGO_PROFILE_DEV_DEBUG": "0",  # Slow to build, and Wine loads all of it.
+}
+# Under a limit, heads that stop and bodies that stop are disconnected.
+HALF = "Host: localhost\r\n"
+STOPS = [
+    ("a head that stops is disconnected", "GET / HTTP/1.1\r\nX: "),
+    ("an idle connection is closed", ""),
+    ("a body that stops is disconnected", upload(5000).decode()),
+    ("a close on a second line is honoured", f"HEAD / HTTP/1.1\r\n{HALF}Connection: x\r\nConnection: close\r\n\r\n"),
+    ("HTTP/2.0 is disconnected", f"GET / HTTP/2.0\r\n{HALF}\r\n"),
+]
+
+
+def cargo(target, command, *options):
+    """Runs cargo with a std that is built from source. Returns the programs that it made; None where it failed."""
+    done = subprocess.run(
+        ["cargo", *command, "--quiet", "--locked", "-Zbuild-std=std,panic_unwind,test", "--target", target, "--bin", "heapserve",
+         "--message-format", "json-diagnostic-rendered-ansi", *options],
+        cwd=ROOT, env=BUILDING, stdout=subprocess.PIPE, text=True, check=False,
+    )
+    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode:
+        print("".join(each["message"]["rendered"] for each in told if each["reason"] == "compiler-message"), file=sys.stderr)
+        return None
+    return [each["executable"] for each in told if each.get("executable")]
+
+
+def wine(folder, *command, seconds=120):
+    return subprocess.run(["wine", *command], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=seconds, check=False)
+
+
+class Windows:
+    """The Windows program in a folder of this run, under Wine."""
+
+    def __init__(self, folder, check):
+        self.folder, self.check = folder, check
+        self.clip = folder / "clip.mp4"
+
+    def serve(self, mode, *options):
+        return Server(["wine", "heapserve.exe"], self.clip.name, "--mode", mode, *options, folder=self.folder)
+
+    def refuses_missing_file(self):
+        done = wine(self.folder, "heapserve.exe", "--mode", "stream", "-p", "0", "missing.mp4")
+        said = done.stderr.splitlines()
+        self.check("a missing file is told in one line", done.returncode == 1 and len(said) == 1 and "missing.mp4" in said[0], said)
+
+    def try_mode(self, mode):
+        shutil.copy(FILM, self.clip)
+        film = FILM.read_bytes()
+        with self.serve(mode) as server:
+            self.check("download", get(server) == (200, film), "not the same")
+            self.traces(server, 1, 200)
+            answers = []
+            threads = [threading.Thread(target=lambda: answers.append(get(server) == (200, film))) for _ in range(20)]
+            for each in threads:
+                each.start()
+            for each in threads:
+                each.join()
+            self.check("20 downloads at once", answers == [True] * 20, answers)
+            self.check("range", get(server, "1000-1999") == (206, film[1000:2000]), "not 206 or not bytes 1000-1999")
+            self.traces(server, 22, 206)
+            self.ipv6(server, film)
+            self.try_replacing(server, film)
+        self.check("Ctrl-C gives exit code 0, and the last line says stopped", server.events()[-1]["event"] == "stopped", server.lines[-1])
+
+    def traces(self, server, count, status):
+        """Waits for the trace of so many requests, and checks its last line: all have ended, so that no copy of the file
+        should be in memory."""
+        wait_until(lambda: len(server.requests()) >= count, 20)
+        last = server.requests()[-1]
+        figures = [last[name] for name in ("rss_before", "rss_peak", "live_after", "request_peak", "rss_after")]
+        right = last["status"] == status and last["outcome"] == "sent" and all(isinstance(each, int) for each in figures)
+        self.check(f"trace of {count}", right and 500_000 < last["rss_after"] < 200_000_000, last)
+
+    def ipv6(self, server, film):
+        """Where there is no IPv6, the server should write no message about it."""
+        try:
+            with socket.create_connection(("::1", server.port), 60) as client:
+                client.sendall(request())
+                right, found = read_answer(client) == (200, film), "not the same"
+        except OSError:
+            found = [line for line in server.lines if "::1" in line]
+            right = not found
+        self.check("[::1] answers or is silently absent", right, found)
+
+    def try_replacing(self, server, film):
+        """By Windows' rules (hence cmd, not Python), a file in use can be moved away and deleted only if it was opened in
+        a way that allows it, and no file can be moved to its name."""
+        (self.folder / "other.mp4").write_bytes(film[:1_000_000])
+        with server.connect(receive_bytes=4096) as slow:
+            slow.sendall(request())
+            first = slow.recv(1)
+            wine(self.folder, "cmd", "/c", "move clip.mp4 old.mp4 && move other.mp4 clip.mp4 && del old.mp4")
+            self.check("file replaced while being sent", self.clip.read_bytes() == film[:1_000_000], "refused")
+            self.check("next download is the new file", get(server) == (200, film[:1_000_000]), "it is not")
+            status, body = read_answer(Prefixed(first, slow))
+            self.check("the download under way is complete", (status, body) == (200, film), f"{status}, {len(body)} bytes")
+        self.check("old file deleted", wait_until(lambda: not (self.folder / "old.mp4").exists(), 20), "still there")
+
+    def try_walls(self):
+        """What protects clients from each other: deadlines, refusals, hang-ups."""
+        large = self.folder / "upload"
+        large.write_bytes(FILM.read_bytes()[:3_000_000])
+        with self.serve("stream", "--timeout", "2") as server:
+            with server.connect() as client:
+                client.sendall(request(close=True).replace(b"localhost", b"evil.example"))
+                status = read_answer(client)[0]
+            self.check("another name than localhost is refused", status == 421, status)
+            post = ["curl", "-q", "-s", "--noproxy", "*", "--data-binary", f"@{large}", "-o", os.devnull, "-w", "%{http_code}"]
+            status = subprocess.run([*post, f"http://127.0.0.1:{server.port}/"], stdout=subprocess.PIPE, text=True, check=False).stdout
+            self.check("an upload gets its refusal", status == "405", status)
+            for what, sent in STOPS:
+                with server.connect() as client:
+                    client.sendall(sent.encode())
+                    self.check(what, read_status(client) != "none", "still open")
+            self.check("another client is answered", get(server) == (200, self.clip.read_bytes()), "not the same")
+
+
+class Prefixed:
+    """A connection some bytes of which have been read already."""
+
+    def __init__(self, first, client):
+        self.first, self.client = first, client
+
+    def recv(self, length):
+        first, self.first = self.first, b""
+        return first or self.client.recv(length)
+
+
+def get(server, range_=None):
+    with server.connect() as client:
+        client.sendall(request(range_, close=True))
+        return read_answer(client)
+
+
+def try_windows(report, folder):
+    built = cargo(WINDOWS, ["build"])
+    tests = report.check(f"build for {WINDOWS}", built, "see above") and cargo(WINDOWS, ["test", "--no-run"])
+    if not report.check(f"build the unit tests for {WINDOWS}", tests, "see above"):
+        return
+    shutil.copy(built[0], folder / "heapserve.exe")
+    subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-O2", "-Wall", "-Werror", "-o", folder / "bcryptprimitives.dll",
+                    ROOT / "scripts" / "portability" / "process_prng.c", "-ladvapi32"], check=True)
+    started = subprocess.run(["wine", "wineboot", "--init"], capture_output=True, timeout=300, check=False)
+    if not report.check("Wine starts", started.returncode == 0, "it makes no prefix"):
+        return
+    done = wine(ROOT, tests[0], seconds=300)
+    report.check("the unit tests pass under Wine", done.returncode == 0, "\n" + done.stdout[-3000:])
+    windows = Windows(folder, report.check)
+    windows.refuses_missing_file()
+    for mode in ("buffer", "stream"):
+        report.where = mode
+        windows.try_mode(mode)
+    report.where = "walls"
+    windows.try_walls()
+
+
+def main():
+    only_help(__doc__)
+    need_tools("/usr/bin/rustc:rust-web", "/usr/bin/cargo:cargo-web", "x86_64-w64-mingw32-gcc:gcc-mingw-w64-x86-64", "wine", "curl")
+    if not Path("/usr/lib/rustlib/src/rust/library/std").is_dir():
+        fail("std's source is missing (Debian: apt-get install rust-web-src)")
+    stop_servers_on_signals()
+    report = Report()
+    linter = "clippy" if Path("/usr/bin/cargo-clippy").exists() else "rustc"
+    for target in (WINDOWS, MACOS):
+        # The last lint would be wrong on Windows.
+        made = cargo(target, [linter] + ["--profile", "check"] * (linter == "rustc"), "--", "-D", "warnings",
+                     "-A", "clippy::missing_const_for_thread_local")
+        report.check(f"lint for {target} (cargo {linter})", made is not None, "see above")
+    with work_folder() as name:
+        # No display, no messages, no traces of calls, which take long, no offer to install .NET or a browser, no entries in menus.
+        os.environ.update(WINEPREFIX=f"{name}/prefix", WINEDEBUG="-all", RUST_BACKTRACE="0", WINEDLLOVERRIDES="mscoree,mshtml,winemenubuilder.exe=")
+        for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+            os.environ.pop(variable, None)
+        try:
+            try_windows(report, Path(name))
+        finally:
+            subprocess.run(["wineserver", "-k", "-w"], check=False)
+    return report.finish()
+
+
+sys.exit(main())
