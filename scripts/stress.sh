@@ -47,4 +47,4 @@ need_tools cargo curl python3
 # One process opens thousands of connections.
 ulimit -n "$(ulimit -Hn)"
 PYTHONPATH=$lib exec python3 -B "$root/scripts/stress/run.py" --program "$heapserve" \
-  ${options[@]+"${options[@]}"} -- ${rows[@]+"${rows[@]}"}
+  ${options[@]+"${options[@]}"} ${rows[@]+"${rows[@]}"}

@@ -14,11 +14,12 @@ from waiting import wait_until
 LENGTHS_BYTES = (9_000_000, 4_000_000_000)
 
 
-def unsent(scene, count, at_once=100):
+def unsent(scene, count, lengths_bytes=LENGTHS_BYTES, at_once=100):
     """Bodies are announced and never sent. Half of the clients reset their connections, half close in order."""
     for n in range(count // at_once):
-        with held(scene, at_once, upload(LENGTHS_BYTES[n % 2])) as clients:
-            scene.demand(is_answered(scene.server.port), f"nobody new is answered after {(n + 1) * at_once} of them")
+        with held(scene, at_once, upload(lengths_bytes[n % 2])) as clients:
+            answered = wait_until(lambda: is_answered(scene.server.port)) is not None
+            scene.demand(answered, f"nobody new is answered after {(n + 1) * at_once} of them")
             for client in clients[::2]:
                 reset(client)
         if scene.wrong:
@@ -37,7 +38,7 @@ def unsent_in_little_heap(scene, count):
 def refused(scene, count):
     """Uploads under few descriptors: such as are never sent, and such as curl sends."""
     for n in range(count):
-        with held(scene, 1, upload((200_000, 10**12)[n % 2])) as (client,):
+        with held(scene, 1, upload((200_000, 4 * 10**9)[n % 2])) as (client,):
             # The server need not wait for its timeout: nothing more will come.
             try:
                 client.shutdown(socket.SHUT_WR)

@@ -37,16 +37,16 @@ ROWS = [
     Row("pages", f"{full(1000, 100)} live pages", left_heap_kib=1024, slowest_ms=500,
         act=lambda s: floods.cpu_of_held(s, full(1000, 100), crowd.request(target="/heap/events"), 50)),
     # Honest clients, whom nobody may hang up. All but the first run on a quiet machine and beside busy loops.
-    Row("honest_cookies", "300 clients with cookies of 30 KiB send two requests together",
-        lambda s: crowd.pipeliners(s, 300, 2, 30 << 10), slowest_ms=1000),
+    Row("honest_cookies", "300 clients with cookies of 32 KiB send two requests together",
+        lambda s: crowd.pipeliners(s, 300, 2, 32 << 10), slowest_ms=1000),
     Row("honest_pipelines", "30 clients send 1,000 requests ahead, with cookies of 1,000 bytes",
         lambda s: crowd.pipeliners(s, 30, 1000, 1000), left_heap_kib=4096, slowest_ms=1000),
     Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes",
         lambda s: crowd.pipeliners(s, 16, 1500, 400), left_heap_kib=4096, slowest_ms=1000),
-    Row("honest_uploads", f"uploads of 1 MiB beside {full(370, 370)} heads of 60 KiB",
+    Row("honest_uploads", f"uploads of 1 MiB beside 370 heads of 60 KiB",
         lambda s: floods.uploads_beside_heads(s, 370, full(8, 2)), slowest_ms=1000),
-    Row("honest_bursts", "bursts of 300 clients beside 180 with 250 requests that they do not read",
-        lambda s: floods.bursts_beside_unread(s, full(180, 180), full(4, 1)), left_heap_kib=8192, slowest_ms=1000),
+    Row("honest_bursts", "clients that send 300 requests ahead beside 180 with 250 requests that they do not read",
+        lambda s: floods.bursts_beside_unread(s, 180, full(8, 2)), left_heap_kib=16384, slowest_ms=1000),
     # Strangers, who may not get another's bytes.
     *(
         Row(f"strangers_{mode[1]}", "one client announces bodies, resets and uses its port again, at speed",
@@ -62,7 +62,7 @@ ROWS = [
     Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset", file_mib=40,
         act=lambda s: floods.forgotten_pipeline(s, full(3, 1)), left_heap_kib=PIPELINE_KIB),
     Row("pipeline_unread", "5,000 requests on a connection that is never read, in buffer mode",
-        floods.unread_pipeline, BUFFER, file_mib=40, left_heap_kib=PIPELINE_KIB),
+        floods.unread_pipeline, BUFFER, file_mib=40, bystander="none", left_heap_kib=PIPELINE_KIB),
     Row("w3_waiting_heads", "3,000 pipelined heads with a field of 300 kB", floods.waiting_heads, file_mib=40, rss_mib=200),
     Row("w5_gone_before_the_answer", "300 clients leave before their 400 is sent, beside 500 idle ones",
         floods.gone_before_the_answer),
@@ -81,7 +81,10 @@ ROWS = [
     Row("unsent_bodies", f"{full(2000, 800)} bodies of 9 MB and of 4 GB are not sent, under 600 threads",
         lambda s: bodies.unsent(s, full(2000, 800)), threads=600, left_threads=30, left_descriptors=30, slowest_ms=500),
     Row("unsent_in_little_heap", "600 of them, with a heap of 42M for a file of 40 MiB",
-        lambda s: bodies.unsent_in_little_heap(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40),
+        lambda s: bodies.unsent_in_little_heap(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40,
+        bystander="none"),
+    Row("unallocatable_bodies", "200 bodies that no system would allocate: a thread and two descriptors for each, no more",
+        lambda s: bodies.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
     Row("w4_refused_uploads", "600 uploads that are not sent, then some by curl, under 256 descriptors",
         lambda s: bodies.refused(s, full(600, 300)), descriptors=256),
     Row("w16_chunked_uploads", "chunked uploads of 3 MB, sent whole before the answer is read, and of 40 MB by curl",
@@ -100,7 +103,7 @@ ROWS = [
     Row("w15_port_used_again", "a new connection from the port of one that was closed, refused or reset",
         lambda s: connections.port_used_again(s, full(100, 20))),
     *(
-        Row(f"w18_stalled_reader_{options[1]}", "a reader stalls after 5 MB, timeout 3 (or 1)", file_mib=40,
+        Row(f"w18_stalled_reader_{options[1].lower()}", "a reader stalls after 5 MB, timeout 3 (or 1)", file_mib=40,
             act=lambda s: connections.stalled_reader(s, full(3, 1)), options=options + ("--timeout", str(full(3, 1))))
         for options in (("--chunk-size", "64K"), ("--chunk-size", "1M"), BUFFER)
     ),
@@ -140,7 +143,7 @@ ROWS = [
         for trace in ("json", "text", "off")
     ),
     Row("w11_lines_without_room", "stderr is read late: each of 30,000 requests has a line, or is counted in a warning",
-        lambda s: shortages.lines_without_room(s, 10, 3000), unread=True, left_heap_kib=PIPELINE_KIB),
+        lambda s: shortages.lines_without_room(s, 30), unread=True, bystander="none"),
     Row("stopped_under_load", "SIGTERM beside pipeliners: the last line is the sum of the lines before",
         lambda s: shortages.stops_under_load(s, 10), bystander="none", file_mib=40),
 ]

@@ -15,8 +15,8 @@ ROWS_AT_ONCE = 4
 
 def is_chosen(row):
     """Whether the command line names this row: as `resets`, as `*descriptors*`, or as `W1` for `w1_...`."""
-    patterns = CHOSEN.patterns
-    return not patterns or any(fnmatch.fnmatch(row.name, p) or fnmatch.fnmatch(row.name, p + "_*") for p in patterns)
+    matches = lambda pattern: fnmatch.fnmatch(row.name, pattern) or fnmatch.fnmatch(row.name, pattern + "_*")
+    return not CHOSEN.patterns or any(map(matches, CHOSEN.patterns))
 
 
 def run_side_by_side(rows):

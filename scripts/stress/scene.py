@@ -152,10 +152,10 @@ class Scene:
         more = lambda: (server.threads() - idle.threads, server.descriptors() - idle.descriptors)
         few = lambda: more()[0] <= row.left_threads and more()[1] <= row.left_descriptors
         self.demand(wait_until(few) is not None, "too much is left")
+        threads, descriptors = more()
         heap_kib = lambda: (server.figures()["live"] - idle.live_bytes) / 1024
         freed = wait_until(lambda: heap_kib() <= row.left_heap_kib)
         self.demand(freed is not None, f"more heap is left than {row.left_heap_kib:g} KiB")
-        threads, descriptors = more()
         rss_mib = (server.resident_kib() - idle.resident_kib) / 1024
         self.show(f"left: {threads} threads, {descriptors} descriptors, {heap_kib():.0f} KiB of heap, {rss_mib:.1f} MiB")
         if row.left_rss_mib:

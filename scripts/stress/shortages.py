@@ -161,10 +161,11 @@ def stops_under_load(scene, clients):
     scene.demand(sums == (stopped["requests"], stopped["sent_bytes"]), f"the lines are {sums}, stopped says {stopped}")
 
 
-def lines_without_room(scene, clients, each):
-    """stderr is read late: each request has a line, or is counted in a warning."""
-    sent, rights = ranges(scene, each, 0)
-    all_answered(scene, clients, sent, rights, "pipelined")
+def lines_without_room(scene, rounds):
+    """stderr is read late: each request has a line, or is counted in a warning. A round has 1,000."""
+    sent, rights = ranges(scene, 100, 0)
+    for n in range(rounds):
+        all_answered(scene, 10, sent, rights, f"round {n + 1}")
     reading, text = scene.stderr[0], bytearray()
     os.set_blocking(reading, False)
 
