@@ -21,7 +21,7 @@ class Bystander:
     It is a process of its own (ask.py): in this one it would have to wait for the threads of the attack.
     """
 
-    def __init__(self, scene, pause_seconds=PAUSE_SECONDS, source=HOST, kind="both"):
+    def __init__(self, scene, pause_seconds=PAUSE_SECONDS, source=HOST, kind="usual"):
         self.answers, self.wrong, self.closed = [], [], 0
         asking = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask.py")
         command = [sys.executable, "-B", asking, str(scene.server.port), scene.file, str(ANSWER_SECONDS)]

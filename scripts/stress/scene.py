@@ -10,13 +10,15 @@ from typing import Callable
 
 from bystander import Bystander
 from client import is_answered
-from options import CHOSEN, SHORT
+from options import CHOSEN, SHORT, full
 from server import Server
-from waiting import wait_until, wait_until_steady
+from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
 MIB = 1 << 20
 # A server that takes more than this has no bound. Attacks then stop, for the sake of the machine.
 STOP_KIB = 768 * 1024
+# After this, what the server still holds counts as left for ever.
+LEAVE_SECONDS = full(20, PATIENCE_SECONDS)
 
 
 @dataclass
@@ -26,7 +28,7 @@ class Row:
     `act` gets the Scene and does what `what` says. The server has a file of `file_mib`, these `options`, and at most so
     many `descriptors`, `threads` and `address_mib`. Its stderr is JSON, or goes to no reader if `unread`.
 
-    Demanded are: a bystander (none, "kept" or "both") whose slowest answer takes `slowest_ms`, and of whose asks
+    Demanded are: a bystander ("none", or see ask.py) whose slowest answer takes `slowest_ms`, and of whose asks
     `closed` in a thousand end without an answer; a resident set of `rss_mib` at most at any time; and that afterwards
     the server has no more than before, but for `left_threads`, `left_descriptors`, `left_heap_kib` and `left_rss_mib`.
 
@@ -44,7 +46,7 @@ class Row:
     address_mib: int = None
     trace: str = "json"
     unread: bool = False
-    bystander: str = "both"
+    bystander: str = "usual"
     slowest_ms: float = 200
     closed: float = 0
     rss_mib: float = None
@@ -151,10 +153,10 @@ class Scene:
         self.demand(peak_mib * 1024 < STOP_KIB or row.rss_mib, f"{peak_mib:.0f} MiB were resident")
         more = lambda: (server.threads() - idle.threads, server.descriptors() - idle.descriptors)
         few = lambda: more()[0] <= row.left_threads and more()[1] <= row.left_descriptors
-        self.demand(wait_until(few) is not None, "too much is left")
+        self.demand(wait_until(few, LEAVE_SECONDS) is not None, "too much is left")
         threads, descriptors = more()
         heap_kib = lambda: (server.figures()["live"] - idle.live_bytes) / 1024
-        freed = wait_until(lambda: heap_kib() <= row.left_heap_kib)
+        freed = wait_until(lambda: heap_kib() <= row.left_heap_kib, LEAVE_SECONDS)
         self.demand(freed is not None, f"more heap is left than {row.left_heap_kib:g} KiB")
         rss_mib = (server.resident_kib() - idle.resident_kib) / 1024
         self.show(f"left: {threads} threads, {descriptors} descriptors, {heap_kib():.0f} KiB of heap, {rss_mib:.1f} MiB")

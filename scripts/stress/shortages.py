@@ -1,11 +1,11 @@
 """What runs out (W6, W9, W10, W11): descriptors, threads, memory, and the reader of stderr."""
 
-import json
 import os
 import signal
 import time
 from contextlib import ExitStack
 
+from bystander import Bystander
 from client import has_ended, is_answered, read_answer, request
 from crowd import all_answered, ranges
 from floods import held, sends
@@ -137,21 +137,23 @@ def unread_stderr(scene, asks):
             os.write(own, b"\n" * 4096)
     except BlockingIOError:
         os.close(own)
-    scene.demand(scene.others.sees(asks), "the bystander is not answered")
+    with Bystander(scene) as others:
+        scene.demand(others.sees(asks), "the bystander is not answered")
+    ends(scene, 1.5)
 
 
-def ends(scene):
-    """Ends the server by SIGTERM."""
+def ends(scene, most_seconds):
     took = scene.server.ends_after(signal.SIGTERM)
     scene.demand(took is not None, "SIGTERM does not end it")
-    scene.at_most(took or 0, 1.5, "s", "SIGTERM ended it after")
+    scene.at_most(took or 0, most_seconds, "s", "SIGTERM ended it after")
 
 
 def stops_under_load(scene, clients):
     """Ctrl-C twice beside pipeliners: the last line is the sum of the lines before."""
     with held(scene, clients, request("0-9999") * 300), held(scene, 20, request()):
-        scene.others.sees(20)
-        ends(scene)
+        wait_until(lambda: len(scene.server.lines) > 100)
+        # It waits for running answers.
+        ends(scene, 10)
     wait_until(lambda: scene.server.lines and '"stopped"' in scene.server.lines[-1], 5)
     events = scene.server.events()
     told = [event for event in events if event["event"] == "request"]
@@ -159,32 +161,3 @@ def stops_under_load(scene, clients):
     stopped = next(event for event in events if event["event"] == "stopped")
     sums = (len(told), sum(event["sent_bytes"] for event in told))
     scene.demand(sums == (stopped["requests"], stopped["sent_bytes"]), f"the lines are {sums}, stopped says {stopped}")
-
-
-def lines_without_room(scene, rounds):
-    """stderr is read late: each request has a line, or is counted in a warning. A round has 1,000."""
-    sent, rights = ranges(scene, 100, 0)
-    for n in range(rounds):
-        all_answered(scene, 10, sent, rights, f"round {n + 1}")
-    reading, text = scene.stderr[0], bytearray()
-    os.set_blocking(reading, False)
-
-    def accounted():
-        try:
-            while piece := os.read(reading, 1 << 20):
-                text.extend(piece)
-        except BlockingIOError:
-            pass
-        events = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith(b"\n")]
-        counted = sum(event.get("lines", 0) for event in events if event["event"] == "warning")
-        return sum(event["event"] == "request" for event in events), counted
-
-    # The lines that waited are out before the warning, and that comes with the next request.
-    wait_until_steady(accounted, 1)
-    is_answered(scene.server.port)
-    total = scene.server.figures()["requests"]
-    wait_until(lambda: sum(accounted()) >= total)
-    told, counted = accounted()
-    scene.show(f"{total} requests, {told} have a line, {counted} are counted")
-    scene.demand(told + counted == total, "lines are missing, or told twice")
-    scene.demand(counted > 0, "nothing was counted, so nothing was tried")
