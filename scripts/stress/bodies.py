@@ -5,9 +5,8 @@ import signal
 import socket
 import time
 
-from client import HOST, connect, curl_upload, is_answered, read_answer, read_status, request, reset, upload
-from crowd import NEVER
-from floods import HEAD, held, sends
+from client import curl_upload, is_answered, read_answer, read_status, request, reset, upload
+from floods import held, sends
 from options import full
 from waiting import wait_until
 

@@ -9,7 +9,6 @@ from bystander import Bystander
 from client import HOST, connect, connect_socket, has_ended, new_socket, read_answer, read_status, request, reset
 from client import upload
 from floods import held, sends
-from options import full
 from waiting import wait_until, wait_until_steady
 
 OTHER_HOST = "127.0.0.2"

@@ -3,7 +3,7 @@
 import time
 from contextlib import ExitStack, contextmanager
 
-from client import HOST, connect, has_ended, request, reset, upload
+from client import connect, has_ended, request, reset, upload
 from crowd import all_answered, busy_loops, cpu_percent, ranges, with_cookie
 from options import full
 from scene import STOP_KIB, in_threads

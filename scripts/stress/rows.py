@@ -20,11 +20,11 @@ ROWS = [
     # Loads.
     *(
         Row(f"burst_of_{count}", f"{count} viewers begin at the same instant, and stay until all have begun",
-            lambda s, count=count, most=most: crowd.viewers(s, count, full(rounds, 2), 65536, most), file_mib=5)
+            lambda s, count=count, most=most: crowd.viewers(s, count, full(rounds, 2), 65536, most))
         for count, most, rounds in ((8, 500, 20), (40, 500, 20), (200, 500, 20), (500, 300, 10))
     ),
     Row("viewers_held", f"{full(3000, 500)} viewers at once, who all read the whole file",
-        lambda s: crowd.viewers(s, full(3000, 500)), LATE, file_mib=5, slowest_ms=1000),
+        lambda s: crowd.viewers(s, full(3000, 500)), LATE, slowest_ms=1000),
     Row("kept_alive", "16 clients ask for ranges without a pause, each on one connection", crowd.kept_alive),
     Row("load_script_stream", "scripts/load.sh with 20 viewers", crowd.load_script, STREAM, file_mib=40),
     Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40, slowest_ms=2000),
@@ -43,7 +43,7 @@ ROWS = [
         lambda s: crowd.pipeliners(s, 30, 1000, 1000), left_heap_kib=4096, slowest_ms=1000),
     Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes",
         lambda s: crowd.pipeliners(s, 16, 1500, 400), left_heap_kib=4096, slowest_ms=1000),
-    Row("honest_uploads", f"uploads of 1 MiB beside 370 heads of 60 KiB",
+    Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB",
         lambda s: floods.uploads_beside_heads(s, 370, full(8, 2)), slowest_ms=1000),
     Row("honest_bursts", "clients that send 300 requests ahead beside 180 with 250 requests that they do not read",
         lambda s: floods.bursts_beside_unread(s, 180, full(8, 2)), left_heap_kib=16384, slowest_ms=1000),

@@ -6,11 +6,10 @@ import time
 from contextlib import ExitStack
 
 from bystander import Bystander
-from client import has_ended, is_answered, read_answer, request
+from client import has_ended, is_answered, request
 from crowd import all_answered, ranges
 from floods import held, sends
 from options import full
-from scene import STOP_KIB
 from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
 HTTP_2 = (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
