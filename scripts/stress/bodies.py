@@ -35,7 +35,6 @@ def unsent_in_little_heap(scene, count):
 
 
 def refused(scene, count):
-    """Uploads under few descriptors: such as are never sent, and such as curl sends."""
     for n in range(count):
         with held(scene, 1, upload((200_000, 4 * 10**9)[n % 2])) as (client,):
             # The server need not wait for its timeout: nothing more will come.
@@ -63,7 +62,6 @@ def by_curl(scene, lengths_bytes, rounds):
 
 
 def chunked(scene, rounds):
-    """Chunked bodies of 3 MB are sent whole before the answer is read, and of 40 MB by curl."""
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     sent_whole(scene, rounds, head + 92 * (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") + b"0\r\n\r\n")
     by_curl(scene, (40_000_000,), rounds)
@@ -84,7 +82,6 @@ def sent_whole(scene, count, sent):
 
 
 def stopped_server(scene, count):
-    """The server is stopped for longer than its timeout. Uploads and heads become complete meanwhile."""
     body, parts = 200_000, []
     for _ in range(count):
         for whole, right in ((upload(body) + bytes(body), 405), (request("0-0"), 206)):

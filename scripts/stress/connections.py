@@ -16,8 +16,6 @@ ANY_PORT = (HOST, 0)
 
 
 def strangers(scene, seconds, rounds, least):
-    """One client announces bodies of 9 MB, resets and connects again from the same port, while strangers, from other
-    addresses and ports, compare each byte of what they get. None may be wrong, and none of their connections close."""
     for n in range(rounds):
         with ExitStack() as stack:
             asking = [stack.enter_context(Bystander(scene, 0, f"127.0.0.{3 + n}")) for n in range(4)]
@@ -25,7 +23,7 @@ def strangers(scene, seconds, rounds, least):
         right = sum(len(one.answers) for one in asking)
         wrong = [said for one in asking for said in one.wrong]
         closed = sum(one.closed for one in asking)
-        scene.show(f"round {n + 1}: {announced} bodies announced; strangers: {right} answers, {len(wrong)} wrong, {closed} closed")
+        scene.show(f"round {n + 1}: {announced} bodies; strangers: {right} answers, {len(wrong)} wrong, {closed} closed")
         scene.demand(not wrong, f"{len(wrong)} answers to strangers were wrong: {wrong[:2]}")
         scene.demand(not closed, f"{closed} connections of strangers were closed")
         scene.demand(right >= least, f"strangers got {right} answers, less than {least}")
@@ -58,7 +56,6 @@ def asks(client):
 
 
 def port_used_again(scene, rounds):
-    """A new connection comes from the port of one that has just ended, in different ways."""
     bad = b"GET / HTTP/1.1\r\n\r\n"
     # A close that the client asked for, one that the server decides on, one after a first answer, and a reset.
     endings = {"close": request("0-0", close=True), "refusal": bad, "late refusal": request("0-0") + bad,
@@ -81,7 +78,6 @@ def port_used_again(scene, rounds):
 
 
 def one_client_address(scene, rounds):
-    """One client address and port has connections to two addresses of the server, and a 413 on one."""
     for n in range(rounds):
         other = connect(scene.server.port, OTHER_HOST, source=ANY_PORT)
         scene.demand(asks(other), f"round {n}: the other connection's first request was not answered")
@@ -105,7 +101,6 @@ def one_client_address(scene, rounds):
 
 
 def resets(scene, count):
-    """Clients reset their connections in all phases."""
     phases = (b"", b"GET / HT", request(), request() * 20, upload(2000) + b"x", upload(9_000_000), upload(4 * 10**9))
     for n in range(count):
         client = scene.server.connect()
@@ -118,7 +113,6 @@ def resets(scene, count):
 
 
 def stalled_reader(scene, timeout_seconds):
-    """A reader stalls after 5 MB."""
     with scene.server.connect() as client:
         client.sendall(request())
         left = 5_000_000
@@ -133,7 +127,6 @@ def stalled_reader(scene, timeout_seconds):
 
 
 def idle_opens_nothing(scene, seconds):
-    """An idle server opens no connection to itself, before its first clients and after them."""
     for _ in range(2):
         # As long as threads of the last connections end, the server may still have to do with these.
         wait_until_steady(scene.server.threads, 5.5)
@@ -159,7 +152,6 @@ def sockets(port):
 
 
 def samples_under_load(scene, seconds):
-    """A reader of /heap/events beside 16 clients that ask without a pause: ten samples come each second."""
     at_us = []
     with scene.server.connect() as reader, reader.makefile("rb") as lines, ExitStack() as stack:
         reader.sendall(request(target="/heap/events"))

@@ -53,7 +53,6 @@ def withheld_bodies(scene, count, drips):
 
 
 def forgotten_pipeline(scene, rounds):
-    """6,000 requests wait behind a stalled download when the client resets the connection."""
     most_seconds = 0
     for _ in range(rounds):
         with held(scene, 1, request()) as (client,):
@@ -81,7 +80,6 @@ def await_quiet(server):
 
 
 def unread_pipeline(scene):
-    """5,000 requests on a connection that is never read: one is answered at a time."""
     with held(scene, 1, request() * 5000):
         begun = wait_until(lambda: scene.server.figures()["in_flight"] > 0)
         scene.demand(begun is not None, "no answer began")
@@ -107,7 +105,6 @@ def waiting_heads(scene):
 
 
 def gone_before_the_answer(scene):
-    """Clients that leave before their 400 is sent, beside idle ones."""
     count = 300
     with held(scene, 500, b""):
         await_quiet(scene.server)
@@ -137,7 +134,6 @@ def endless_heads(scene, piece, seconds):
 
 
 def long_heads(scene):
-    """100 clients with heads of 1,024 lines of 32 kB."""
 
     def flood():
         with held(scene, 1, HEAD[:-2]) as (client,):
@@ -172,7 +168,6 @@ def drips(scene, each, timeout_seconds):
 
 
 def slow_and_silent(scene, deaf):
-    """300 idle clients, 300 in the middle of a head, and some that do not read, in buffer mode."""
     few = lambda: scene.server.figures()["live"] < 4 << 20
     with held(scene, 300, b""), held(scene, 300, HEAD + b"X: "), held(scene, deaf, request()):
         scene.demand(scene.others.sees(10), "the bystander was not answered beside them")
@@ -193,7 +188,6 @@ def cpu_of_held(scene, count, sent, percent, seconds=5):
 
 
 def uploads_beside_heads(scene, heads, rounds):
-    """Honest uploads of 1 MiB beside so many heads of 60 KiB that do not end."""
     sent = upload(1 << 20) + bytes(1 << 20)
     for loops in (0, 2):
         with busy_loops(loops), held(scene, heads, HEAD + b"X: " + b"x" * 60_000) as clients:
@@ -203,7 +197,6 @@ def uploads_beside_heads(scene, heads, rounds):
 
 
 def bursts_beside_unread(scene, clients, bursts):
-    """Honest clients with 300 requests each beside others with 250 each who read nothing."""
     sent, rights = ranges(scene, 300, 1000)
     for loops in (0, 2):
         with busy_loops(loops), held(scene, clients, with_cookie(request(), 600) * 250):

@@ -1,4 +1,5 @@
-"""The table of all rows: what is done, under which limits, and what is demanded. Row in scene.py explains the fields."""
+"""The table of all rows: what is done, under which limits, and what is demanded. Row in scene.py explains the fields.
+The acts are in the other files."""
 
 import bodies
 import connections
@@ -20,14 +21,16 @@ ROWS = [
     # Loads.
     *(
         Row(f"burst_of_{count}", f"{count} viewers begin at the same instant, and stay until all have begun",
-            lambda s, count=count, most=most: crowd.viewers(s, count, full(rounds, 2), 65536, most))
+            lambda s, count=count, most=most: crowd.viewers(s, count, full(rounds, 2), 65536, most), file_mib=5)
         for count, most, rounds in ((8, 500, 20), (40, 500, 20), (200, 500, 20), (500, 300, 10))
     ),
-    Row("viewers_held", f"{full(3000, 500)} viewers at once, who all read the whole file",
-        lambda s: crowd.viewers(s, full(3000, 500)), LATE, slowest_ms=1000),
+    Row("viewers_held", f"{full(3000, 500)} viewers at once, who all read a MiB", file_mib=5,
+        act=lambda s: crowd.viewers(s, full(3000, 500), reads_bytes=1 << 20), options=LATE, slowest_ms=1000,
+        left_heap_kib=512),
     Row("kept_alive", "16 clients ask for ranges without a pause, each on one connection", crowd.kept_alive),
     Row("load_script_stream", "scripts/load.sh with 20 viewers", crowd.load_script, STREAM, file_mib=40),
-    Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40, slowest_ms=2000),
+    Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40, slowest_ms=2000,
+        rss_mib=1000),
     Row("idle_server", "nobody uses the server: no CPU, and its heap does not move",
         lambda s: crowd.cpu_after_crowd(s, 0), bystander="none", left_heap_kib=1),
     Row("idle_after_crowd", f"{full(8000, 1000)} clients come and go: then the CPU is as before, idle and in light use",
@@ -63,7 +66,8 @@ ROWS = [
         act=lambda s: floods.forgotten_pipeline(s, full(3, 1)), left_heap_kib=PIPELINE_KIB),
     Row("pipeline_unread", "5,000 requests on a connection that is never read, in buffer mode",
         floods.unread_pipeline, BUFFER, file_mib=40, bystander="none", left_heap_kib=PIPELINE_KIB),
-    Row("w3_waiting_heads", "3,000 pipelined heads with a field of 300 kB", floods.waiting_heads, file_mib=40, rss_mib=200),
+    Row("w3_waiting_heads", "3,000 pipelined heads with a field of 300 kB", floods.waiting_heads, file_mib=40,
+        rss_mib=200),
     Row("w5_gone_before_the_answer", "300 clients leave before their 400 is sent, beside 500 idle ones",
         floods.gone_before_the_answer),
     Row("w7_endless_line", f"four heads of one line without an end, for {full(8, 3)} s", rss_mib=96, closed=1,
@@ -83,7 +87,7 @@ ROWS = [
     Row("unsent_in_little_heap", "600 of them, with a heap of 42M for a file of 40 MiB",
         lambda s: bodies.unsent_in_little_heap(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40,
         bystander="none"),
-    Row("unallocatable_bodies", "200 bodies that no system would allocate: a thread and two descriptors for each, no more",
+    Row("unallocatable_bodies", "200 bodies that no system would allocate: a thread and two descriptors each",
         lambda s: bodies.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
     Row("w4_refused_uploads", "600 uploads that are not sent, then some by curl, under 256 descriptors",
         lambda s: bodies.refused(s, full(600, 300)), descriptors=256),
@@ -113,8 +117,8 @@ ROWS = [
         lambda s: connections.idle_opens_nothing(s, full(10, 4)), bystander="none"),
     # Shortages.
     Row("w6_http_2", f"{full(2000, 400)} clients of HTTP/2.0, timeout 2",
-        lambda s: shortages.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400), left_heap_kib=10 * full(2000, 400),
-        left_descriptors=2 * full(2000, 400)),
+        lambda s: shortages.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400),
+        left_descriptors=2 * full(2000, 400), left_heap_kib=10 * full(2000, 400)),
     Row("http_2_long_heads", "300 clients of HTTP/2.0 with heads of 62 KiB, timeout 2",
         lambda s: shortages.http_2(s, 300, shortages.HTTP_2_LONG), SOON, left_threads=300, left_descriptors=600,
         left_heap_kib=300 * 80),
@@ -127,9 +131,9 @@ ROWS = [
     Row("w9_out_of_threads", "200 viewers under 100 threads, who all leave", file_mib=40, threads=100,
         act=lambda s: shortages.out_of_threads(s, 200), bystander="none"),
     *(
-        Row(f"w10_out_of_descriptors_{timeout}", f"200 clients under 64 descriptors, {full(10, 3)} times", descriptors=64,
-            act=lambda s: shortages.out_of_descriptors(s, full(10, 3)), options=("--timeout", timeout), bystander="none",
-            left_threads=26, left_descriptors=10, left_heap_kib=1024)
+        Row(f"w10_out_of_descriptors_{timeout}", f"200 clients under 64 descriptors, {full(10, 3)} times",
+            lambda s: shortages.out_of_descriptors(s, full(10, 3)), ("--timeout", timeout), descriptors=64,
+            bystander="none", left_threads=26, left_descriptors=10, left_heap_kib=1024)
         for timeout in ("2", "0", "0.1")
     ),
     Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors",

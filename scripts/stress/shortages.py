@@ -36,7 +36,8 @@ def http_2(scene, count, openings=HTTP_2):
     warnings = [event for event in scene.server.events() if event["event"] == "warning"]
     scene.show(f"{len(warnings)} warnings")
     lost = scene.server.threads() - scene.idle.threads
-    scene.demand(lost <= 110 or 1 <= len(warnings) <= 12, f"{lost} threads are lost, and {len(warnings)} warnings tell it")
+    few = 1 <= len(warnings) <= 12
+    scene.demand(lost <= 110 or few, f"{lost} threads are lost, and {len(warnings)} warnings tell of it")
 
 
 def http_2_in_few_descriptors(scene, count):
@@ -49,12 +50,11 @@ def http_2_in_few_descriptors(scene, count):
             break
     start = time.monotonic()
     meanwhile = is_answered(scene.server.port, full(30, 5))
-    scene.show(f"after {n + 1} of them, a new client is {'' if meanwhile else 'not '}answered, in {time.monotonic() - start:.1f} s")
+    scene.show(f"after {n + 1} a new client is answered: {meanwhile}, after {time.monotonic() - start:.1f} s")
     scene.demand(scene.others.sees(10), "one who was connected before is not answered any more")
 
 
 def out_of_threads(scene, viewers):
-    """More viewers come than there can be threads, and all leave."""
     with held(scene, viewers, request()):
         # It needs more threads than it can have.
         wait_until_steady(scene.server.threads, 0.5)
@@ -70,7 +70,6 @@ def out_of_threads(scene, viewers):
 
 
 def out_of_descriptors(scene, rounds):
-    """200 clients ask for the file at once under 64 descriptors, and leave after 0.3 s; ten times."""
     slowest, few = 0, None
     for _ in range(rounds):
         with held(scene, 200, request(close=True)) as clients:
@@ -102,14 +101,12 @@ def wrong_beginnings(scene, clients):
 
 
 def storms(scene, rounds):
-    """Bursts of 80 clients that ask for one range each, under 64 descriptors: most are served."""
     sent, rights = ranges(scene, 1, 100)
     for n in range(rounds):
         all_answered(scene, 80, sent, rights, f"burst {n + 1}", least=0.5)
 
 
 def out_of_memory(scene, viewers):
-    """Viewers of the whole file come until the system refuses their buffers: each is served or refused at once."""
     with held(scene, viewers, request()) as clients:
         wait_until(lambda: all(map(has_begun, clients)), 20)
         seen = [has_begun(client) for client in clients]
@@ -128,7 +125,6 @@ def has_begun(client):
 
 
 def unread_stderr(scene, asks):
-    """stderr is a full pipe that nobody reads. SIGTERM ends the server all the same."""
     # Opened anew: the flag must not be set for the server, whose writes have to block.
     own = os.open(f"/proc/self/fd/{scene.stderr[1]}", os.O_WRONLY | os.O_NONBLOCK)
     try:
@@ -148,7 +144,6 @@ def ends(scene, most_seconds):
 
 
 def stops_under_load(scene, clients):
-    """Ctrl-C twice beside pipeliners: the last line is the sum of the lines before."""
     with held(scene, clients, request("0-9999") * 300), held(scene, 20, request()):
         wait_until(lambda: len(scene.server.lines) > 100)
         # It waits for running answers.
