@@ -3,8 +3,8 @@
     ask.py PORT FILE PATIENCE_SECONDS PAUSE_SECONDS SOURCE KIND
 
 SOURCE is its own address. It asks by turns on a new connection and on one that is kept; KIND `kept` on that only. With
-KIND `limited` a 503 is right too. Each byte is compared. Prints one line for each ask: `answered SECONDS`, `closed` where
-the connection ended before the answer began, or `wrong WHY`.
+KIND `limited` a 503 is right too. Each byte is compared. Prints one line for each ask: `answered SECONDS`, `closed`
+where the connection ended before the answer began, or `wrong WHY`.
 """
 
 import os

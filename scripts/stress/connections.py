@@ -23,7 +23,7 @@ def strangers(scene, seconds, rounds, least):
         right = sum(len(one.answers) for one in asking)
         wrong = [said for one in asking for said in one.wrong]
         closed = sum(one.closed for one in asking)
-        scene.show(f"round {n + 1}: {announced} bodies; strangers: {right} answers, {len(wrong)} wrong, {closed} closed")
+        scene.show(f"round {n + 1}: {announced} bodies; {right} right answers, {len(wrong)} wrong, {closed} closed")
         scene.demand(not wrong, f"{len(wrong)} answers to strangers were wrong: {wrong[:2]}")
         scene.demand(not closed, f"{closed} connections of strangers were closed")
         scene.demand(right >= least, f"strangers got {right} answers, less than {least}")
