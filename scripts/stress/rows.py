@@ -137,7 +137,7 @@ ROWS = [
         for timeout in ("2", "0", "0.1")
     ),
     Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors",
-        lambda s: shortages.storms(s, full(10, 3)), descriptors=64, left_threads=30),
+        lambda s: shortages.storms(s, full(10, 3)), descriptors=64, left_threads=30, closed=100),
     Row("out_of_memory", "60 viewers in buffer mode under 2 GB of addresses: refused at once",
         lambda s: shortages.out_of_memory(s, 60), BUFFER, file_mib=40, address_mib=2000, bystander="limited",
         rss_mib=2000,
