@@ -125,7 +125,7 @@ ROWS = [
     *(
         Row(f"http_2_under_{descriptors}", f"{count} clients of HTTP/2.0 under {descriptors} descriptors, timeout 2",
             lambda s, count=count: shortages.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors,
-            bystander="kept", left_threads=count, left_descriptors=2 * count, left_heap_kib=10 * count, closed=1)
+            bystander="kept", left_threads=count, left_descriptors=2 * count, left_heap_kib=None, closed=1)
         for descriptors, count in ((1024, full(4000, 700)), (64, 300))
     ),
     Row("w9_out_of_threads", "200 viewers under 100 threads, who all leave", file_mib=40, threads=100,
