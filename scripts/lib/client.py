@@ -138,12 +138,12 @@ def reset(client):
     client.close()
 
 
-def first_bytes(port, clients, wanted, patience_seconds=10):
-    """Opens `clients` connections at the same instant and sends `wanted` on each.
+def first_bytes(port, clients, wanted, patience_seconds=10, receive_bytes=None):
+    """Opens `clients` connections at the same instant and sends `wanted` on each. `receive_bytes` is as for connect().
 
     Returns after how many seconds each had its first byte (infinity: never), and the connections.
     """
-    opened = [socket.socket() for _ in range(clients)]
+    opened = [new_socket(receive_bytes) for _ in range(clients)]
     start, times = time.monotonic(), []
     with selectors.DefaultSelector() as select:
         for client in opened:

@@ -1,0 +1,106 @@
+"""Bodies that are announced, that are not sent, that are refused, or that are late (W4, W8, W16)."""
+
+import os
+import signal
+import socket
+import time
+
+from client import curl_upload, is_answered, read_answer, read_status, request, reset, upload
+from floods import held, sends
+from options import full
+from waiting import wait_until
+
+LENGTHS_BYTES = (9_000_000, 4_000_000_000)
+
+
+def unsent(scene, count, lengths_bytes=LENGTHS_BYTES, at_once=100):
+    """Bodies are announced and never sent. Half of the clients reset their connections, half close in order."""
+    for n in range(count // at_once):
+        with held(scene, at_once, upload(lengths_bytes[n % 2])) as clients:
+            answered = wait_until(lambda: is_answered(scene.server.port)) is not None
+            scene.demand(answered, f"nobody new is answered after {(n + 1) * at_once} of them")
+            for client in clients[::2]:
+                reset(client)
+        if scene.wrong:
+            break
+    scene.show(f"{(n + 1) * at_once} announced, {scene.server.threads() - scene.idle.threads} more threads then")
+
+
+def unsent_in_little_heap(scene, count):
+    """The same where the heap has a limit: an honest viewer of the whole file then fits as before."""
+    unsent(scene, count)
+    with scene.server.connect() as client:
+        client.sendall(request())
+        scene.demand(read_answer(client) == (200, scene.whole), "a viewer does not get the file any more")
+
+
+def refused(scene, count):
+    for n in range(count):
+        with held(scene, 1, upload((200_000, 4 * 10**9)[n % 2])) as (client,):
+            # The server need not wait for its timeout: nothing more will come.
+            try:
+                client.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # It was refused already.
+            said = read_status(client)
+        scene.demand(said in ("ended", 400, 405, 408, 413), f"number {n} without a body got {said}")
+        if said == "none":
+            return
+    by_curl(scene, (200_000, 3_000_000), full(30, 5))
+
+
+def by_curl(scene, lengths_bytes, rounds):
+    """curl uploads so many bytes, with their length and in chunks: the refusal is read."""
+    for length_bytes in lengths_bytes:
+        path = f"{scene.file}.{length_bytes}"
+        with open(path, "wb") as body:
+            body.write(bytes(length_bytes))
+        for _ in range(rounds):
+            with open(path, "rb") as body:
+                said = {curl_upload(scene.server.port, "file", path=path), curl_upload(scene.server.port, "file", body)}
+            scene.demand(said <= {"curl 405", "curl 413"}, f"{length_bytes} bytes by curl got {said}")
+
+
+def chunked(scene, rounds):
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    sent_whole(scene, rounds, head + 92 * (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") + b"0\r\n\r\n")
+    by_curl(scene, (40_000_000,), rounds)
+
+
+def sent_whole(scene, count, sent):
+    """Bodies that are sent whole, whatever the server says meanwhile. Then the refusal must be there to be read."""
+    for n in range(count):
+        with scene.server.connect() as client:
+            if not sends(client, sent):
+                # Most clients then give up, though Linux would let them read what came before the reset.
+                scene.show(f"number {n} was reset while sending")
+            try:
+                said = read_answer(client)[0]
+            except OSError as error:
+                said = repr(error)
+        scene.demand(said in (400, 405, 411, 413), f"number {n} read {said}")
+
+
+def stopped_server(scene, count):
+    body, parts = 200_000, []
+    for _ in range(count):
+        for whole, right in ((upload(body) + bytes(body), 405), (request("0-0"), 206)):
+            client = scene.server.connect()
+            client.sendall(whole[: len(whole) // 2])
+            parts.append((client, whole[len(whole) // 2 :], right))
+    time.sleep(0.5)
+    os.kill(scene.server.pid, signal.SIGSTOP)
+    for client, rest, _ in parts:
+        client.sendall(rest)
+    time.sleep(3)
+    os.kill(scene.server.pid, signal.SIGCONT)
+    seen = {}
+    for client, _, right in parts:
+        try:
+            said = read_answer(client)[0]
+        except OSError as error:
+            said = repr(error)
+        client.close()
+        seen[f"{said} for {right}"] = seen.get(f"{said} for {right}", 0) + 1
+    scene.show(f"answers: {seen}")
+    scene.demand(set(seen) == {"405 for 405", "206 for 206"}, "what came while it was stopped was not answered")
