@@ -30,6 +30,7 @@ CONFIGURATION = """
       proxy_set_header Host localhost;
       proxy_cache_valid 206 SLICES_FRESH; proxy_cache_revalidate on; proxy_pass http://ours/;
     }
+    location = /heap/events { proxy_cache off; proxy_pass http://ours/heap/events; }
     location = /whole { # fresh for a second, then revalidated
       proxy_cache_key $uri; proxy_cache_revalidate on;
       proxy_cache_valid 200 1s; proxy_pass http://ours/;
@@ -85,11 +86,22 @@ def other_host(box):
         equal(box.status("-H", f"Host: {host}", url=box.front.url + path), status, f"status of {host}, {path}")
 
 
+def events_at_once(box):
+    """nginx passes events on as they come: a sample comes at least once a second."""
+    with urllib.request.urlopen(f"{box.front.url}heap/events", timeout=20) as events:
+        last = longest = None
+        for _ in range(40):
+            events.readline()
+            longest, last = max(longest or 0, time.monotonic() - (last or time.monotonic())), time.monotonic()
+    assert longest < 3, f"nothing came for {longest:.1f} s"
+
+
 CACHES = [
     ("nginx: slices", slices),
     ("nginx: slices from its cache, without a request", slices_again),
     ("nginx: revalidates, 304", revalidates),
     ("nginx: proxy_pass with its own Host", default_host),
+    ("nginx: events come as they are written", events_at_once),
     ("nginx: another Host is refused, 421", other_host),
 ]
 

@@ -173,12 +173,13 @@ def try_windows(report, folder):
     if not report.check(f"build the unit tests for {WINDOWS}", tests, "see above"):
         return
     shutil.copy(built[0], folder / "heapserve.exe")
+    shutil.copy(tests[0], folder / "tests.exe")
     subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-O2", "-Wall", "-Werror", "-o", folder / "bcryptprimitives.dll",
                     ROOT / "scripts" / "portability" / "process_prng.c", "-ladvapi32"], check=True)
     started = subprocess.run(["wine", "wineboot", "--init"], capture_output=True, timeout=300, check=False)
     if not report.check("Wine starts", started.returncode == 0, "it makes no prefix"):
         return
-    done = wine(ROOT, tests[0], seconds=300)
+    done = wine(ROOT, folder / "tests.exe", seconds=300)
     report.check("the unit tests pass under Wine", done.returncode == 0, "\n" + done.stdout[-3000:])
     windows = Windows(folder, report.check)
     windows.refuses_missing_file()
