@@ -43,7 +43,7 @@ pub struct Walk {
     /// What tiny_http takes of the heap.
     pub held_bytes: u64,
     pub are_descriptors_short: bool,
-    /// Whether all requests have been taken that waited in tiny_http's queues in the walk before.
+    /// Whether all requests have been taken that waited in tiny_http's queues after the last walk with `needs_ping`.
     pub is_caught_up: bool,
     /// When the next walk is due.
     pub next_due: Option<Instant>,
@@ -156,8 +156,10 @@ impl Seen {
         };
         let is_too_much = read_bytes > self.stepped_bytes + most_bytes;
         walk.needs_ping |= is_too_much;
-        // The bytes may be of whole requests that wait in tiny_http's queue.
-        mem::replace(&mut self.is_suspect, is_too_much) && is_too_much && walk.is_caught_up
+        // The bytes may be of whole requests that wait in tiny_http's queue. If so, the ping brings a step.
+        mem::replace(&mut self.is_suspect, is_too_much && walk.is_caught_up)
+            && is_too_much
+            && walk.is_caught_up
     }
 
     fn keep_deadline(&mut self, socket: &Socket, state: State, since: Instant, walk: &mut Walk) {

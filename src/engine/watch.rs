@@ -41,6 +41,7 @@ const STOPPED_AFTER: Duration = Duration::from_secs(1);
 const CONNECTION_BYTES: u64 = 16 << 10;
 /// If tiny_http took more than this, freed memory is returned to the system later, because the C library would keep it.
 const TRIM_ABOVE_BYTES: u64 = 16 << 20;
+const TRIM_TICK: Duration = Duration::from_millis(200);
 /// The first number of lost threads that is reported, and how long they must have been lost.
 const LOST_MANY: usize = 100;
 const LOST_FOR: Duration = Duration::from_secs(1);
@@ -152,6 +153,7 @@ impl Watch {
         let walk = &mut self.walk;
         (walk.number, walk.start) = (walk.number + 1, Instant::now());
         (walk.next_due, walk.is_urgent, walk.needs_ping) = (None, false, false);
+        walk.is_caught_up = self.acceptors.iter().all(Acceptor::is_caught_up);
         self.measure_heap();
         let mut wanted = Wanted::take(&self.shared.connections);
         self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
@@ -192,6 +194,8 @@ impl Watch {
         self.trims |= self.walk.held_bytes > TRIM_ABOVE_BYTES;
         if self.walk.held_bytes < TRIM_ABOVE_BYTES / 2 && mem::take(&mut self.trims) {
             platform::trim_heap();
+        } else if self.trims {
+            self.walk.look_again(self.walk.start + TRIM_TICK);
         }
     }
 
@@ -211,10 +215,9 @@ impl Watch {
     }
 
     fn keep_accepting(&mut self) {
-        if self.walk.needs_ping {
+        if self.walk.needs_ping && self.walk.is_caught_up {
             self.acceptors.iter().for_each(Acceptor::ping);
         }
-        self.walk.is_caught_up = self.acceptors.iter().all(Acceptor::is_caught_up);
         if self.is_stopping || self.descriptors_are_short() {
             return;
         }
