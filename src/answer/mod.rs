@@ -77,7 +77,7 @@ fn respond(site: &Site, exchange: &mut Exchange, route: Route, entry: &Entry) ->
 
 /// Sends an answer. If there is an error, nothing has been sent.
 fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Result<Answered, NoMemory> {
-    let mut reply = Reply::new(plan.head, exchange.writer(), Some(entry));
+    let mut reply = Reply::new(plan.head, exchange.timeout(), exchange.writer(), Some(entry));
     let mut content = plan.content;
     let (sent, body_bytes, range) = match &mut content {
         Content::None => (reply.send(&[]), 0, None),

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use crate::platform;
 
 use super::front::{Front, Shared};
-use super::writer::send_slice;
 
 /// The maximum number of connections that wait to be accepted. std requests 128. With that, 500 clients that connect at
 /// once wait for more than a second (15).
@@ -33,7 +32,8 @@ const NUDGES_MOST: usize = 32;
 pub struct Acceptor {
     /// Is `None` after the stop.
     listener: Option<TcpListener>,
-    bound: SocketAddr,
+    /// Where it is bound, which may be an unspecified address.
+    pub bound: SocketAddr,
     current: Arc<Front>,
     /// Those whose accept loop has ended, with the walk that found it.
     old: Vec<(Arc<Front>, u64)>,
@@ -52,7 +52,8 @@ impl Acceptor {
         platform::set_unsent_most(&listener, UNSENT_MOST_BYTES);
         let options = platform::listener_options(&listener)?;
         options.set_nodelay(true)?;
-        options.set_write_timeout(shared.connections.timeout.map(send_slice))?;
+        let part = if cfg!(windows) { 1 } else { 8 };
+        options.set_write_timeout(shared.connections.timeout.map(|timeout| timeout / part))?;
         let bound = listener.local_addr()?;
         let current = Front::start(&listener, 1, shared)?;
         let next_restart = Instant::now();
@@ -65,11 +66,6 @@ impl Acceptor {
             descriptors: 0,
             stuck: 0,
         })
-    }
-
-    /// Where the socket is bound.
-    pub fn bound(&self) -> SocketAddr {
-        self.bound
     }
 
     /// Whether it accepts connections to this local address.

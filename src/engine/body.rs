@@ -1,9 +1,8 @@
 //! Weakness 11: the unread body of a request.
 //!
 //! When tiny_http drops an unread body, it allocates a buffer for all that is left of the announced length, and reads into
-//! it. So a body up to a maximum size is read and discarded first. A larger one is refused
-//! ([`Refusal`](super::writer::Refusal)): the connection is shut down before the drop, which then reads nothing. The buffer
-//! is lent, and takes no memory.
+//! it. So a body up to a maximum size is read and discarded first. For a larger one, the connection is shut down before the
+//! drop ([`Refusal`](super::writer::Refusal)), which then reads nothing. The buffer is lent, and takes no memory.
 
 use tiny_http::{HTTPVersion, Header, Request};
 
@@ -72,11 +71,8 @@ pub fn mentions(line: &Header, token: &str) -> bool {
 }
 
 /// Reads and discards a body of `bytes`, or a chunked body if `bytes` is 0. A client that waits for `100 Continue` gets it
-/// first. `read_bytes` counts what has been read.
-///
-/// The watch ends a read that takes too long: it shuts down the receiving side. What has come by then is still read.
-///
-/// Not inlined, because its buffer would be part of the stack of every thread that answers.
+/// first. `read_bytes` counts what has been read. The watch ends a read that takes too long: it shuts down the receiving
+/// side, and what has come by then is still read. Not inlined, because of its buffer on the stack.
 #[inline(never)]
 pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<(), Fault> {
     if bytes > DRAIN_MOST_BYTES {
@@ -107,16 +103,15 @@ pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<
 /// If the system does not allow a buffer for the rest, the request is leaked: two descriptors, and a thread of tiny_http
 /// that waits for the reader.
 pub fn discard(mut request: Request, mut read_bytes: u64) {
+    const MOST_BYTES: usize = isize::MAX as usize;
     let body_bytes = unread_bytes(&request);
     let rest_bytes =
         |read_bytes: u64| usize::try_from(body_bytes.saturating_sub(read_bytes)).unwrap_or(usize::MAX);
-    if rest_bytes(read_bytes) == 0 {
-        return drop(request.into_writer());
-    }
-    // Above this, the drop panics instead of allocating. It frees everything.
-    if rest_bytes(read_bytes) > isize::MAX as usize {
-        let _ = panics::expect(|| drop(request.into_writer()));
-        return;
+    match rest_bytes(read_bytes) {
+        0 => return drop(request.into_writer()),
+        1..=MOST_BYTES => {}
+        // The drop panics instead of allocating, and frees everything.
+        _ => return drop(panics::expect(|| drop(request.into_writer()))),
     }
     let Some(block) = Mapping::new(rest_bytes(read_bytes)) else { return std::mem::forget(request) };
     let mut discarded = [0; 1024];

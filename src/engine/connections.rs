@@ -1,7 +1,7 @@
 //! The connections that have had a request, and the requests that wait on them (weakness 10).
 //!
-//! A connection has one thread at a time, and its other requests wait here. So a hundred pipelined requests need the
-//! memory of one body, and no thread waits for the writer of another.
+//! A connection has one thread at a time, and its other requests wait here. So a hundred pipelined requests need the memory
+//! of one body, and no thread waits for the writer of another.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -107,16 +107,6 @@ pub struct Table {
     last_number: u64,
 }
 
-/// What to do with a request.
-pub enum Taken {
-    /// Answer it. The connection has this number.
-    Answer(Request, u64),
-    /// Nothing: it waits for the thread of its connection.
-    Waits,
-    /// Discard it: its connection has ended.
-    IsLate(Request),
-}
-
 impl Connections {
     /// Creates an empty table. `watch` is the thread that looks at the sockets.
     pub fn new(timeout: Option<Duration>, watch: Thread) -> Self {
@@ -133,9 +123,44 @@ impl Connections {
         self.watch.unpark();
     }
 
-    /// Decides what to do with a request that came through the `Server` of this generation.
-    pub fn take(&self, key: Key, generation: u32, request: Request) -> Taken {
-        let (taken, wakes) = self.lock().take(key, generation, request);
+    /// Takes a request that came through the `Server` of this generation. The result is the request, and the number of its
+    /// connection if it is to be answered; otherwise its connection has ended, and it is to be discarded. `None` if it
+    /// waits for the thread of its connection.
+    pub fn take(&self, key: Key, generation: u32, request: Request) -> Option<(Request, Option<u64>)> {
+        let mut table = self.lock();
+        let Table { by_key, busy, waiting_bytes, last_number, .. } = &mut *table;
+        let connection = by_key.entry(key).or_insert_with(|| {
+            *last_number += 1;
+            Connection {
+                number: *last_number,
+                generation,
+                state: State::InHead,
+                since: Instant::now(),
+                steps: 0,
+                is_flooding: false,
+                in_walk: 0,
+                waiting: VecDeque::new(),
+                waiting_bytes: 0,
+            }
+        });
+        connection.steps += 1;
+        let (taken, wakes) = match connection.state {
+            State::InHead => {
+                *busy += 1;
+                connection.enter(State::Answering);
+                (Some((request, Some(connection.number))), connection.steps == 1)
+            }
+            State::Ended => (Some((request, None)), false),
+            State::InBody | State::Answering | State::Refusing => {
+                let bytes = heap_bytes(&request);
+                connection.waiting.push_back(request);
+                connection.waiting_bytes += bytes;
+                *waiting_bytes += bytes;
+                connection.is_flooding |= connection.waiting_bytes > WAITING_MOST_BYTES;
+                (None, connection.is_flooding || *waiting_bytes > ALL_WAITING_MOST_BYTES)
+            }
+        };
+        drop(table);
         if wakes {
             self.wake_watch();
         }
@@ -170,12 +195,13 @@ impl Connections {
         let waiting = mem::take(&mut connection.waiting);
         match end {
             End::Open => connection.enter(State::InHead),
-            End::Closed => {
-                connection.enter(State::Ended);
-                self.wake_watch();
-            }
+            End::Closed => connection.enter(State::Ended),
             // tiny_http takes no more requests from it. A later one is of a new connection from the same port.
             End::Gone | End::Refused => drop(by_key.remove(&key)),
+        }
+        drop(table);
+        if end == End::Closed {
+            self.wake_watch();
         }
         Err(waiting)
     }
@@ -196,39 +222,11 @@ impl Connections {
 }
 
 impl Table {
-    /// The second part of the result says whether the watch has something to do.
-    fn take(&mut self, key: Key, generation: u32, request: Request) -> (Taken, bool) {
-        let Self { by_key, busy, waiting_bytes, last_number, .. } = self;
-        let mut is_first = false;
-        let connection = by_key.entry(key).or_insert_with(|| {
-            is_first = true;
-            *last_number += 1;
-            Connection::new(*last_number, generation)
-        });
-        connection.steps += 1;
-        match connection.state {
-            State::InHead => {
-                *busy += 1;
-                connection.generation = generation;
-                connection.enter(State::Answering);
-                (Taken::Answer(request, connection.number), is_first)
-            }
-            State::Ended => (Taken::IsLate(request), false),
-            State::InBody | State::Answering | State::Refusing => {
-                let bytes = heap_bytes(&request);
-                connection.waiting_bytes += bytes;
-                connection.waiting.push_back(request);
-                *waiting_bytes += bytes;
-                let is_too_much = connection.waiting_bytes > WAITING_MOST_BYTES;
-                connection.is_flooding |= is_too_much;
-                (Taken::Waits, is_too_much || *waiting_bytes > ALL_WAITING_MOST_BYTES)
-            }
-        }
-    }
-
-    /// Removes the connections that have ended.
-    pub fn forget(&mut self, has_ended: impl Fn(&Connection) -> bool) {
-        self.by_key.retain(|_, one| !has_ended(one));
+    /// Removes the connections whose sockets were closed before this walk, which began at `start`.
+    pub fn forget_ended(&mut self, walk: u64, start: Instant) {
+        let is_idle =
+            |one: &Connection| matches!(one.state, State::InHead | State::Ended) && one.since < start;
+        self.by_key.retain(|_, one| one.in_walk == walk || !is_idle(one));
         if self.by_key.capacity() > 2 * self.by_key.len() + 28 {
             self.by_key.shrink_to_fit();
         }
@@ -274,44 +272,19 @@ impl Wanted {
 
     /// Gives the duplicates to those who wait for them. If two fit, both are shut down: one client has connected from one
     /// port to two of our addresses, and the key does not tell which one is wanted.
-    pub fn hand_over(mut self) {
+    pub fn hand_over(self) {
         for (key, sender) in self.senders {
-            let mut found = self.found.get(&key).into_iter().flatten();
-            let own = match (found.next(), found.next()) {
-                (Some(only), None) => {
-                    only.try_clone().inspect_err(|_| drop(only.shutdown(Shutdown::Both))).ok()
-                }
-                _ => None,
-            };
+            let found = &self.found[&key];
+            let own = found.first().filter(|_| found.len() == 1).and_then(|only| only.try_clone().ok());
+            if own.is_none() {
+                found.iter().for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
+            }
             let _ = sender.send(own);
-        }
-        for ambiguous in self.found.drain().filter(|(_, found)| found.len() > 1).flat_map(|(_, found)| found)
-        {
-            let _ = ambiguous.shutdown(Shutdown::Both);
         }
     }
 }
 
 impl Connection {
-    fn new(number: u64, generation: u32) -> Self {
-        Self {
-            number,
-            generation,
-            state: State::InHead,
-            since: Instant::now(),
-            steps: 0,
-            is_flooding: false,
-            in_walk: 0,
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
-        }
-    }
-
-    /// Whether no thread works for it.
-    pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::InHead | State::Ended)
-    }
-
     fn enter(&mut self, state: State) {
         self.steps += u64::from(self.state == State::InBody);
         self.state = state;

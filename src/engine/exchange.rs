@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tiny_http::{HTTPVersion, Method, Request};
 
@@ -41,17 +41,19 @@ pub struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     /// Prepares a request to be answered, and drains its body. `None` if its client is gone.
-    pub(super) fn begin(
-        mut request: Request,
-        key: Key,
-        connection: u64,
-        connections: &'a Connections,
-    ) -> Option<Self> {
+    pub(super) fn begin(mut request: Request, key: Key, number: u64, all: &'a Connections) -> Option<Self> {
         let mut fault = Fault::of(&request);
         let mut read_bytes = 0;
         let body = Body::of(&request);
         if let (Body::Unread(bytes), None) = (body, fault) {
-            fault = drain(&mut request, bytes, &mut read_bytes, key, connections).err();
+            // The watch keeps the deadline of the whole body.
+            let start = Instant::now();
+            all.enter(key, State::InBody);
+            fault = body::drain(&mut request, bytes, &mut read_bytes).err();
+            all.enter(key, State::Answering);
+            if all.timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
+                fault = fault.and(Some(body::LATE));
+            }
         }
         let is_refused = matches!(body, Body::Unread(_)) && fault.is_some();
         let is_gone = is_refused || closes_by_itself(&request);
@@ -59,7 +61,7 @@ impl<'a> Exchange<'a> {
         let closes = is_gone || is_unclear || fault.is_some() || connection_asks(&request, "close");
         let keeps_head = head_bytes(&request) <= HEAD_MOST_BYTES;
         Some(Self {
-            connection,
+            connection: number,
             peer: key.peer,
             version: request.http_version().clone(),
             method: request.method().clone(),
@@ -71,24 +73,35 @@ impl<'a> Exchange<'a> {
                 HTTPVersion(1, 0) => Persistence::KeepAlive,
                 _ => Persistence::Stays,
             },
-            connections,
+            connections: all,
             key,
-            end: match () {
-                () if is_gone => End::Gone,
-                () if closes => End::Closed,
-                () => End::Open,
+            end: if is_gone {
+                End::Gone
+            } else if closes {
+                End::Closed
+            } else {
+                End::Open
             },
             writer: if is_refused {
-                Writer::Refusing(Refusal::begin(request, read_bytes, key, connections)?)
+                Writer::Refusing(Refusal::begin(request, read_bytes, key, all)?)
             } else {
-                Writer::OfTinyHttp(request.into_writer(), connections.timeout)
+                Writer::OfTinyHttp(request.into_writer())
             },
         })
     }
 
-    /// The writer for the answer. It has tiny_http's small buffer, so it must be flushed.
+    /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing fails
+    /// after an eighth of [`Exchange::timeout`], or on Windows after all of it, and may then be repeated, except on Windows.
     pub fn writer(&mut self) -> &mut dyn Write {
-        &mut self.writer
+        match &mut self.writer {
+            Writer::OfTinyHttp(writer) => writer,
+            Writer::Refusing(refusal) => &mut refusal.socket,
+        }
+    }
+
+    /// How long the client may take nothing of the answer (weakness 9).
+    pub fn timeout(&self) -> Option<Duration> {
+        self.connections.timeout
     }
 
     /// Closes the connection after the answer, whatever the client asked for.
@@ -99,42 +112,21 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Ends the exchange. The connection stays open for its next request, or is closed. `outcome` is how the answer
-    /// ended.
-    pub fn finish(mut self, outcome: Outcome) -> End {
+    /// Ends the exchange. The connection stays open for its next request, or is closed.
+    pub fn finish(self, outcome: Outcome) -> End {
         use Outcome::{ClientClosed, Failed, Short, Stopped, TimedOut};
-        let is_complete = !matches!(outcome, ClientClosed | TimedOut | Short | Stopped | Failed)
-            && self.writer.flush().is_ok();
+        let is_complete = !matches!(outcome, ClientClosed | TimedOut | Short | Stopped | Failed);
         // This comes before the writer is dropped: tiny_http could then send an answer of its own, which the client would
         // take for the rest of this one.
-        if !is_complete && outcome != ClientClosed && matches!(self.writer, Writer::OfTinyHttp(..)) {
+        if !is_complete && outcome != ClientClosed && matches!(self.writer, Writer::OfTinyHttp(_)) {
             self.connections.hang_up(self.key);
         }
         match self.writer {
-            Writer::Refusing(refusal) => {
-                refusal.end(is_complete);
-                End::Refused
-            }
-            Writer::OfTinyHttp(..) if is_complete => self.end,
-            Writer::OfTinyHttp(..) => End::Gone,
+            Writer::Refusing(refusal) => refusal.end(is_complete),
+            Writer::OfTinyHttp(_) if is_complete => self.end,
+            Writer::OfTinyHttp(_) => End::Gone,
         }
     }
-}
-
-/// Reads the body of a request, with one deadline, which the watch keeps.
-fn drain(
-    request: &mut Request,
-    bytes: u64,
-    read_bytes: &mut u64,
-    key: Key,
-    connections: &Connections,
-) -> Result<(), Fault> {
-    let start = Instant::now();
-    connections.enter(key, State::InBody);
-    let drained = body::drain(request, bytes, read_bytes);
-    connections.enter(key, State::Answering);
-    let is_late = connections.timeout.is_some_and(|timeout| start.elapsed() >= timeout);
-    drained.map_err(|fault| if is_late { body::LATE } else { fault })
 }
 
 /// Whether tiny_http closes the connection by itself after this request. It looks for these words in the first

@@ -14,14 +14,13 @@ use std::time::Duration;
 use tiny_http::{Request, Server};
 
 use super::body::{self, Body};
-use super::connections::{Connections, End, Key, Taken};
+use super::connections::{Connections, End, Key};
 use super::exchange::Exchange;
 use super::panics;
 
 /// How long a thread waits for the lead before it exits.
 const IDLE_FOR: Duration = Duration::from_secs(5);
-/// The stack size of a thread. Only the part that is used takes memory. The size keeps thousands of threads within any
-/// limit of address space.
+/// Only the part of a stack that is used takes memory. This size keeps thousands of threads within a limit of addresses.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// What all threads of the engine share.
@@ -70,8 +69,8 @@ impl Front {
             pings: AtomicU64::new(0),
             pongs: AtomicU64::new(0),
         });
-        // The thread waits for the lock. If it were started after the server, and that failed, the server would have to be
-        // dropped here, which may block.
+        // The thread waits for this lock. If it were started later, and that failed, the server would have to be dropped
+        // here, which may block.
         let mut server = front.server.lock().unwrap_or_else(PoisonError::into_inner);
         front.add_thread(&mut front.lock())?;
         let listener = listener.try_clone()?;
@@ -113,10 +112,10 @@ impl Front {
         self.pongs.load(SeqCst) >= self.pings.load(SeqCst)
     }
 
-    /// Starts a thread if none has the lead or waits for it: the system had no more threads before.
+    /// Starts a thread if there is none: the system had no more threads before.
     pub fn ensure_thread(self: &Arc<Self>) {
         let mut lead = self.lock();
-        if !lead.is_taken && lead.waiting == 0 && !self.is_released() {
+        if !lead.is_taken && lead.waiting == 0 && !self.is_released.load(SeqCst) {
             let _ = self.add_thread(&mut lead);
         }
     }
@@ -126,10 +125,6 @@ impl Front {
         thread::Builder::new().stack_size(STACK_BYTES).spawn(move || front.work())?;
         lead.waiting += 1;
         Ok(())
-    }
-
-    fn is_released(&self) -> bool {
-        self.is_released.load(SeqCst)
     }
 
     fn server(&self) -> Option<Arc<Server>> {
@@ -146,9 +141,9 @@ impl Front {
             let taken = panics::contain(|| self.take()).ok().flatten();
             self.give_up_lead();
             match taken {
-                Some((key, Taken::Answer(request, connection))) => self.serve(key, request, connection),
-                Some((key, Taken::IsLate(request))) => self.discard(key, [request]),
-                _ => {}
+                Some((key, request, Some(connection))) => self.serve(key, request, connection),
+                Some((key, request, None)) => self.discard(key, [request]),
+                None => {}
             }
             self.lock().waiting += 1;
         }
@@ -157,14 +152,14 @@ impl Front {
     /// Returns `false` if this thread is not needed. It counts as waiting until this returns.
     fn wait_for_lead(&self) -> bool {
         let mut lead = self.lock();
-        while lead.is_taken && !self.is_released() {
+        while lead.is_taken && !self.is_released.load(SeqCst) {
             let waited = self.is_free.wait_timeout(lead, IDLE_FOR).unwrap_or_else(PoisonError::into_inner);
             lead = waited.0;
             if waited.1.timed_out() {
                 break;
             }
         }
-        let gets_it = !lead.is_taken && !self.is_released();
+        let gets_it = !lead.is_taken && !self.is_released.load(SeqCst);
         lead.is_taken |= gets_it;
         lead.waiting -= 1;
         gets_it
@@ -173,7 +168,7 @@ impl Front {
     fn give_up_lead(self: &Arc<Self>) {
         let mut lead = self.lock();
         lead.is_taken = false;
-        if lead.waiting == 0 && !self.is_released() {
+        if lead.waiting == 0 && !self.is_released.load(SeqCst) {
             // If this fails, the watch tries again.
             let _ = self.add_thread(&mut lead);
         }
@@ -182,13 +177,14 @@ impl Front {
         self.is_free.notify_one();
     }
 
-    /// Takes requests until one is to be answered by this thread. Never waits for a client. `None` after the release.
-    fn take(&self) -> Option<(Key, Taken)> {
+    /// Takes requests until one is for this thread, with the number of its connection if it is to be answered. Never waits
+    /// for a client. `None` after the release.
+    fn take(&self) -> Option<(Key, Request, Option<u64>)> {
         let Some(server) = self.server() else {
             self.is_released.store(true, SeqCst);
             return None;
         };
-        while !self.is_released() {
+        while !self.is_released.load(SeqCst) {
             let request = match server.recv() {
                 Ok(request) => request,
                 Err(error) if error.raw_os_error().is_some() => {
@@ -204,9 +200,8 @@ impl Front {
             };
             let Some(&peer) = request.remote_addr() else { continue };
             let key = Key { bound: self.bound, peer };
-            match self.shared.connections.take(key, self.generation, request) {
-                Taken::Waits => {}
-                taken => return Some((key, taken)),
+            if let Some((request, connection)) = self.shared.connections.take(key, self.generation, request) {
+                return Some((key, request, connection));
             }
         }
         None
@@ -214,18 +209,15 @@ impl Front {
 
     /// Answers a request, and those that come on the same connection meanwhile.
     fn serve(&self, key: Key, mut request: Request, connection: u64) {
-        let shared = &*self.shared;
+        let Shared { connections, answer } = &*self.shared;
         loop {
-            let answer = || {
-                let exchange = Exchange::begin(request, key, connection, &shared.connections);
-                exchange.map_or(End::Refused, |exchange| (shared.answer)(exchange))
-            };
+            let begin = || Exchange::begin(request, key, connection, connections);
             // A panic must not end the thread, and the connection must leave its current state.
-            let end = panics::contain(answer).unwrap_or_else(|_| {
-                shared.connections.hang_up(key);
+            let end = panics::contain(|| begin().map_or(End::Refused, answer)).unwrap_or_else(|_| {
+                connections.hang_up(key);
                 End::Gone
             });
-            match shared.connections.ended(key, end) {
+            match connections.ended(key, end) {
                 Ok(next) => request = next,
                 Err(waiting) => return self.discard(key, waiting),
             }
@@ -234,11 +226,9 @@ impl Front {
 
     /// Drops requests that are not to be answered. To drop one with a body, the connection must be shut down.
     fn discard(&self, key: Key, requests: impl IntoIterator<Item = Request>) {
-        let mut is_hung_up = false;
         for request in requests {
-            if !is_hung_up && Body::of(&request) != Body::Read {
+            if Body::of(&request) != Body::Read {
                 self.shared.connections.hang_up(key);
-                is_hung_up = true;
             }
             let _ = panics::contain(|| body::discard(request, 0));
         }

@@ -16,7 +16,7 @@ use crate::instrument::{buffer, heap};
 use crate::platform::{self, Sockets};
 
 use super::accept::Acceptor;
-use super::connections::{Connection, Key, Wanted};
+use super::connections::{Key, Wanted};
 use super::deadlines::{Seen, Walk};
 use super::front::Shared;
 
@@ -163,7 +163,7 @@ impl Watch {
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
             match socket.peer_addr() {
                 Ok(peer) => {
-                    let key = Key { bound: acceptor.bound(), peer };
+                    let key = Key { bound: acceptor.bound, peer };
                     let seen = self.seen.entry((socket.identity, local, peer));
                     let seen = seen.or_insert_with(|| Seen::new(&self.walk));
                     // tiny_http has two descriptors of a socket.
@@ -205,13 +205,11 @@ impl Watch {
 
     /// Forgets the sockets that this walk has not seen, and their connections.
     fn forget_ended(&mut self) {
-        let Walk { number, start, .. } = self.walk;
-        let has_ended = |one: &Connection| one.is_idle() && one.since < start && one.in_walk < number;
-        self.seen.retain(|_, seen| seen.in_walk == number);
+        self.seen.retain(|_, seen| seen.in_walk == self.walk.number);
         if self.seen.capacity() > 2 * self.seen.len() + 28 {
             self.seen.shrink_to_fit();
         }
-        self.shared.connections.lock().forget(has_ended);
+        self.shared.connections.lock().forget_ended(self.walk.number, self.walk.start);
     }
 
     fn keep_accepting(&mut self) {

@@ -1,6 +1,7 @@
 //! The writer of one answer. It contains the only loop that writes to the client.
 
 use std::io::{self, ErrorKind, Write};
+use std::time::{Duration, Instant};
 
 use crate::http::head::OPENING_BYTES;
 use crate::instrument::ledger::Entry;
@@ -9,7 +10,7 @@ use crate::instrument::record::Failure;
 use super::pace::Pace;
 
 /// The capacity of tiny_http's `BufWriter`. It keeps shorter writes in its buffer, so these are flushed.
-const ENGINE_BUFFER_BYTES: usize = 1024;
+const WRITER_BUFFER_BYTES: usize = 1024;
 
 /// The maximum payload of a TCP segment, on the loopback interface or before the network card splits it: 65,536 bytes
 /// minus the headers of IPv6 and of TCP with timestamps.
@@ -32,6 +33,8 @@ pub fn whole_segments(buffer_bytes: usize) -> usize {
 /// An answer that is being sent.
 pub struct Reply<'a> {
     writer: &'a mut dyn Write,
+    /// How long the client may take nothing.
+    timeout: Option<Duration>,
     /// Where the bytes of the body are counted. `None` for the live page, whose bytes are not.
     entry: Option<&'a Entry<'a>>,
     /// The head, until it is sent.
@@ -42,8 +45,13 @@ pub struct Reply<'a> {
 impl<'a> Reply<'a> {
     /// Creates an answer that starts with `head`. The first write contains the head and the first bytes of the body,
     /// because two writes would cost a second packet.
-    pub fn new(head: Vec<u8>, writer: &'a mut dyn Write, entry: Option<&'a Entry<'a>>) -> Self {
-        Self { writer, entry, head: Some(head), pace: None }
+    pub fn new(
+        head: Vec<u8>,
+        timeout: Option<Duration>,
+        writer: &'a mut dyn Write,
+        entry: Option<&'a Entry<'a>>,
+    ) -> Self {
+        Self { writer, timeout, entry, head: Some(head), pace: None }
     }
 
     /// Whether some of it may have been sent.
@@ -80,7 +88,7 @@ impl<'a> Reply<'a> {
             if let Some(pace) = &mut self.pace {
                 pace.wait_until_due(end - body_start)?;
             }
-            written += write_some(self.writer, slice).map_err(|error| failure_of(&error))?;
+            written += write_some(self.writer, slice, self.timeout).map_err(|error| failure_of(&error))?;
             if let Some(entry) = self.entry {
                 entry.sent(written.saturating_sub(body_start) as u64);
             }
@@ -95,19 +103,27 @@ impl<'a> Reply<'a> {
 }
 
 /// Writes some of `bytes`, and returns their number.
-fn write_some(writer: &mut dyn Write, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match writer.write(bytes) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(some) => {
-                if bytes.len() < ENGINE_BUFFER_BYTES {
-                    writer.flush()?;
-                }
-                return Ok(some);
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+///
+/// A write that has sent nothing fails after a part of the timeout, and is repeated until all of it is over. A write that
+/// has sent some of its bytes returns. On Windows, a socket must not be used after such an error, which comes after the
+/// whole timeout.
+fn write_some(writer: &mut dyn Write, bytes: &[u8], timeout: Option<Duration>) -> io::Result<usize> {
+    let start = Instant::now();
+    let may_repeat = |error: &io::Error| match error.kind() {
+        ErrorKind::Interrupted => true,
+        ErrorKind::WouldBlock => !cfg!(windows) && timeout.is_none_or(|timeout| start.elapsed() < timeout),
+        _ => false,
+    };
+    let repeat = |act: &mut dyn FnMut() -> io::Result<usize>| loop {
+        match act() {
+            Err(error) if may_repeat(&error) => {}
+            result => return result,
         }
+    };
+    match repeat(&mut || writer.write(bytes))? {
+        0 => Err(ErrorKind::WriteZero.into()),
+        some if bytes.len() < WRITER_BUFFER_BYTES => repeat(&mut || writer.flush().map(|()| some)),
+        some => Ok(some),
     }
 }
 

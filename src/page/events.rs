@@ -25,7 +25,7 @@ pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Failure> {
     let is_head = exchange.method == Method::Head;
     let mut head = head(exchange, Persistence::Closes, "text/event-stream");
     head.forbid_buffering();
-    let mut reply = Reply::new(head.finish(), exchange.writer(), None);
+    let mut reply = Reply::new(head.finish(), exchange.timeout(), exchange.writer(), None);
     if is_head {
         return reply.send(&[]);
     }

@@ -167,7 +167,7 @@ mod unix {
 
     /// Finds sockets. Its descriptor is reserved, so that a duplicate can be made when descriptors have run out.
     pub struct Sockets {
-        /// Is `None` only while [`Sockets::each`] runs.
+        /// Is `None` only while [`Sockets::each`] runs, or after that has panicked.
         reserved: Option<File>,
         /// What the reserved descriptor refers to otherwise.
         filler: File,
@@ -183,7 +183,9 @@ mod unix {
         /// Calls `look` with a duplicate of each socket. Returns the number of open descriptors. Takes about a
         /// microsecond for each of them.
         pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
-            let Some(mut ours) = self.reserved.take() else { return 0 };
+            let Some(mut ours) = self.reserved.take().or_else(|| self.filler.try_clone().ok()) else {
+                return 0;
+            };
             let number = ours.as_raw_fd();
             let mut open = 0;
             for other in open_numbers() {
