@@ -4,6 +4,9 @@
 //! it. So a body up to a maximum size is read and discarded first. For a larger one, the connection is shut down before the
 //! drop ([`Refusal`](super::writer::Refusal)), which then reads nothing. The buffer is lent, and takes no memory.
 
+use std::io;
+use std::mem;
+
 use tiny_http::{HTTPVersion, Header, Request};
 
 use crate::http::fault::Fault;
@@ -97,32 +100,40 @@ pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<
     Ok(())
 }
 
+/// Reads from an unread body, if that cannot wait for long. At the end of the input, tiny_http drops the body's reader, whose
+/// buffer is lent here. `None` if there can be no such buffer.
+pub fn read(request: &mut Request, read_bytes: &mut u64, into: &mut [u8]) -> Option<io::Result<usize>> {
+    let rest_bytes = usize::try_from(unread_bytes(request).saturating_sub(*read_bytes)).ok()?;
+    let block = Mapping::new(rest_bytes.max(1))?;
+    let read = heap::with_lent(&block, rest_bytes, || request.as_reader().read(into));
+    *read_bytes += *read.as_ref().unwrap_or(&0) as u64;
+    Some(read)
+}
+
 /// Drops a request that is not to be answered. If it has an unread body, its connection must have been shut down.
 /// `read_bytes` of the body have been read.
 ///
 /// If the system does not allow a buffer for the rest, the request is leaked: two descriptors, and a thread of tiny_http
 /// that waits for the reader.
 pub fn discard(mut request: Request, mut read_bytes: u64) {
-    const MOST_BYTES: usize = isize::MAX as usize;
     let body_bytes = unread_bytes(&request);
-    let rest_bytes =
-        |read_bytes: u64| usize::try_from(body_bytes.saturating_sub(read_bytes)).unwrap_or(usize::MAX);
-    match rest_bytes(read_bytes) {
-        0 => return drop(request.into_writer()),
-        1..=MOST_BYTES => {}
+    if body_bytes - read_bytes.min(body_bytes) > isize::MAX as u64 {
         // The drop panics instead of allocating, and frees everything.
-        _ => return drop(panics::expect(|| drop(request.into_writer()))),
+        return drop(panics::expect(|| drop(request.into_writer())));
     }
-    let Some(block) = Mapping::new(rest_bytes(read_bytes)) else { return std::mem::forget(request) };
-    let mut discarded = [0; 1024];
-    // What has come is read here, so that the drop finds nothing. The end of the input drops the body's reader.
-    while let bytes @ 1.. = rest_bytes(read_bytes) {
-        match heap::with_lent(&block, bytes, || request.as_reader().read(&mut discarded)) {
-            Ok(some) if some > 0 => read_bytes += some as u64,
-            _ => break,
+    while read_bytes < body_bytes {
+        match read(&mut request, &mut read_bytes, &mut [0; 1024]) {
+            Some(Ok(1..)) => {}
+            Some(Ok(0)) => break,
+            Some(Err(_)) => {
+                let rest_bytes = (body_bytes - read_bytes) as usize;
+                let Some(block) = Mapping::new(rest_bytes) else { return mem::forget(request) };
+                return heap::with_lent(&block, rest_bytes, || drop(request.into_writer()));
+            }
+            None => return mem::forget(request),
         }
     }
-    heap::with_lent(&block, rest_bytes(read_bytes), || drop(request.into_writer()));
+    drop(request.into_writer());
 }
 
 /// The body did not come within the timeout.

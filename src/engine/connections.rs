@@ -40,13 +40,14 @@ pub struct Key {
 pub enum End {
     /// It stays open for the next request.
     Open,
-    /// It is shut down already, or tiny_http closes it now.
+    /// It was shut down before its answer was complete.
     Gone,
     /// The watch shuts it down, because tiny_http would not close it.
     Closed,
-    /// It is shut down, and tiny_http has not read past the body of this request. What waits is of a later connection from
-    /// the same client port.
-    Refused,
+    /// The client has left. What waits may be of a later connection from the same client port.
+    Left,
+    /// It has ended: tiny_http takes no more requests from it. What waits is of such a later connection.
+    Replaced,
 }
 
 /// What a connection is doing.
@@ -102,6 +103,8 @@ pub struct Table {
     pub waiting_bytes: usize,
     /// Whose sockets the watch is to duplicate, and who waits for them.
     pub wanted: Vec<(Key, SyncSender<Option<TcpStream>>)>,
+    /// Whether the watch is to look at a connection that must end.
+    has_ending: bool,
     /// Whether no further request is answered.
     pub is_stopping: bool,
     last_number: u64,
@@ -128,7 +131,7 @@ impl Connections {
     /// waits for the thread of its connection.
     pub fn take(&self, key: Key, generation: u32, request: Request) -> Option<(Request, Option<u64>)> {
         let mut table = self.lock();
-        let Table { by_key, busy, waiting_bytes, last_number, .. } = &mut *table;
+        let Table { by_key, busy, waiting_bytes, last_number, has_ending, .. } = &mut *table;
         let connection = by_key.entry(key).or_insert_with(|| {
             *last_number += 1;
             Connection {
@@ -157,6 +160,7 @@ impl Connections {
                 connection.waiting_bytes += bytes;
                 *waiting_bytes += bytes;
                 connection.is_flooding |= connection.waiting_bytes > WAITING_MOST_BYTES;
+                *has_ending |= connection.is_flooding;
                 (None, connection.is_flooding || *waiting_bytes > ALL_WAITING_MOST_BYTES)
             }
         };
@@ -174,12 +178,13 @@ impl Connections {
         }
     }
 
-    /// Notes the end of an answer. The result is the next request of the connection, or those that are to be discarded.
-    pub fn ended(&self, key: Key, end: End) -> Result<Request, VecDeque<Request>> {
+    /// Notes the end of an answer. The result is the next request of the connection, or those that are to be discarded, or
+    /// `Ok(None)` if the caller is to find out whether there is a later connection.
+    pub fn ended(&self, key: Key, end: End) -> Result<Option<Request>, VecDeque<Request>> {
         let mut table = self.lock();
-        let Table { by_key, busy, waiting_bytes, is_stopping, .. } = &mut *table;
+        let Table { by_key, busy, waiting_bytes, is_stopping, has_ending, .. } = &mut *table;
         let Some(connection) = by_key.get_mut(&key) else { return Err(VecDeque::new()) };
-        if matches!(end, End::Open | End::Refused)
+        if matches!(end, End::Open | End::Replaced)
             && !*is_stopping
             && let Some(request) = connection.waiting.pop_front()
         {
@@ -187,7 +192,10 @@ impl Connections {
             connection.waiting_bytes -= bytes;
             *waiting_bytes -= bytes;
             connection.enter(State::Answering);
-            return Ok(request);
+            return Ok(Some(request));
+        }
+        if end == End::Left && !connection.waiting.is_empty() {
+            return Ok(None);
         }
         *busy -= 1;
         *waiting_bytes -= mem::take(&mut connection.waiting_bytes);
@@ -197,8 +205,9 @@ impl Connections {
             End::Open => connection.enter(State::InHead),
             End::Closed => connection.enter(State::Ended),
             // tiny_http takes no more requests from it. A later one is of a new connection from the same port.
-            End::Gone | End::Refused => drop(by_key.remove(&key)),
+            End::Gone | End::Left | End::Replaced => drop(by_key.remove(&key)),
         }
+        *has_ending |= end == End::Closed;
         drop(table);
         if end == End::Closed {
             self.wake_watch();
@@ -242,7 +251,7 @@ impl Table {
             let slowest = self.by_key.values_mut().filter(holds_much).min_by_key(|one| one.since);
             slowest.into_iter().for_each(|one| one.is_flooding = true);
         }
-        is_too_much || !self.wanted.is_empty()
+        is_too_much || self.has_ending || !self.wanted.is_empty()
     }
 }
 
@@ -255,7 +264,10 @@ pub struct Wanted {
 impl Wanted {
     /// Takes what is wanted now.
     pub fn take(connections: &Connections) -> Self {
-        let senders = mem::take(&mut connections.lock().wanted);
+        let mut table = connections.lock();
+        table.has_ending = false;
+        let senders = mem::take(&mut table.wanted);
+        drop(table);
         let found = senders.iter().map(|&(key, _)| (key, Vec::new())).collect();
         Self { senders, found }
     }

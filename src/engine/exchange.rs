@@ -76,7 +76,7 @@ impl<'a> Exchange<'a> {
             connections: all,
             key,
             end: if is_gone {
-                End::Gone
+                End::Replaced
             } else if closes {
                 End::Closed
             } else {
@@ -124,6 +124,7 @@ impl<'a> Exchange<'a> {
         match self.writer {
             Writer::Refusing(refusal) => refusal.end(is_complete),
             Writer::OfTinyHttp(_) if is_complete => self.end,
+            Writer::OfTinyHttp(_) if outcome == ClientClosed => End::Left,
             Writer::OfTinyHttp(_) => End::Gone,
         }
     }

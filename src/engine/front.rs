@@ -213,14 +213,18 @@ impl Front {
         loop {
             let begin = || Exchange::begin(request, key, connection, connections);
             // A panic must not end the thread, and the connection must leave its current state.
-            let end = panics::contain(|| begin().map_or(End::Refused, answer)).unwrap_or_else(|_| {
+            let mut end = panics::contain(|| begin().map_or(End::Replaced, answer)).unwrap_or_else(|_| {
                 connections.hang_up(key);
                 End::Gone
             });
-            match connections.ended(key, end) {
-                Ok(next) => request = next,
-                Err(waiting) => return self.discard(key, waiting),
-            }
+            request = loop {
+                match connections.ended(key, end) {
+                    Ok(Some(next)) => break next,
+                    Ok(None) if connections.socket(key).is_some() => end = End::Replaced,
+                    Ok(None) => end = End::Gone,
+                    Err(waiting) => return self.discard(key, waiting),
+                }
+            };
         }
     }
 

@@ -1,6 +1,6 @@
 //! The writers for an answer: tiny_http's, and the socket itself, for a request whose body is not read.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -37,9 +37,15 @@ pub struct Refusal {
 
 impl Refusal {
     /// Begins to refuse a request. `None` if its client is gone.
-    pub fn begin(request: Request, read_bytes: u64, key: Key, connections: &Connections) -> Option<Self> {
+    pub fn begin(
+        mut request: Request,
+        mut read_bytes: u64,
+        key: Key,
+        connections: &Connections,
+    ) -> Option<Self> {
         connections.enter(key, State::Refusing);
-        let Some(socket) = connections.socket(key) else {
+        let socket = connections.socket(key).filter(|socket| is_of(&mut request, &mut read_bytes, socket));
+        let Some(socket) = socket else {
             body::discard(request, read_bytes);
             return None;
         };
@@ -60,8 +66,26 @@ impl Refusal {
                 _ => break,
             }
         }
-        End::Refused
+        // tiny_http has not read past the body, so no request of this connection waits.
+        End::Replaced
     }
+}
+
+/// Whether this is the socket of the request, and not of a later connection from the same client port: a read of the body
+/// waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
+fn is_of(request: &mut Request, read_bytes: &mut u64, socket: &TcpStream) -> bool {
+    // A read would send `100 Continue`.
+    if body::first(request, "Expect").is_some() {
+        return true;
+    }
+    let _ = socket.set_read_timeout(Some(Duration::from_millis(1)));
+    let read = body::read(request, read_bytes, &mut [0]);
+    let _ = socket.set_read_timeout(None);
+    // Errors of the decoder of chunks are not those of the socket.
+    let is_of_socket = |error: &std::io::Error| error.raw_os_error().is_some();
+    let is_timeout =
+        |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    !read.is_some_and(|read| read.is_err_and(|error| is_of_socket(&error) && !is_timeout(&error)))
 }
 
 impl Drop for Refusal {
