@@ -155,6 +155,23 @@ fn wall_06_the_connection_of_an_http_2_client_is_closed() {
 }
 
 #[test]
+fn wall_06_threads_that_wait_for_ever_are_reported() {
+    const CLIENTS: usize = 110;
+    let folder = Folder::new();
+    let server = Server::start(&["--timeout", "1"], &folder.file("a.bin", 1_000));
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.client()).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/2.0\r\nHost: localhost\r\n\r\n");
+    }
+    clients.iter_mut().for_each(|client| drop(client.rest()));
+    drop(clients);
+    let warning =
+        eventually("a warning", || server.stderr().into_iter().find(|line| text(line, "event") == "warning"));
+    assert!(text(&warning, "message").contains("HTTP/2.0"), "{warning}");
+    assert_eq!(server.get("/").status, 200);
+}
+
+#[test]
 fn wall_07_the_connection_of_an_endless_head_is_closed() {
     let folder = Folder::new();
     let server = Server::start(&["--timeout", "0"], &folder.file("a.bin", 1_000));
