@@ -116,13 +116,14 @@ impl Seen {
             (state, steps, is_flooding) = (connection.state, connection.steps, connection.is_flooding);
             since = connection.since.max(self.first);
         }
-        if self.shut == Shut::Both {
-            return false;
-        }
-        if is_flooding || self.reads_too_much(socket, state, steps, walk) {
+        if self.shut == Shut::Both || is_flooding || self.reads_too_much(socket, state, steps, walk) {
             self.shut_down(socket, Shut::Both);
         } else {
             self.keep_deadline(socket, state, since, walk);
+        }
+        if self.shut == Shut::Both {
+            // The walk after its end may find a lost thread.
+            walk.look_again(walk.start + CLOSE_WITHIN);
         }
         if steps > 0 || self.shut != Shut::Nothing {
             return false;
