@@ -85,12 +85,11 @@ pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<
     if *request.http_version() == HTTPVersion(1, 0) && first(request, "Expect").is_some() {
         return Err(EXPECTS_IN_1_0);
     }
-    let body = request.as_reader();
     let mut discarded = [0; 8 * 1024];
     while bytes == 0 || *read_bytes < bytes {
-        match body.read(&mut discarded) {
-            Ok(0) if bytes == 0 => break,
-            Ok(some) if some > 0 => *read_bytes += some as u64,
+        match read(request, read_bytes, &mut discarded) {
+            Some(Ok(0)) if bytes == 0 => break,
+            Some(Ok(1..)) => {}
             _ => return Err(BROKEN),
         }
         if *read_bytes > DRAIN_MOST_BYTES {
@@ -100,8 +99,8 @@ pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<
     Ok(())
 }
 
-/// Reads from an unread body, if that cannot wait for long. At the end of the input, tiny_http drops the body's reader, whose
-/// buffer is lent here. `None` if there can be no such buffer.
+/// Reads from an unread body. At the end of the input, tiny_http drops the body's reader, whose buffer is lent here. `None` if
+/// there can be no such buffer.
 pub fn read(request: &mut Request, read_bytes: &mut u64, into: &mut [u8]) -> Option<io::Result<usize>> {
     let rest_bytes = usize::try_from(unread_bytes(request).saturating_sub(*read_bytes)).ok()?;
     let block = Mapping::new(rest_bytes.max(1))?;

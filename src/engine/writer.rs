@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Request;
 
-use super::body;
+use super::body::{self, Body};
 use super::connections::{Connections, End, Key, State};
 
 /// How long a refused client may still send, so that it gets its answer.
@@ -74,18 +74,16 @@ impl Refusal {
 /// Whether this is the socket of the request, and not of a later connection from the same client port: a read of the body
 /// waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
 fn is_of(request: &mut Request, read_bytes: &mut u64, socket: &TcpStream) -> bool {
-    // A read would send `100 Continue`.
-    if body::first(request, "Expect").is_some() {
+    // A read would send `100 Continue`, or could go on for as long as a chunk's line does.
+    if body::first(request, "Expect").is_some() || Body::of(request) == Body::Unread(0) {
         return true;
     }
     let _ = socket.set_read_timeout(Some(Duration::from_millis(1)));
     let read = body::read(request, read_bytes, &mut [0]);
     let _ = socket.set_read_timeout(None);
-    // Errors of the decoder of chunks are not those of the socket.
-    let is_of_socket = |error: &std::io::Error| error.raw_os_error().is_some();
     let is_timeout =
         |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-    !read.is_some_and(|read| read.is_err_and(|error| is_of_socket(&error) && !is_timeout(&error)))
+    read.and_then(Result::err).is_none_or(|error| is_timeout(&error))
 }
 
 impl Drop for Refusal {

@@ -20,9 +20,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicPtr, AtomicUsize};
-use std::sync::{Mutex, PoisonError};
 
 use stats_alloc::StatsAlloc;
 
@@ -36,8 +35,6 @@ static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 static SPAN_PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// stats_alloc counts an allocation before the system grants it, so refused ones are subtracted.
 static REFUSED_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-/// The block that [`with_lent`] has lent. Null if there is none.
-static LENT: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
 thread_local! {
     /// Has no `Drop` and a constant initial value, so an allocator may use it, even while the thread exits.
@@ -51,6 +48,8 @@ struct ThreadCells {
     allocated_bytes: Cell<u64>,
     /// The block for the next zeroed allocation of this size. The size is 0 if there is none. See [`with_lent`].
     lendable: Cell<(usize, *mut u8)>,
+    /// The block that is lent. Null if there is none.
+    lent: Cell<*mut u8>,
 }
 
 impl ThreadCells {
@@ -61,6 +60,7 @@ impl ThreadCells {
             allocations: Cell::new(0),
             allocated_bytes: Cell::new(0),
             lendable: Cell::new((0, ptr::null_mut())),
+            lent: Cell::new(ptr::null_mut()),
         }
     }
 
@@ -160,19 +160,25 @@ pub fn allocations_of_others() -> u64 {
 }
 
 /// Runs `act`, whose first zeroed allocation of exactly `bytes` gets `block` instead of heap memory, and is in no figure.
-/// `act` must free it. For a buffer that another library allocates, whatever its size, and does not use.
+/// `act` must free it, on this thread. For a buffer that another library allocates, whatever its size, and does not use.
 pub fn with_lent<T>(block: &Mapping, bytes: usize, act: impl FnOnce() -> T) -> T {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    struct Lending;
+    impl Drop for Lending {
+        fn drop(&mut self) {
+            let is_lent = THREAD.with(|cells| {
+                cells.lendable.set((0, ptr::null_mut()));
+                !cells.lent.get().is_null()
+            });
+            if is_lent {
+                // The block is to be unmapped now, and only on this thread would it be known as lent.
+                std::process::abort();
+            }
+        }
+    }
     assert!(bytes <= block.bytes());
     THREAD.with(|cells| cells.lendable.set((bytes, block.start().as_ptr())));
-    let result = act();
-    THREAD.with(|cells| cells.lendable.set((0, ptr::null_mut())));
-    if !LENT.load(Relaxed).is_null() {
-        // The block must not be unmapped, and only here would it be known as lent.
-        std::process::abort();
-    }
-    result
+    let _lending = Lending;
+    act()
 }
 
 /// The allocator of the process. See the [module documentation](self).
@@ -200,21 +206,19 @@ impl CountingAllocator {
 
     /// The block that was set aside for an allocation of this layout, if there is one.
     fn lend(layout: Layout) -> Option<*mut u8> {
-        let lendable = |cells: &ThreadCells| {
+        let lend = |cells: &ThreadCells| {
             let (bytes, block) = cells.lendable.get();
             (bytes == layout.size() && layout.align() == 1 && bytes > 0).then(|| {
                 cells.lendable.set((0, ptr::null_mut()));
-                LENT.store(block, Relaxed);
+                cells.lent.set(block);
                 block
             })
         };
-        THREAD.try_with(lendable).ok().flatten()
+        THREAD.try_with(lend).ok().flatten()
     }
 
-    /// Whether this block is lent. Only one thread lends at a time, and whoever frees the block has got its address from
-    /// that thread, so the order of the accesses needs no more than `Relaxed`.
     fn is_lent(pointer: *mut u8) -> bool {
-        LENT.load(Relaxed) == pointer
+        THREAD.try_with(|cells| cells.lent.get() == pointer).unwrap_or(false)
     }
 
     fn freed(bytes: usize) {
@@ -249,7 +253,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
     // before this one is subtracted. The peak would then be too high.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if Self::is_lent(pointer) {
-            return LENT.store(ptr::null_mut(), Relaxed);
+            return THREAD.with(|cells| cells.lent.set(ptr::null_mut()));
         }
         Self::freed(layout.size());
         // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
