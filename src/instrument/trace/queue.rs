@@ -74,6 +74,8 @@ struct Queue<const CAPACITY: usize> {
     count: usize,
     /// The number of entries that were lost after the last one in the queue.
     lost: u64,
+    /// Whether the summary was added. Nothing is added after it.
+    is_closed: bool,
     /// Whether a writer was started.
     has_writer: bool,
     /// Whether everything is written. The writer then waits for entries.
@@ -91,11 +93,23 @@ static WRITTEN: Condvar = Condvar::new();
 impl<const CAPACITY: usize> Queue<CAPACITY> {
     const fn new() -> Self {
         let slot = Slot { lost_before: 0, entry: Entry::Lost(0) };
-        Self { slots: [slot; CAPACITY], first: 0, count: 0, lost: 0, has_writer: false, is_written: false }
+        Self {
+            slots: [slot; CAPACITY],
+            first: 0,
+            count: 0,
+            lost: 0,
+            is_closed: false,
+            has_writer: false,
+            is_written: false,
+        }
     }
 
     /// Appends an entry, or counts it as lost.
     fn push(&mut self, entry: Entry) {
+        if self.is_closed {
+            return;
+        }
+        self.is_closed = matches!(entry, Entry::Stopped(_));
         let room = match entry {
             Entry::Request(_) => CAPACITY - RESERVED_SLOTS,
             _ => CAPACITY,
@@ -291,6 +305,17 @@ mod tests {
         queue.push(Entry::Warning(Message::cut("heed")));
         queue.push(request(7));
         assert_eq!(taken(&mut queue, 9), [1, 2, 3, 4, -2, 0, -1]);
+    }
+
+    #[test]
+    fn nothing_follows_the_summary() {
+        let mut queue = Small::new();
+        queue.push(request(1));
+        queue.push(Entry::Stopped(super::super::tests::sample()));
+        queue.push(Entry::Warning(Message::cut("late")));
+        assert_eq!(taken(&mut queue, 9), [1, 0]);
+        queue.push(request(2));
+        assert_eq!(taken(&mut queue, 9), []);
     }
 
     #[test]
