@@ -58,7 +58,6 @@ pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
         return text(exchange, fault.status, fault.why, Outcome::Sent, |_| {});
     }
     match (route, &exchange.method) {
-        (Route::Refused(refusal), _) => text(exchange, refusal.status, refusal.why, Outcome::Sent, |_| {}),
         (Route::Server, Method::Options) => allowed_methods(exchange),
         (Route::Unknown | Route::Server, _) => not_found(media, exchange),
         (_, Method::Options) => allowed_methods(exchange),

@@ -10,7 +10,7 @@ const HEADER_LINES_MOST: usize = 100;
 /// The maximum length of the target and all header lines, in bytes.
 pub const HEAD_MOST_BYTES: usize = 64 * 1024;
 
-/// An error in a request. The answer is the status and a line of text, and the connection is closed.
+/// Why a request is refused: it has an error, or is for another server. The connection is closed after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The status code.

@@ -10,35 +10,27 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tiny_http::HTTPVersion;
 
+use super::fault::Fault;
 use super::{Fields, target};
 
-/// The answer to a request that is for another host, or whose host is not clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The status code.
-    pub status: u16,
-    /// The reason, as one line of text.
-    pub why: &'static str,
-}
-
-const NOT_ONE: Refusal = Refusal { status: 400, why: "the request needs exactly one Host field" };
-const MALFORMED: Refusal = Refusal {
-    status: 400,
-    why: "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT",
-};
-const MISDIRECTED: Refusal = Refusal {
-    status: 421,
-    why: "this server is for its own machine only, and answers only to localhost, names under .localhost and IP \
+const NOT_ONE: Fault = Fault::new(400, "the request needs exactly one Host field");
+const MALFORMED: Fault = Fault::new(
+    400,
+    "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT",
+);
+const MISDIRECTED: Fault = Fault::new(
+    421,
+    "this server is for its own machine only, and answers only to localhost, names under .localhost and IP \
           addresses, because a web page could use any other Host to read it (DNS rebinding); a proxy in front \
           of it must send \"Host: localhost\", and a server at an address that other machines can reach (--bind) \
           answers to every Host",
-};
+);
 
 /// Checks whether this server answers for the host of a request.
 ///
 /// The host is that of the `Host` field, or of an absolute `target` if there is one (RFC 9112 3.2.2). `is_loopback`
 /// says that only this machine can connect.
-pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: bool) -> Result<(), Refusal> {
+pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: bool) -> Result<(), Fault> {
     let mut lines = fields.all("Host");
     let field = match (lines.next(), lines.next()) {
         (Some(only), None) => Some(only),

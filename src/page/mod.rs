@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use tiny_http::Method;
 
-use crate::engine::{End, Exchange};
+use crate::engine::Exchange;
 use crate::http::head::{Head, Persistence};
 use crate::http::origin;
 use crate::instrument::fixed_text::FixedText;
@@ -63,17 +63,17 @@ pub fn url(server_url: &str) -> String {
 ///
 /// This is not inlined, because its stack frame would then be part of the frame that every viewer's thread needs.
 #[inline(never)]
-pub fn answer(site: &Site, mut exchange: Exchange, part: Part) -> End {
+pub fn answer(site: &Site, exchange: &mut Exchange, part: Part) -> Outcome {
     let sent = match part {
-        Part::Events => events::send(site, &mut exchange),
-        Part::File(file) => send_body(&mut exchange, file.media_type, file.text.as_bytes()),
+        Part::Events => events::send(site, exchange),
+        Part::File(file) => send_body(exchange, file.media_type, file.text.as_bytes()),
         Part::Sample => {
             let mut figures = FixedText::<SAMPLE_MOST_BYTES>::new();
             let _ = writeln!(figures, "{}", JsonSample { site, sample: &site.ledger.sample() });
-            send_body(&mut exchange, "application/json", figures.as_bytes())
+            send_body(exchange, "application/json", figures.as_bytes())
         }
     };
-    exchange.finish(sent.err().map_or(Outcome::Sent, Outcome::from))
+    sent.err().map_or(Outcome::Sent, Outcome::from)
 }
 
 fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Failure> {
