@@ -13,7 +13,7 @@ use crate::http::host;
 use crate::instrument::buffer::NoMemory;
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::ledger::Entry;
-use crate::instrument::record::{Answered, Asked, Failure, Outcome};
+use crate::instrument::record::{Answered, Asked, Outcome};
 use crate::instrument::units::Size;
 use crate::modes::reply::Reply;
 use crate::modes::{Mode, Order, buffer, stream};
@@ -87,9 +87,9 @@ fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Resu
             bytes_per_second.inspect(|&rate| reply.keep_pace(rate));
             entry.begin_content(order.file_bytes);
             match send_media(&site.options, order, entry, &mut reply) {
-                Err(Failure::NoMemory(no_memory)) => return Err(no_memory),
+                Err(Outcome::NoMemory(no_memory)) => return Err(no_memory),
                 // The client can still be told.
-                Err(Failure::Short) if !reply.has_begun() => {
+                Err(Outcome::Short) if !reply.has_begun() => {
                     entry.give_up_content();
                     return send(site, exchange, plan::unreadable(exchange), entry);
                 }
@@ -97,11 +97,11 @@ fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Resu
             }
         }
     };
-    let outcome = sent.err().map_or(plan.outcome, Outcome::from);
+    let outcome = sent.err().unwrap_or(plan.outcome);
     Ok(Answered { status: plan.status, range, body_bytes, outcome })
 }
 
-fn send_media(options: &Options, order: &mut Order, entry: &Entry, reply: &mut Reply) -> Result<(), Failure> {
+fn send_media(options: &Options, order: &mut Order, entry: &Entry, reply: &mut Reply) -> Result<(), Outcome> {
     match options.mode {
         _ if order.length == 0 => {
             entry.hold();

@@ -2,7 +2,7 @@
 
 use super::buffer::NoMemory;
 
-/// How an answer ended.
+/// How an answer ended. The error of what sends an answer is any but [`Outcome::Sent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The answer was sent completely.
@@ -17,6 +17,8 @@ pub enum Outcome {
     Stopped,
     /// The answer was a 503, because there was no memory or no file descriptor, or because of the heap limit.
     Refused,
+    /// There is no memory for the buffer, and nothing has been sent yet. The request is then refused.
+    NoMemory(NoMemory),
     /// The file does not exist.
     Missing,
     /// The process may not read the file.
@@ -36,47 +38,11 @@ impl Outcome {
             Self::TimedOut => "timed_out",
             Self::Short => "short",
             Self::Stopped => "stopped",
-            Self::Refused => "refused",
+            Self::Refused | Self::NoMemory(_) => "refused",
             Self::Missing => "missing",
             Self::Forbidden => "forbidden",
             Self::Unreadable => "unreadable",
             Self::Failed => "failed",
         }
-    }
-}
-
-/// Why an answer was not sent completely.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// See [`Outcome::ClientClosed`].
-    ClientClosed,
-    /// See [`Outcome::TimedOut`].
-    TimedOut,
-    /// See [`Outcome::Short`].
-    Short,
-    /// See [`Outcome::Stopped`].
-    Stopped,
-    /// There is no memory for the buffer. Nothing has been sent.
-    NoMemory(NoMemory),
-    /// See [`Outcome::Failed`].
-    Failed,
-}
-
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::ClientClosed => Self::ClientClosed,
-            Failure::TimedOut => Self::TimedOut,
-            Failure::Short => Self::Short,
-            Failure::Stopped => Self::Stopped,
-            Failure::NoMemory(_) => Self::Refused,
-            Failure::Failed => Self::Failed,
-        }
-    }
-}
-
-impl From<NoMemory> for Failure {
-    fn from(no_memory: NoMemory) -> Self {
-        Self::NoMemory(no_memory)
     }
 }

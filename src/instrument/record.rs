@@ -11,7 +11,7 @@ use super::fixed_text::FixedText;
 use super::heap::ThreadUse;
 use super::run::Run;
 
-pub use super::outcome::{Failure, Outcome};
+pub use super::outcome::Outcome;
 
 /// The client, and what it requested.
 #[derive(Clone, Copy)]

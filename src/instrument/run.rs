@@ -38,7 +38,7 @@ impl Outcomes {
             Outcome::TimedOut => &mut self.timed_out,
             Outcome::Short => &mut self.short,
             Outcome::Stopped => &mut self.stopped,
-            Outcome::Refused => &mut self.refused,
+            Outcome::Refused | Outcome::NoMemory(_) => &mut self.refused,
             Outcome::Missing | Outcome::Forbidden | Outcome::Unreadable | Outcome::Failed => &mut self.failed,
         };
         *counter += 1;

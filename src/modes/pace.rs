@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::instrument::record::Failure;
+use crate::instrument::record::Outcome;
 use crate::platform;
 
 /// The number of steps in which the bytes of one second are sent. At a rate below this number, each step is one byte.
@@ -33,10 +33,10 @@ impl Pace {
     }
 
     /// Waits until the next `bytes` are due. Returns an error if the server stops before that.
-    pub fn wait_until_due(&mut self, bytes: usize) -> Result<(), Failure> {
+    pub fn wait_until_due(&mut self, bytes: usize) -> Result<(), Outcome> {
         let due = self.next_due(bytes, Instant::now());
         let remaining = due.saturating_duration_since(Instant::now());
-        if platform::wait_for_stop(remaining) { Err(Failure::Stopped) } else { Ok(()) }
+        if platform::wait_for_stop(remaining) { Err(Outcome::Stopped) } else { Ok(()) }
     }
 
     fn next_due(&mut self, bytes: usize, now: Instant) -> Instant {

@@ -9,7 +9,7 @@ use crate::engine::Exchange;
 use crate::http::head::Persistence;
 use crate::instrument::feed::FEED;
 use crate::instrument::fixed_text::FixedText;
-use crate::instrument::record::Failure;
+use crate::instrument::record::Outcome;
 use crate::modes::reply::Reply;
 use crate::site::Site;
 
@@ -20,7 +20,7 @@ use super::{SAMPLE_MOST_BYTES, head};
 const PAST_SPAN: Duration = Duration::from_secs(60);
 
 /// Sends events until the client disconnects or the server stops.
-pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Failure> {
+pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     exchange.closes_when_done();
     let is_head = exchange.method == Method::Head;
     let mut head = head(exchange, Persistence::Closes, "text/event-stream");
@@ -54,22 +54,22 @@ struct MessageBuffer<'a, 'b> {
 }
 
 impl MessageBuffer<'_, '_> {
-    fn add_event(&mut self, message: impl Display) -> Result<(), Failure> {
+    fn add_event(&mut self, message: impl Display) -> Result<(), Outcome> {
         self.add_text(format_args!("data: {message}\n\n"))
     }
 
     /// Appends text. If it does not fit, the text before it is sent first.
-    fn add_text(&mut self, text: impl Display) -> Result<(), Failure> {
+    fn add_text(&mut self, text: impl Display) -> Result<(), Outcome> {
         let before = self.text.as_bytes().len();
         if write!(self.text, "{text}").is_ok() {
             return Ok(());
         }
         self.text.truncate(before);
         self.send()?;
-        write!(self.text, "{text}").map_err(|_| Failure::Failed)
+        write!(self.text, "{text}").map_err(|_| Outcome::Failed)
     }
 
-    fn send(&mut self) -> Result<(), Failure> {
+    fn send(&mut self) -> Result<(), Outcome> {
         self.reply.send(self.text.as_bytes())?;
         self.text.truncate(0);
         Ok(())

@@ -15,7 +15,7 @@ use crate::engine::Exchange;
 use crate::http::head::{Head, Persistence};
 use crate::http::origin;
 use crate::instrument::fixed_text::FixedText;
-use crate::instrument::record::{Failure, Outcome};
+use crate::instrument::record::Outcome;
 use crate::instrument::trace::LINE_BYTES;
 use crate::modes::reply::Reply;
 use crate::site::Site;
@@ -73,10 +73,10 @@ pub fn answer(site: &Site, exchange: &mut Exchange, part: Part) -> Outcome {
             send_body(exchange, "application/json", figures.as_bytes())
         }
     };
-    sent.err().map_or(Outcome::Sent, Outcome::from)
+    sent.err().unwrap_or(Outcome::Sent)
 }
 
-fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Failure> {
+fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Outcome> {
     let mut head = head(exchange, exchange.persistence, media_type);
     head.field("Content-Security-Policy", CONTENT_SECURITY_POLICY);
     head.field("Content-Length", body.len());

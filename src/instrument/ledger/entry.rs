@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::instrument::buffer::{Buffer, NoMemory};
+use crate::instrument::buffer::Buffer;
 use crate::instrument::feed::FEED;
 use crate::instrument::heap::{self, ThreadHeap};
-use crate::instrument::record::{Answered, Asked, Record};
+use crate::instrument::record::{Answered, Asked, Outcome, Record};
 use crate::instrument::runs::{Beginning, Ending, Figures};
 use crate::platform::ResidentSet;
 
@@ -81,8 +81,9 @@ impl<'a> Entry<'a> {
     }
 
     /// Allocates a buffer for content of the file, within the heap limit.
-    pub fn buffer(&self, bytes: u64) -> Result<Buffer, NoMemory> {
-        let buffer = Buffer::try_new(bytes, self.ledger.heap_limit_bytes)?;
+    pub fn buffer(&self, bytes: u64) -> Result<Buffer, Outcome> {
+        let limit_bytes = self.ledger.heap_limit_bytes;
+        let buffer = Buffer::try_new(bytes, limit_bytes).map_err(Outcome::NoMemory)?;
         self.hold();
         Ok(buffer)
     }
