@@ -129,7 +129,7 @@ fn start_trace(site: &Site) -> Result<Writer, String> {
 
 /// Writes the only line of stdout. It says that the server accepts connections.
 fn announce(site: &Site) {
-    let (mode, url, file) = (site.options.mode.name(), &site.url, trace::Escaped(&site.media.shown));
+    let (mode, url, file) = (site.options.mode.name(), &site.url, trace::escaped(&site.media.shown));
     let line = format!("heapserve: {mode} {url} ({file}, {})\n", Size(site.media.size_bytes()));
     let mut stdout = io::stdout().lock();
     // An error is ignored: the server is useful even if nobody reads stdout.

@@ -18,7 +18,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::instrument::heap_limit::HeapLimit;
-use crate::instrument::trace::{Color, Escaped, TraceFormat};
+use crate::instrument::trace::{Color, TraceFormat, escaped};
 use crate::modes::Mode;
 
 use values::{parse_bind, parse_chunk_size, parse_heap_limit, parse_port, parse_timeout};
@@ -139,7 +139,7 @@ impl Options {
 fn end_with(error: &clap::Error) -> ExitCode {
     let (sentence, code) = if error.use_stderr() {
         let sentence = usage_error::sentence(error);
-        (format!("{}; see heapserve --help", Escaped(&sentence)), ExitCode::from(USAGE_ERROR))
+        (format!("{}; see heapserve --help", escaped(&sentence)), ExitCode::from(USAGE_ERROR))
     } else {
         match error.print() {
             Ok(()) => return ExitCode::SUCCESS,

@@ -13,7 +13,7 @@ use crate::instrument::record::Outcome;
 use crate::modes::reply::Reply;
 use crate::site::Site;
 
-use super::messages::JsonEvent;
+use super::messages::json_event;
 use super::{SAMPLE_MOST_BYTES, head};
 
 /// The age of the oldest samples that are sent. Of the requests, all that the feed keeps are sent.
@@ -34,13 +34,13 @@ pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     messages.add_text("retry: 1000\n\n")?;
     let mut reader = FEED.reader(site.ledger.sample().at.saturating_sub(PAST_SPAN));
     while let Some(event) = reader.next() {
-        messages.add_event(JsonEvent { site, event: &event })?;
+        messages.add_event(json_event(site, &event))?;
     }
     messages.add_event(r#"{"event":"now"}"#)?;
     messages.send()?;
     while reader.wait_for_sample() {
         while let Some(event) = reader.next() {
-            messages.add_event(JsonEvent { site, event: &event })?;
+            messages.add_event(json_event(site, &event))?;
         }
         messages.send()?;
     }

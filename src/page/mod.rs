@@ -21,7 +21,7 @@ use crate::modes::reply::Reply;
 use crate::site::Site;
 
 use files::File;
-use messages::JsonSample;
+use messages::json_sample;
 
 /// What the page may load: its own files, the media file of a server on this machine, images that it has made itself,
 /// and the figures of any server that allows it to read them. A policy cannot name the host `[::1]`.
@@ -69,7 +69,7 @@ pub fn answer(site: &Site, exchange: &mut Exchange, part: Part) -> Outcome {
         Part::File(file) => send_body(exchange, file.media_type, file.text.as_bytes()),
         Part::Sample => {
             let mut figures = FixedText::<SAMPLE_MOST_BYTES>::new();
-            let _ = writeln!(figures, "{}", JsonSample { site, sample: &site.ledger.sample() });
+            let _ = writeln!(figures, "{}", json_sample(site, &site.ledger.sample()));
             send_body(exchange, "application/json", figures.as_bytes())
         }
     };

@@ -21,10 +21,10 @@ use crate::platform::{self, RESIDENT_SET_MEANING};
 
 use queue::Entry;
 
-pub use lines::JsonRecord;
+pub use lines::json_record;
 pub use queue::{LINE_BYTES, Writer};
-pub use run_lines::JsonRun;
-pub use values::{Escaped, JsonString, OrNull};
+pub use run_lines::run_fields;
+pub use values::{escaped, json_string, or_null};
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -103,19 +103,14 @@ impl Trace {
     /// Starts the thread that writes. Its first output is the legend in text format, and what is served in JSON.
     pub fn start(self, serving: &Serving<'_>) -> io::Result<Writer> {
         let first = fmt::from_fn(|f| match self.format {
-            TraceFormat::Json => write!(
-                f,
-                r#"{{"event":"listening","pid":{},"url":{},"page":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{},"heap_limit":{},"heap_limit_is_default":{}}}"#,
-                self.pid,
-                JsonString(serving.url),
-                JsonString(serving.page),
-                self.mode,
-                JsonString(serving.file),
-                serving.file_bytes,
-                serving.chunk_bytes,
-                OrNull(serving.heap_limit.bytes),
-                serving.heap_limit.is_default,
-            ),
+            TraceFormat::Json => {
+                let (Self { pid, mode, .. }, HeapLimit { bytes, is_default }) = (self, serving.heap_limit);
+                let Serving { file_bytes, chunk_bytes, .. } = serving;
+                let [url, page, file] = [serving.url, serving.page, serving.file].map(json_string);
+                write!(f, r#"{{"event":"listening","pid":{pid},"url":{url},"page":{page},"mode":"{mode}","#)?;
+                write!(f, r#""file":{file},"file_bytes":{file_bytes},"chunk_bytes":{chunk_bytes},"#)?;
+                write!(f, r#""heap_limit":{},"heap_limit_is_default":{is_default}}}"#, or_null(bytes))
+            }
             _ => {
                 writeln!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB")?;
                 writeln!(f, "heap limit: {}", serving.heap_limit)?;
@@ -160,12 +155,9 @@ impl Trace {
         const MESSAGE_MOST_BYTES: usize = 640;
         let message = FixedText::<MESSAGE_MOST_BYTES>::cut(message);
         let message = message.as_str();
-        match self.format {
-            TraceFormat::Json => queue::write_directly(&format_args!(
-                r#"{{"event":"error","message":{}}}"#,
-                JsonString(message)
-            )),
-            _ => queue::write_directly(&format_args!("heapserve: {}", Escaped(message))),
-        }
+        queue::write_directly(&fmt::from_fn(|f| match self.format {
+            TraceFormat::Json => write!(f, r#"{{"event":"error","message":{}}}"#, json_string(message)),
+            _ => write!(f, "heapserve: {}", escaped(message)),
+        }));
     }
 }
