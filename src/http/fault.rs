@@ -54,7 +54,7 @@ impl Fault {
             lines.iter().filter(move |line| line.field.equiv(name)).map(|line| line.value.as_str())
         };
         let mut codings = values("Transfer-Encoding").peekable();
-        if syntax::content_length(values("Content-Length")).is_err() {
+        if !syntax::is_content_length(values("Content-Length")) {
             Some(Self::new(400, "the request's Content-Length is malformed"))
         } else if codings.peek().is_some() && values("Content-Length").next().is_some() {
             Some(Self::new(400, "the request has both Content-Length and Transfer-Encoding"))
