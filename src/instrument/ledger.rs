@@ -31,14 +31,11 @@ pub struct Ledger {
     start_time: SystemTime,
     trace: Trace,
     heap_limit_bytes: Option<u64>,
-    /// The bytes of bodies that the kernel has taken: of content of the file, and of others.
-    sent_bytes: [AtomicU64; 2],
+    /// The bytes of bodies that the kernel has taken: of content of the file, and others.
+    content_bytes: AtomicU64,
+    other_bytes: AtomicU64,
     resident: Mutex<Option<(Instant, ResidentSet)>>,
 }
-
-/// The indices of [`Ledger::sent_bytes`].
-const CONTENT: usize = 0;
-const OTHER: usize = 1;
 
 /// What the lock protects. It is static, because it is large, and would be part of the figures on the heap.
 static STATE: Mutex<State> = Mutex::new(State {
@@ -75,14 +72,10 @@ impl Ledger {
             start_time: SystemTime::now(),
             trace,
             heap_limit_bytes,
-            sent_bytes: [const { AtomicU64::new(0) }; 2],
+            content_bytes: AtomicU64::new(0),
+            other_bytes: AtomicU64::new(0),
             resident: Mutex::new(None),
         }
-    }
-
-    /// Opens an entry for a request that the calling thread begins to answer.
-    pub fn open(&self) -> Entry<'_> {
-        Entry::open(self)
     }
 
     /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
@@ -132,7 +125,7 @@ impl Ledger {
             at: figures.at,
             in_flight: state.started - state.ended,
             requests: state.ended,
-            sent_bytes: figures.sent_bytes + self.sent_bytes[OTHER].load(Relaxed),
+            sent_bytes: figures.sent_bytes + self.other_bytes.load(Relaxed),
             live: heap::live_bytes(),
             live_peak: heap::peak_bytes(),
             largest_request_peak: state.largest_request_peak,
@@ -149,7 +142,7 @@ impl Ledger {
         Figures {
             at: self.start.elapsed(),
             heap_peak: heap::span_peak_bytes(),
-            sent_bytes: self.sent_bytes[CONTENT].load(Relaxed),
+            sent_bytes: self.content_bytes.load(Relaxed),
             resident,
         }
     }
