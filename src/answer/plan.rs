@@ -25,11 +25,8 @@ const RETRY_AFTER_SECONDS: &str = "1";
 
 /// An answer that has not been sent yet.
 pub struct Plan {
-    /// The status code.
     pub status: u16,
-    /// The status line and the fields.
     pub head: Vec<u8>,
-    /// The content that follows the head.
     pub content: Content,
     /// The outcome if the answer is sent completely.
     pub outcome: Outcome,
@@ -41,9 +38,7 @@ pub enum Content {
     None,
     /// One line of text for the user.
     Text(String),
-    /// Bytes of the file.
     Media {
-        /// The bytes to send.
         order: Order,
         /// The same bytes as a range, if the status is 206.
         range: Option<ByteRange>,

@@ -9,11 +9,9 @@ use crate::page;
 pub enum Route {
     /// The file, at `/` and at `/` followed by its name.
     Media,
-    /// A part of the live page.
     Page(page::Part),
     /// The server itself, at `*`, for OPTIONS.
     Server,
-    /// There is no such resource.
     Unknown,
 }
 

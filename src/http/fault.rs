@@ -13,7 +13,6 @@ pub const HEAD_MOST_BYTES: usize = 64 * 1024;
 /// Why a request is refused: it has an error, or is for another server. The connection is closed after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The status code.
     pub status: u16,
     /// The reason, as one line of text.
     pub why: &'static str,

@@ -16,7 +16,6 @@ pub struct Version {
     /// When the file system noted its last change of any kind, which no program can set, and the number of the file in
     /// its file system. `None` if the system does not tell them.
     pub changed: Option<(SystemTime, u64)>,
-    /// Its size in bytes.
     pub size_bytes: u64,
 }
 
@@ -27,7 +26,6 @@ pub struct Validators {
     pub etag: String,
     /// The value of `Last-Modified`, which has whole seconds. `None` for a file from before 1970.
     pub last_modified: Option<HttpDate>,
-    /// The size of the file in bytes.
     pub size_bytes: u64,
 }
 

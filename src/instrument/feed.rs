@@ -31,16 +31,11 @@ const TURN_MOST_EVENTS: u64 = 255;
 pub enum Event {
     /// The number of starts and ends that the reader has missed. It comes at most once in a turn.
     Missed(u64),
-    /// A request started.
     Started {
-        /// The number of the request.
         request: u64,
-        /// The time since the program started.
         at: Duration,
     },
-    /// A request ended.
     Ended(Record),
-    /// The figures were sampled.
     Sampled(Sample),
 }
 
@@ -53,7 +48,6 @@ pub struct Feed {
     state: Mutex<State>,
     /// Notified when a sample was added, or the feed was closed.
     sampled: Condvar,
-    /// Notified when the recorder must continue.
     activity: Condvar,
 }
 
@@ -64,9 +58,7 @@ struct State {
     samples: Ring<Sample, KEPT_SAMPLES>,
     /// The number of the last event of any kind.
     last_number: u64,
-    /// Whether the recorder waits for activity.
     is_recorder_waiting: bool,
-    /// Whether the server stops.
     is_closed: bool,
 }
 
@@ -81,9 +73,7 @@ pub struct Reader<'a> {
     next_sample: u64,
     /// The number of events that it has missed and not reported yet.
     missed: u64,
-    /// Whether it has reported missed events in this turn.
     has_reported_missed: bool,
-    /// The number of the last event of this turn.
     turn_end: u64,
 }
 

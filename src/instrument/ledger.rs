@@ -52,12 +52,10 @@ struct State {
     /// The number of requests whose answering has begun, and the number of those that have ended.
     started: u64,
     ended: u64,
-    /// The bytes of bodies that the requests that have ended have sent.
     ended_sent_bytes: u64,
     largest_request_peak: u64,
-    /// The size of the file, as the last request with content found it.
+    /// As the last request with content found it.
     file_bytes: u64,
-    /// Whether the last line of the trace has been written.
     is_closed: bool,
     runs: Runs,
 }

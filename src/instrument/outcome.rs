@@ -5,7 +5,6 @@ use super::buffer::NoMemory;
 /// How an answer ended. The error of what sends an answer is any but [`Outcome::Sent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The answer was sent completely.
     Sent,
     /// The client disconnected. This is normal: browsers do it when the user seeks.
     ClientClosed,
@@ -19,9 +18,7 @@ pub enum Outcome {
     Refused,
     /// There is no memory for the buffer, and nothing has been sent yet. The request is then refused.
     NoMemory(NoMemory),
-    /// The file does not exist.
     Missing,
-    /// The process may not read the file.
     Forbidden,
     /// The file could not be opened, or already its first read failed. The answer was a 500.
     Unreadable,

@@ -14,9 +14,7 @@ pub struct Ring<T, const KEPT: usize> {
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub enum Slot<T> {
-    /// None.
     Empty,
-    /// An item.
     Filled(T),
 }
 

@@ -18,7 +18,6 @@ const RUN_GAP: Duration = Duration::from_secs(1);
 /// The figures of the process that a run takes over while it goes on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
-    /// The time.
     pub at: Duration,
     /// The maximum of the live heap since the run began.
     pub heap_peak: u64,
@@ -35,7 +34,6 @@ pub struct Runs {
     last: Slot<Run>,
     /// The number of requests that hold their memory.
     holding: u64,
-    /// When the last request of the current run ended.
     idle_since: Duration,
     /// The bytes of content that had been sent, and the peak of the resident set, when the current run began.
     sent_bytes_before: u64,

@@ -4,9 +4,7 @@
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {
     path: &'static str,
-    /// The value of its `Content-Type`.
     pub media_type: &'static str,
-    /// Its content.
     pub text: &'static str,
 }
 

@@ -23,9 +23,7 @@ pub struct Media {
     pub shown: String,
     /// `/` and the file name, percent-encoded.
     pub url_path: String,
-    /// Its `Content-Type`.
     pub media_type: &'static str,
-    /// Its `Content-Disposition`.
     pub disposition: String,
 }
 
@@ -41,7 +39,6 @@ pub struct OpenMedia {
 /// Why the file cannot be served now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// There is no file at the path.
     Missing,
     /// The process may not read the file, or it is not a regular file.
     Forbidden,

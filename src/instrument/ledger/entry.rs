@@ -16,7 +16,6 @@ use super::{Ledger, lock};
 pub struct Entry<'a> {
     ledger: &'a Ledger,
     request: u64,
-    /// The time at which answering began.
     pub started: Instant,
     heap: ThreadHeap,
     live_before: u64,

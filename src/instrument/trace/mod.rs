@@ -51,7 +51,6 @@ pub enum Color {
 /// What the program writes to stderr, and in which format.
 #[derive(Clone, Copy)]
 pub struct Trace {
-    /// The name of the mode.
     mode: &'static str,
     format: TraceFormat,
     is_coloured: bool,
@@ -67,17 +66,12 @@ peak: the most memory that the request held; heap: what the program has allocate
 
 /// What is served, for the first line of the trace.
 pub struct Serving<'a> {
-    /// The URL of the server.
     pub url: &'a str,
-    /// The URL of the live page.
     pub page: &'a str,
-    /// The path of the file.
     pub file: &'a str,
     /// The size of the file when the server started.
     pub file_bytes: u64,
-    /// The size of the stream's buffer.
     pub chunk_bytes: u64,
-    /// The limit of the heap.
     pub heap_limit: HeapLimit,
 }
 

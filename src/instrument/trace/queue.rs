@@ -52,11 +52,8 @@ pub type Message = FixedText<512>;
 pub enum Entry {
     /// This many entries were lost.
     Lost(u64),
-    /// A request ended.
     Request(Record),
-    /// A run ended.
     Run(crate::instrument::run::Run),
-    /// A warning to the user.
     Warning(Message),
     /// The program ends. The sample sums up all requests.
     Stopped(Sample),
@@ -76,7 +73,6 @@ struct Queue<const CAPACITY: usize> {
     lost: u64,
     /// Whether the summary was added. Nothing is added after it.
     is_closed: bool,
-    /// Whether a writer was started.
     has_writer: bool,
     /// Whether everything is written. The writer then waits for entries.
     is_written: bool,
