@@ -57,7 +57,9 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
 
 /// Refuses a request that is for another host.
 fn refuse_other_hosts(site: &Site, exchange: &mut Exchange) {
-    if let Err(fault) = host::check(&exchange.target, &exchange.fields, &exchange.version, site.is_loopback) {
+    if let Err(fault) =
+        host::check(&exchange.target, &exchange.fields, &exchange.version, site.options.bind.is_loopback())
+    {
         exchange.closes_when_done();
         exchange.fault.get_or_insert(fault);
     }

@@ -48,7 +48,6 @@ pub struct Feed {
     state: Mutex<State>,
     /// Notified when a sample was added, or the feed was closed.
     sampled: Condvar,
-    activity: Condvar,
 }
 
 struct State {
@@ -58,7 +57,6 @@ struct State {
     samples: Ring<Sample, KEPT_SAMPLES>,
     /// The number of the last event of any kind.
     last_number: u64,
-    is_recorder_waiting: bool,
     is_closed: bool,
 }
 
@@ -85,15 +83,9 @@ impl Feed {
             ends: Ring::new(),
             samples: Ring::new(),
             last_number: 0,
-            is_recorder_waiting: false,
             is_closed: false,
         };
-        Self {
-            readers: AtomicUsize::new(0),
-            state: Mutex::new(state),
-            sampled: Condvar::new(),
-            activity: Condvar::new(),
-        }
+        Self { readers: AtomicUsize::new(0), state: Mutex::new(state), sampled: Condvar::new() }
     }
 
     /// Whether there is a reader.
@@ -103,10 +95,8 @@ impl Feed {
 
     /// Adds the start of a request. `at` is the time since the program started.
     pub fn add_start(&self, request: u64, at: Duration) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
+        let state = &mut *self.lock();
         state.starts.push(&mut state.last_number, (request, at));
-        self.wake_recorder(guard);
     }
 
     /// Adds the end of a request.
@@ -133,18 +123,6 @@ impl Feed {
         self.sampled.notify_all();
     }
 
-    /// For the recorder: waits until a request starts or a reader is created. Returns at once if there is a reader, or
-    /// if the last event is not a sample.
-    pub fn wait_for_activity(&self) {
-        let mut state = self.lock();
-        if state.last_number == state.samples.number(state.samples.total().saturating_sub(1))
-            && !self.has_readers()
-        {
-            state.is_recorder_waiting = true;
-            drop(self.activity.wait_while(state, |state| state.is_recorder_waiting));
-        }
-    }
-
     /// Creates a reader. Of the past, it reads the starts and ends that are kept, the samples from `since` on, and one
     /// sample before these. It misses only what is overwritten after this.
     pub fn reader(&self, since: Duration) -> Reader<'_> {
@@ -152,7 +130,7 @@ impl Feed {
         self.readers.fetch_add(1, Relaxed);
         let is_before = |&index: &u64| state.samples.get(index).is_some_and(|(_, sample)| sample.at < since);
         let before = state.samples.kept_indices().take_while(is_before).last();
-        let reader = Reader {
+        Reader {
             feed: self,
             next_start: state.starts.kept_indices().start,
             next_end: state.ends.kept_indices().start,
@@ -160,15 +138,6 @@ impl Feed {
             missed: 0,
             has_reported_missed: false,
             turn_end: state.last_number,
-        };
-        self.wake_recorder(state);
-        reader
-    }
-
-    fn wake_recorder(&self, mut state: MutexGuard<'_, State>) {
-        if std::mem::take(&mut state.is_recorder_waiting) {
-            drop(state);
-            self.activity.notify_one();
         }
     }
 

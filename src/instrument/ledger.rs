@@ -18,7 +18,7 @@ use super::heap;
 use super::record::Sample;
 use super::run::Run;
 use super::runs::{Figures, Runs};
-use super::trace::Trace;
+use super::trace::{self, Trace};
 
 pub use entry::Entry;
 
@@ -148,7 +148,7 @@ impl Ledger {
     /// Traces a run that has ended. One request is told of by its own line.
     fn tell_run(&self, ended: Option<Run>) {
         if let Some(run) = ended.filter(|run| run.requests > 1) {
-            self.trace.run(&run);
+            self.trace.tell(trace::Entry::Run(run));
         }
     }
 

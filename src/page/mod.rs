@@ -54,11 +54,6 @@ impl Part {
     }
 }
 
-/// The URL of the page. `server_url` ends in `/`.
-pub fn url(server_url: &str) -> String {
-    format!("{server_url}heap")
-}
-
 /// Answers a GET or HEAD request for a part of the page.
 ///
 /// This is not inlined, because its stack frame would then be part of the frame that every viewer's thread needs.

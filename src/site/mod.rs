@@ -25,8 +25,6 @@ pub struct Site {
     pub heap_limit: HeapLimit,
     /// The URL that a browser on this machine can open.
     pub url: String,
-    /// Whether only this machine can connect.
-    pub is_loopback: bool,
     pub ledger: Arc<Ledger>,
     pub trace: Trace,
 }

@@ -8,6 +8,7 @@ use crate::instrument::buffer::Buffer;
 use crate::instrument::feed::FEED;
 use crate::instrument::heap::{self, ThreadHeap};
 use crate::instrument::record::{Answered, Asked, Outcome, Record};
+use crate::instrument::trace;
 use crate::platform::ResidentSet;
 
 use super::{Ledger, lock};
@@ -145,7 +146,7 @@ impl Entry<'_> {
         }
         if !state.is_closed {
             FEED.add_end(&record);
-            ledger.trace.request(&record);
+            ledger.trace.tell(trace::Entry::Request(record));
         }
     }
 }

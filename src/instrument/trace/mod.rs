@@ -15,14 +15,11 @@ use clap::ValueEnum;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::heap_limit::HeapLimit;
-use crate::instrument::record::{Record, Sample};
-use crate::instrument::run::Run;
+use crate::instrument::record::Sample;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
-use queue::Entry;
-
 pub use lines::json_record;
-pub use queue::{LINE_BYTES, Writer};
+pub use queue::{Entry, LINE_BYTES, Writer};
 pub use run_lines::run_fields;
 pub use values::{escaped, json_string, or_null};
 
@@ -114,17 +111,10 @@ impl Trace {
         Writer::start(self, self.shows_requests().then_some(first))
     }
 
-    /// Writes the line of a request that has ended.
-    pub fn request(&self, record: &Record) {
+    /// Writes the line of a request or a run that has ended.
+    pub fn tell(&self, entry: Entry) {
         if self.shows_requests() {
-            queue::put(Entry::Request(*record));
-        }
-    }
-
-    /// Writes the line of a run that has ended.
-    pub fn run(&self, run: &Run) {
-        if self.shows_requests() {
-            queue::put(Entry::Run(*run));
+            queue::put(entry);
         }
     }
 

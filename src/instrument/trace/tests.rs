@@ -6,7 +6,7 @@ use super::lines::text_record;
 use super::*;
 use crate::http::range::ByteRange;
 use crate::instrument::heap::ThreadUse;
-use crate::instrument::record::{Answered, Asked, Outcome};
+use crate::instrument::record::{Answered, Asked, Outcome, Record};
 use crate::instrument::run::{Outcomes, Run};
 use crate::platform::ResidentSet;
 
