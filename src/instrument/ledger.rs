@@ -88,13 +88,12 @@ impl Ledger {
         self.sample_under(&mut lock(), self.resident())
     }
 
-    /// Adds the current figures to the feed, if `is_wanted` says so.
+    /// Adds the current figures to the feed, if `is_wanted` says so. It is asked before the resident set is read, which
+    /// costs more than the rest.
     pub fn add_sample(&self, is_wanted: impl FnOnce(&Sample) -> bool) {
-        let resident = self.resident();
         let mut state = lock();
-        let sample = self.sample_under(&mut state, resident);
-        if is_wanted(&sample) {
-            FEED.add_sample(&sample);
+        if is_wanted(&self.sample_under(&mut state, ResidentSet::default())) {
+            FEED.add_sample(&self.sample_under(&mut state, self.resident()));
             drop(state);
             FEED.wake_readers();
         }
