@@ -2,6 +2,8 @@
 //! and sends nothing.
 
 use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 
 use tiny_http::Method;
 
@@ -14,7 +16,8 @@ use crate::http::target;
 use crate::instrument::record::Outcome;
 use crate::instrument::units::parse_size;
 use crate::modes::Order;
-use crate::site::media::{Media, OpenMedia, Unavailable};
+use crate::platform;
+use crate::site::media::Media;
 
 use super::route::Route;
 
@@ -58,8 +61,10 @@ pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
         (_, Method::Options) => allowed_methods(exchange),
         (Route::Media, Method::Get | Method::Head) => match (parse_rate(&exchange.target), media.open()) {
             (Err(why), _) => text(exchange, 400, why, Outcome::Sent, None),
-            (Ok(bytes_per_second), Ok(open)) => media_answer(media, exchange, open, bytes_per_second),
-            (_, Err(why)) => unavailable(exchange, why),
+            (Ok(bytes_per_second), Ok((file, validators))) => {
+                media_answer(media, exchange, file, &validators, bytes_per_second)
+            }
+            (_, Err(error)) => unavailable(exchange, &error),
         },
         _ => {
             let why = "this server only reads: GET, HEAD, OPTIONS";
@@ -91,15 +96,20 @@ fn parse_rate(target: &str) -> Result<Option<u64>, &'static str> {
     }
 }
 
-fn media_answer(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_per_second: Option<u64>) -> Plan {
-    let OpenMedia { file, validators } = open;
+fn media_answer(
+    media: &Media,
+    exchange: &Exchange,
+    file: File,
+    validators: &Validators,
+    bytes_per_second: Option<u64>,
+) -> Plan {
     let is_get = exchange.method == Method::Get;
-    let verdict = precondition::decide(&exchange.fields, &validators, is_get);
+    let verdict = precondition::decide(&exchange.fields, validators, is_get);
     let size_bytes = validators.size_bytes;
     let (status, range) = match verdict {
         Verdict::Whole => (200, None),
         Verdict::Part(range) => (206, Some(range)),
-        Verdict::NotModified => return not_modified(exchange, &validators),
+        Verdict::NotModified => return not_modified(exchange, validators),
         Verdict::PreconditionFailed => {
             let why = "the file is not the version that the request's conditions name";
             return text(exchange, 412, why, Outcome::Sent, None);
@@ -116,7 +126,7 @@ fn media_answer(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_per_s
     head.field("X-Content-Type-Options", "nosniff");
     head.field("Content-Disposition", &media.disposition);
     head.field("Accept-Ranges", "bytes");
-    add_cache_fields(&mut head, &validators);
+    add_cache_fields(&mut head, validators);
     if let Some(range) = range {
         head.field("Content-Range", format_args!("bytes {}-{}/{size_bytes}", range.first, range.last));
     }
@@ -160,16 +170,21 @@ fn not_found(media: &Media, exchange: &Exchange) -> Plan {
     text(exchange, 404, &why, Outcome::Sent, None)
 }
 
-fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
+/// Plans the answer for a file that cannot be opened.
+fn unavailable(exchange: &Exchange, error: &io::Error) -> Plan {
     let lasting = |status, why, outcome| text(exchange, status, why, outcome, None);
-    match why {
-        Unavailable::Missing => lasting(404, "the file is not there at the moment", Outcome::Missing),
-        Unavailable::Forbidden => {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            lasting(404, "the file is not there at the moment", Outcome::Missing)
+        }
+        _ if platform::is_busy(error) => refused(exchange, "another program holds the file; try again"),
+        _ if platform::is_out_of_descriptors(error) => {
+            refused(exchange, "the server has too many files open; try again")
+        }
+        ErrorKind::PermissionDenied => {
             lasting(403, "the file is there, but this server cannot read it", Outcome::Forbidden)
         }
-        Unavailable::Unreadable => unreadable(exchange),
-        Unavailable::Busy => refused(exchange, "another program holds the file; try again"),
-        Unavailable::OutOfDescriptors => refused(exchange, "the server has too many files open; try again"),
+        _ => unreadable(exchange),
     }
 }
 

@@ -19,7 +19,6 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Creates a fault.
     pub const fn new(status: u16, why: &'static str) -> Self {
         Self { status, why }
     }

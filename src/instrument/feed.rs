@@ -76,7 +76,6 @@ pub struct Reader<'a> {
 }
 
 impl Feed {
-    /// Creates an empty feed.
     pub const fn new() -> Self {
         let state = State {
             starts: Ring::new(),
@@ -88,7 +87,6 @@ impl Feed {
         Self { readers: AtomicUsize::new(0), state: Mutex::new(state), sampled: Condvar::new() }
     }
 
-    /// Whether there is a reader.
     pub fn has_readers(&self) -> bool {
         self.readers.load(Relaxed) > 0
     }
@@ -99,7 +97,6 @@ impl Feed {
         state.starts.push(&mut state.last_number, (request, at));
     }
 
-    /// Adds the end of a request.
     pub fn add_end(&self, record: &Record) {
         let state = &mut *self.lock();
         state.ends.push(&mut state.last_number, *record);

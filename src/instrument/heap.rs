@@ -41,7 +41,15 @@ static LENT: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
 thread_local! {
     /// Has no `Drop` and a constant initial value, so an allocator may use it, even while the thread exits.
-    static THREAD: ThreadCells = const { ThreadCells::new() };
+    static THREAD: ThreadCells = const {
+        ThreadCells {
+            live_bytes: Cell::new(0),
+            peak_bytes: Cell::new(0),
+            allocations: Cell::new(0),
+            allocated_bytes: Cell::new(0),
+            lendable: Cell::new((0, ptr::null_mut())),
+        }
+    };
 }
 
 struct ThreadCells {
@@ -54,16 +62,6 @@ struct ThreadCells {
 }
 
 impl ThreadCells {
-    const fn new() -> Self {
-        Self {
-            live_bytes: Cell::new(0),
-            peak_bytes: Cell::new(0),
-            allocations: Cell::new(0),
-            allocated_bytes: Cell::new(0),
-            lendable: Cell::new((0, ptr::null_mut())),
-        }
-    }
-
     fn grew(&self, bytes: usize) {
         let live = self.live_bytes.get().wrapping_add_unsigned(bytes);
         self.live_bytes.set(live);

@@ -83,7 +83,6 @@ impl Ledger {
         since_1970.unwrap_or_default().as_millis() as u64
     }
 
-    /// The current figures.
     pub fn sample(&self) -> Sample {
         self.sample_under(&mut lock(), self.resident())
     }

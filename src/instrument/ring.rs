@@ -19,19 +19,16 @@ pub enum Slot<T> {
 }
 
 impl<T> Slot<T> {
-    /// The item.
     pub fn get(&self) -> Option<&T> {
         if let Self::Filled(item) = self { Some(item) } else { None }
     }
 
-    /// The item, to be changed.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         if let Self::Filled(item) = self { Some(item) } else { None }
     }
 }
 
 impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
-    /// Creates an empty ring.
     pub const fn new() -> Self {
         Self { slots: [Slot::Empty; KEPT], pushed: 0 }
     }
@@ -48,7 +45,6 @@ impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
         self.pushed
     }
 
-    /// The indices of the items that are kept.
     pub fn kept_indices(&self) -> Range<u64> {
         self.pushed.saturating_sub(KEPT as u64)..self.pushed
     }

@@ -25,7 +25,6 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Counts one more request.
     pub fn count(&mut self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Sent => &mut self.complete,

@@ -44,7 +44,6 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Creates a store without runs.
     pub const fn new() -> Self {
         Self {
             last_number: 0,
@@ -60,7 +59,6 @@ impl Runs {
         }
     }
 
-    /// The run that goes on.
     pub fn current(&self) -> Option<Run> {
         let current = *self.current.get()?;
         Some(Run {
@@ -74,7 +72,6 @@ impl Runs {
         })
     }
 
-    /// The last run that has ended.
     pub fn last(&self) -> Option<Run> {
         self.last.get().copied()
     }
@@ -150,7 +147,6 @@ impl Runs {
         run.rss_peak = run.rss_peak.max(if is_new_peak { resident.peak_bytes } else { resident.now_bytes });
     }
 
-    /// Whether there is a run that goes on.
     pub fn goes_on(&self) -> bool {
         self.current.get().is_some()
     }

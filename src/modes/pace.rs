@@ -27,7 +27,6 @@ impl Pace {
         Self { bytes_per_second, last_due: None }
     }
 
-    /// The maximum number of bytes of one step.
     pub fn step_bytes(&self) -> usize {
         (self.bytes_per_second / STEPS_PER_SECOND).max(1).try_into().unwrap_or(usize::MAX)
     }
@@ -40,19 +39,12 @@ impl Pace {
     }
 
     fn next_due(&mut self, bytes: usize, now: Instant) -> Instant {
-        let due = match self.last_due {
-            Some(last_due) => {
-                last_due.max(now.checked_sub(CATCH_UP_LIMIT).unwrap_or(now)) + self.duration_of(bytes as u64)
-            }
-            None => now,
-        };
+        let nanos = bytes as u128 * 1_000_000_000 / u128::from(self.bytes_per_second);
+        let span = Duration::from_nanos(nanos.try_into().unwrap_or(u64::MAX));
+        let earliest = now.checked_sub(CATCH_UP_LIMIT).unwrap_or(now);
+        let due = self.last_due.map_or(now, |last_due| last_due.max(earliest) + span);
         self.last_due = Some(due);
         due
-    }
-
-    fn duration_of(&self, bytes: u64) -> Duration {
-        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second);
-        Duration::from_nanos(nanos.try_into().unwrap_or(u64::MAX))
     }
 }
 

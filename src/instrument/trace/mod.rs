@@ -73,7 +73,6 @@ pub struct Serving<'a> {
 }
 
 impl Trace {
-    /// Creates a trace in this format.
     pub fn new(mode: &'static str, format: TraceFormat, color: Color) -> Self {
         let is_coloured = match color {
             Color::Always => true,
@@ -86,7 +85,6 @@ impl Trace {
         Self { mode, format, is_coloured, pid: std::process::id() }
     }
 
-    /// Whether the trace shows requests.
     pub fn shows_requests(&self) -> bool {
         self.format != TraceFormat::Off
     }
