@@ -31,6 +31,7 @@ const TURN_MOST_EVENTS: u64 = 255;
 pub enum Event {
     /// The number of starts and ends that the reader has missed. It comes at most once in a turn.
     Missed(u64),
+    /// `at` counts from the start of the program.
     Started {
         request: u64,
         at: Duration,

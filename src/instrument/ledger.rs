@@ -1,7 +1,7 @@
 //! The ledger: the one owner of the requests' numbers, of their starts and ends, and of the [`run`](super::run).
 //!
 //! It keeps the counts of the program, and one open entry for each request that is being answered. It tells the
-//! [`feed`](super::feed) of each start and end, and the [`trace`](super::trace) of each end. All of this happens under
+//! [`feed`](super::feed) of each start and end, and the [`trace`] of each end. All of this happens under
 //! one lock, so the order is the same everywhere, and a sample includes every request whose end came before it. Nothing
 //! here allocates, so that the instrument does not change what it measures.
 
