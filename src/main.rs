@@ -73,15 +73,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let ledger = Arc::new(Ledger::new(trace, heap_limit.bytes, media.size_bytes()));
     let listening = listen::bind(options.bind, options.port)?;
     platform::raise_descriptor_limit();
-    let site = Arc::new(Site {
-        options,
-        media,
-        url: listening.url,
-        is_loopback: listening.is_loopback,
-        ledger,
-        heap_limit,
-        trace,
-    });
+    let site = Arc::new(Site { options, media, url: listening.url, ledger, heap_limit, trace });
     // The default hook would write to stderr on the thread that panics. This hook uses the trace instead. The engine
     // installs another hook later, which passes a panic on to this one only if the engine does not expect it.
     panic::set_hook(Box::new(move |info| trace.warning(info)));
@@ -96,7 +88,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
     // able to end the process.
     platform::catch_stop_signals();
-    let warnings = site.options.warnings().into_iter().chain(site.memory_warning());
+    let warnings = site.options.warning().into_iter().chain(site.memory_warning());
     for warning in listening.warning.into_iter().chain(warnings) {
         trace.warning(warning);
     }
@@ -117,7 +109,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
 fn start_trace(site: &Site) -> Result<Writer, String> {
     let serving = Serving {
         url: &site.url,
-        page: &page::url(&site.url),
+        page: &format!("{}heap", site.url),
         file: &site.media.shown,
         file_bytes: site.media.size_bytes(),
         chunk_bytes: site.options.chunk_size as u64,
@@ -129,7 +121,7 @@ fn start_trace(site: &Site) -> Result<Writer, String> {
 
 /// Writes the only line of stdout. It says that the server accepts connections.
 fn announce(site: &Site) {
-    let (mode, url, file) = (site.options.mode.name(), &site.url, trace::Escaped(&site.media.shown));
+    let (mode, url, file) = (site.options.mode.name(), &site.url, trace::escaped(&site.media.shown));
     let line = format!("heapserve: {mode} {url} ({file}, {})\n", Size(site.media.size_bytes()));
     let mut stdout = io::stdout().lock();
     // An error is ignored: the server is useful even if nobody reads stdout.

@@ -5,8 +5,6 @@ mod support;
 
 use std::fs::{self, OpenOptions};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
@@ -52,7 +50,7 @@ fn a_removed_file_is_reported_and_served_again_once_it_is_back() {
 #[test]
 fn a_file_whose_first_read_fails_is_a_500_of_which_the_trace_says_what_was_sent() {
     for mode in ["buffer", "stream"] {
-        let server = Server::start(&["--mode", mode], Path::new("/sys/class/net/lo/speed"));
+        let server = Server::start(&["--mode", mode], std::path::Path::new("/sys/class/net/lo/speed"));
         let mut client = server.client();
         let answer = client.ask("GET / HTTP/1.1");
         assert_eq!((answer.status, answer.text().lines().count()), (500, 1), "{mode}");
@@ -180,9 +178,11 @@ fn a_panic_ends_only_its_own_connection() {
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.bin", LARGE_BYTES));
     let mut bystander = downloading(&server);
-    let mut client = server.client();
-    client.send("GET /panic-for-tests HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(client.rest(), b"");
+    for target in ["/panic-for-tests", "/heap?panic-for-tests"] {
+        let mut client = server.client();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert_eq!(client.rest(), b"");
+    }
     assert_eq!(text(&server.request(1), "outcome"), "failed");
     bystander.expect(&content(LARGE_BYTES));
     assert_eq!(server.ask("HEAD / HTTP/1.1").status, 200);
@@ -247,7 +247,7 @@ fn a_full_disk_under_stderr_costs_no_line_and_cuts_none() {
     const REQUESTS: u64 = 100;
     let folder = Folder::new();
     let log = folder.0.join("log");
-    let mut command = Command::new("sh");
+    let mut command = std::process::Command::new("sh");
     command.args(["-c", LIMITED, env!("CARGO_BIN_EXE_heapserve")]).arg(folder.file("a.bin", 100));
     command.stderr(OpenOptions::new().create(true).append(true).open(&log).unwrap());
     let server = Server::run_unread(command);

@@ -5,7 +5,7 @@ mod support;
 
 use std::process::Stdio;
 
-use support::{Folder, Server, content, eventually, program, text};
+use support::{Folder, Server, eventually, program, text};
 
 #[test]
 fn the_page_is_three_kinds_of_files_that_no_policy_must_be_loosened_for() {
@@ -68,7 +68,7 @@ fn a_long_path_does_not_cut_a_sample() {
     let deep = folder.0.join(["\u{1}".repeat(100).as_str(); 8].join("/"));
     std::fs::create_dir_all(&deep).unwrap();
     let file = deep.join("a.mp4");
-    std::fs::write(&file, content(1_000)).unwrap();
+    std::fs::write(&file, support::content(1_000)).unwrap();
     let server = Server::start(&[], &file);
     let answer = server.get("/heap.json");
     assert!(answer.text().ends_with("}\n"), "{}", answer.text());

@@ -13,7 +13,7 @@ use crate::http::host;
 use crate::instrument::buffer::NoMemory;
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::ledger::Entry;
-use crate::instrument::record::{Answered, Asked, Failure, Outcome};
+use crate::instrument::record::{Answered, Asked, Outcome};
 use crate::instrument::units::Size;
 use crate::modes::reply::Reply;
 use crate::modes::{Mode, Order, buffer, stream};
@@ -26,47 +26,50 @@ use route::Route;
 
 /// Answers one request. Unless it is for the live page, its record goes to the trace and to the feed.
 pub fn answer(site: &Site, mut exchange: Exchange) -> End {
-    let route = find_route(site, &mut exchange);
-    let is_get_or_head = matches!(exchange.method, Method::Get | Method::Head);
-    if let Route::Page(part) = route
-        && is_get_or_head
-        && exchange.fault.is_none()
-    {
-        return page::answer(site, exchange, part);
-    }
+    refuse_other_hosts(site, &mut exchange);
+    let route = Route::of(&exchange.target, &site.media.file_name);
+    let page_part = match (route, &exchange.method) {
+        (Route::Page(part), Method::Get | Method::Head) if exchange.fault.is_none() => Ok(part),
+        _ => Err(site.ledger.open()),
+    };
+    // If answering panics, it stays at this, and the engine closes the connection.
+    let mut answered = FAILED;
+    let _ = engine::contain_panic(|| {
+        #[cfg(debug_assertions)]
+        assert!(!exchange.target.ends_with("panic-for-tests"), "as the tests asked");
+        match &page_part {
+            Ok(part) => answered.outcome = page::answer(site, &mut exchange, *part),
+            Err(entry) => answered = respond(site, &mut exchange, route, entry),
+        }
+    });
+    let Err(entry) = page_part else { return exchange.finish(answered.outcome) };
+    let duration = entry.started.elapsed();
     let asked = Asked {
         connection: exchange.connection,
         peer: exchange.peer,
         method: FixedText::cut(exchange.method.as_str()),
         target: FixedText::cut(&exchange.target),
     };
-    let entry = site.ledger.open();
-    let answered = engine::contain_panic(|| respond(site, &mut exchange, route, &entry));
-    let duration = entry.started.elapsed();
-    let answered = answered.unwrap_or(FAILED);
     let end = exchange.finish(answered.outcome);
     entry.close(asked, answered, duration);
     end
 }
 
-/// Finds out what the request names. Refuses a request that is for another host.
-fn find_route(site: &Site, exchange: &mut Exchange) -> Route {
-    match host::check(&exchange.target, &exchange.fields, &exchange.version, site.is_loopback) {
-        Ok(()) => Route::of(&exchange.target, &site.media.file_name),
-        Err(refusal) => {
-            exchange.closes_when_done();
-            Route::Refused(refusal)
-        }
+/// Refuses a request that is for another host.
+fn refuse_other_hosts(site: &Site, exchange: &mut Exchange) {
+    if let Err(fault) =
+        host::check(&exchange.target, &exchange.fields, &exchange.version, site.options.bind.is_loopback())
+    {
+        exchange.closes_when_done();
+        exchange.fault.get_or_insert(fault);
     }
 }
 
-/// The result of a request whose answering panicked. The engine closes the connection.
+/// The result of a request whose answering panicked.
 const FAILED: Answered = Answered { status: 500, range: None, body_bytes: 0, outcome: Outcome::Failed };
 
 /// Plans an answer and sends it. When this returns, the memory of the answer has been freed.
 fn respond(site: &Site, exchange: &mut Exchange, route: Route, entry: &Entry) -> Answered {
-    #[cfg(debug_assertions)]
-    assert!(route != Route::Panic, "as the tests asked");
     let planned = plan::plan(&site.media, exchange, route);
     let answered = send(site, exchange, planned, entry);
     answered.unwrap_or_else(|no_memory| {
@@ -86,9 +89,9 @@ fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Resu
             bytes_per_second.inspect(|&rate| reply.keep_pace(rate));
             entry.begin_content(order.file_bytes);
             match send_media(&site.options, order, entry, &mut reply) {
-                Err(Failure::NoMemory(no_memory)) => return Err(no_memory),
+                Err(Outcome::NoMemory(no_memory)) => return Err(no_memory),
                 // The client can still be told.
-                Err(Failure::Short) if !reply.has_begun() => {
+                Err(Outcome::Short) if !reply.has_begun() => {
                     entry.give_up_content();
                     return send(site, exchange, plan::unreadable(exchange), entry);
                 }
@@ -96,11 +99,11 @@ fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Resu
             }
         }
     };
-    let outcome = sent.err().map_or(plan.outcome, Outcome::from);
+    let outcome = sent.err().unwrap_or(plan.outcome);
     Ok(Answered { status: plan.status, range, body_bytes, outcome })
 }
 
-fn send_media(options: &Options, order: &mut Order, entry: &Entry, reply: &mut Reply) -> Result<(), Failure> {
+fn send_media(options: &Options, order: &mut Order, entry: &Entry, reply: &mut Reply) -> Result<(), Outcome> {
     match options.mode {
         _ if order.length == 0 => {
             entry.hold();

@@ -2,6 +2,8 @@
 //! and sends nothing.
 
 use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 
 use tiny_http::Method;
 
@@ -14,22 +16,20 @@ use crate::http::target;
 use crate::instrument::record::Outcome;
 use crate::instrument::units::parse_size;
 use crate::modes::Order;
-use crate::site::media::{Media, OpenMedia, Unavailable};
+use crate::platform;
+use crate::site::media::Media;
 
 use super::route::Route;
 
 /// The methods that the targets of this server support (RFC 9110 9.3).
 const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
 /// The value of `Retry-After` in a 503.
-const RETRY_AFTER_SECONDS: u32 = 1;
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// An answer that has not been sent yet.
 pub struct Plan {
-    /// The status code.
     pub status: u16,
-    /// The status line and the fields.
     pub head: Vec<u8>,
-    /// The content that follows the head.
     pub content: Content,
     /// The outcome if the answer is sent completely.
     pub outcome: Outcome,
@@ -41,9 +41,7 @@ pub enum Content {
     None,
     /// One line of text for the user.
     Text(String),
-    /// Bytes of the file.
     Media {
-        /// The bytes to send.
         order: Order,
         /// The same bytes as a range, if the status is 206.
         range: Option<ByteRange>,
@@ -55,33 +53,35 @@ pub enum Content {
 /// Plans the answer to one request.
 pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
     if let Some(fault) = exchange.fault {
-        return text(exchange, fault.status, fault.why, Outcome::Sent, |_| {});
+        return text(exchange, fault.status, fault.why, Outcome::Sent, None);
     }
     match (route, &exchange.method) {
-        (Route::Refused(refusal), _) => text(exchange, refusal.status, refusal.why, Outcome::Sent, |_| {}),
         (Route::Server, Method::Options) => allowed_methods(exchange),
         (Route::Unknown | Route::Server, _) => not_found(media, exchange),
         (_, Method::Options) => allowed_methods(exchange),
         (Route::Media, Method::Get | Method::Head) => match (parse_rate(&exchange.target), media.open()) {
-            (Err(why), _) => text(exchange, 400, why, Outcome::Sent, |_| {}),
-            (Ok(bytes_per_second), Ok(open)) => media_answer(media, exchange, open, bytes_per_second),
-            (_, Err(why)) => unavailable(exchange, why),
+            (Err(why), _) => text(exchange, 400, why, Outcome::Sent, None),
+            (Ok(bytes_per_second), Ok((file, validators))) => {
+                media_answer(media, exchange, file, &validators, bytes_per_second)
+            }
+            (_, Err(error)) => unavailable(exchange, &error),
         },
-        _ => text(exchange, 405, "this server only reads: GET, HEAD, OPTIONS", Outcome::Sent, |head| {
-            head.field("Allow", ALLOWED_METHODS);
-        }),
+        _ => {
+            let why = "this server only reads: GET, HEAD, OPTIONS";
+            text(exchange, 405, why, Outcome::Sent, Some(("Allow", ALLOWED_METHODS)))
+        }
     }
 }
 
 /// Plans a 503, for a resource that is exhausted only at the moment.
 pub fn refused(exchange: &Exchange, why: &str) -> Plan {
-    text(exchange, 503, why, Outcome::Refused, |head| head.field("Retry-After", RETRY_AFTER_SECONDS))
+    text(exchange, 503, why, Outcome::Refused, Some(("Retry-After", RETRY_AFTER_SECONDS)))
 }
 
 /// Plans a 500, for a file that the system cannot open or read, although it is there and may be read.
 pub fn unreadable(exchange: &Exchange) -> Plan {
     let why = "the file cannot be read, or has just become shorter; try again";
-    text(exchange, 500, why, Outcome::Unreadable, |_| {})
+    text(exchange, 500, why, Outcome::Unreadable, None)
 }
 
 /// Parses the rate in bytes per second that a target such as `/?rate=8M` requests. The error says which values are
@@ -91,33 +91,33 @@ fn parse_rate(target: &str) -> Result<Option<u64>, &'static str> {
     match (given.next(), given.next()) {
         (None, _) => Ok(None),
         (Some(size), None) if let Some(bytes) = parse_size(size) => Ok(Some(bytes)),
-        (Some(_), None) => {
-            Err("rate wants a number of bytes per second above 0, such as /?rate=64K or /?rate=8M")
-        }
-        (Some(_), Some(_)) => {
-            Err("rate can be given only once, in bytes per second, such as /?rate=64K or /?rate=8M")
-        }
+        (_, None) => Err("rate wants a number of bytes per second above 0, such as /?rate=64K or /?rate=8M"),
+        _ => Err("rate can be given only once, in bytes per second, such as /?rate=64K or /?rate=8M"),
     }
 }
 
-fn media_answer(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_per_second: Option<u64>) -> Plan {
-    let OpenMedia { file, validators } = open;
+fn media_answer(
+    media: &Media,
+    exchange: &Exchange,
+    file: File,
+    validators: &Validators,
+    bytes_per_second: Option<u64>,
+) -> Plan {
     let is_get = exchange.method == Method::Get;
-    let verdict = precondition::decide(&exchange.fields, &validators, is_get);
+    let verdict = precondition::decide(&exchange.fields, validators, is_get);
     let size_bytes = validators.size_bytes;
     let (status, range) = match verdict {
         Verdict::Whole => (200, None),
         Verdict::Part(range) => (206, Some(range)),
-        Verdict::NotModified => return not_modified(exchange, &validators),
+        Verdict::NotModified => return not_modified(exchange, validators),
         Verdict::PreconditionFailed => {
             let why = "the file is not the version that the request's conditions name";
-            return text(exchange, 412, why, Outcome::Sent, |_| {});
+            return text(exchange, 412, why, Outcome::Sent, None);
         }
         Verdict::RangeNotSatisfiable => {
             let why = "the file ends before the range";
-            return text(exchange, 416, why, Outcome::Sent, |head| {
-                head.field("Content-Range", format_args!("bytes */{size_bytes}"));
-            });
+            let range = format!("bytes */{size_bytes}");
+            return text(exchange, 416, why, Outcome::Sent, Some(("Content-Range", &range)));
         }
     };
     let (first, length) = range.map_or((0, size_bytes), |r| (r.first, r.last - r.first + 1));
@@ -126,7 +126,7 @@ fn media_answer(media: &Media, exchange: &Exchange, open: OpenMedia, bytes_per_s
     head.field("X-Content-Type-Options", "nosniff");
     head.field("Content-Disposition", &media.disposition);
     head.field("Accept-Ranges", "bytes");
-    add_cache_fields(&mut head, &validators);
+    add_cache_fields(&mut head, validators);
     if let Some(range) = range {
         head.field("Content-Range", format_args!("bytes {}-{}/{size_bytes}", range.first, range.last));
     }
@@ -165,28 +165,26 @@ fn allowed_methods(exchange: &Exchange) -> Plan {
 }
 
 fn not_found(media: &Media, exchange: &Exchange) -> Plan {
-    let why = format!(
-        "nothing here; there are / and {} (the file), /heap (what it costs), /heap.json",
-        media.url_path
-    );
-    text(exchange, 404, &why, Outcome::Sent, |_| {})
+    let file = &media.url_path;
+    let why = format!("nothing here; there are / and {file} (the file), /heap (what it costs), /heap.json");
+    text(exchange, 404, &why, Outcome::Sent, None)
 }
 
-fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
-    match why {
-        Unavailable::Missing => {
-            text(exchange, 404, "the file is not there at the moment", Outcome::Missing, |_| {})
+/// Plans the answer for a file that cannot be opened.
+fn unavailable(exchange: &Exchange, error: &io::Error) -> Plan {
+    let lasting = |status, why, outcome| text(exchange, status, why, outcome, None);
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            lasting(404, "the file is not there at the moment", Outcome::Missing)
         }
-        Unavailable::Forbidden => text(
-            exchange,
-            403,
-            "the file is there, but this server cannot read it",
-            Outcome::Forbidden,
-            |_| {},
-        ),
-        Unavailable::Unreadable => unreadable(exchange),
-        Unavailable::Busy => refused(exchange, "another program holds the file; try again"),
-        Unavailable::OutOfDescriptors => refused(exchange, "the server has too many files open; try again"),
+        _ if platform::is_busy(error) => refused(exchange, "another program holds the file; try again"),
+        _ if platform::is_out_of_descriptors(error) => {
+            refused(exchange, "the server has too many files open; try again")
+        }
+        ErrorKind::PermissionDenied => {
+            lasting(403, "the file is there, but this server cannot read it", Outcome::Forbidden)
+        }
+        _ => unreadable(exchange),
     }
 }
 
@@ -197,19 +195,19 @@ fn head(exchange: &Exchange, status: u16) -> Head {
     head
 }
 
-/// Plans an answer of one line of plain text.
+/// Plans an answer of one line of plain text, with one more field where the status needs it.
 fn text(
     exchange: &Exchange,
     status: u16,
     line: impl Display,
     outcome: Outcome,
-    more_fields: impl FnOnce(&mut Head),
+    field: Option<(&str, &str)>,
 ) -> Plan {
     let line = format!("{line}\n");
     let mut head = head(exchange, status);
     head.field("Content-Type", "text/plain; charset=utf-8");
     head.field("X-Content-Type-Options", "nosniff");
-    more_fields(&mut head);
+    field.inspect(|(name, value)| head.field(name, value));
     head.field("Content-Length", line.len());
     let content = if exchange.method == Method::Head { Content::None } else { Content::Text(line) };
     Plan { status, head: head.finish(), content, outcome }

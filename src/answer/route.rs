@@ -1,7 +1,6 @@
 //! What the target of a request names on this server. The target is only compared with a few fixed names. It is never
 //! used as a path in the file system.
 
-use crate::http::host::Refusal;
 use crate::http::target;
 use crate::page;
 
@@ -10,17 +9,10 @@ use crate::page;
 pub enum Route {
     /// The file, at `/` and at `/` followed by its name.
     Media,
-    /// A part of the live page.
     Page(page::Part),
     /// The server itself, at `*`, for OPTIONS.
     Server,
-    /// A request whose answering panics. It is for the tests, and exists only in debug builds.
-    #[cfg(debug_assertions)]
-    Panic,
-    /// There is no such resource.
     Unknown,
-    /// The request is for another host, or its host is not clear. See [`host`](crate::http::host).
-    Refused(Refusal),
 }
 
 impl Route {
@@ -33,8 +25,6 @@ impl Route {
         match path.as_slice() {
             b"*" => Self::Server,
             b"/" => Self::Media,
-            #[cfg(debug_assertions)]
-            b"/panic-for-tests" => Self::Panic,
             [b'/', name @ ..] if name == file_name => Self::Media,
             _ => Self::Unknown,
         }

@@ -10,17 +10,15 @@ const HEADER_LINES_MOST: usize = 100;
 /// The maximum length of the target and all header lines, in bytes.
 pub const HEAD_MOST_BYTES: usize = 64 * 1024;
 
-/// An error in a request. The answer is the status and a line of text, and the connection is closed.
+/// Why a request is refused: it has an error, or is for another server. The connection is closed after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The status code.
     pub status: u16,
     /// The reason, as one line of text.
     pub why: &'static str,
 }
 
 impl Fault {
-    /// Creates a fault.
     pub const fn new(status: u16, why: &'static str) -> Self {
         Self { status, why }
     }
@@ -54,7 +52,7 @@ impl Fault {
             lines.iter().filter(move |line| line.field.equiv(name)).map(|line| line.value.as_str())
         };
         let mut codings = values("Transfer-Encoding").peekable();
-        if syntax::content_length(values("Content-Length")).is_err() {
+        if !syntax::is_content_length(values("Content-Length")) {
             Some(Self::new(400, "the request's Content-Length is malformed"))
         } else if codings.peek().is_some() && values("Content-Length").next().is_some() {
             Some(Self::new(400, "the request has both Content-Length and Transfer-Encoding"))

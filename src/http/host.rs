@@ -10,35 +10,27 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tiny_http::HTTPVersion;
 
+use super::fault::Fault;
 use super::{Fields, target};
 
-/// The answer to a request that is for another host, or whose host is not clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The status code.
-    pub status: u16,
-    /// The reason, as one line of text.
-    pub why: &'static str,
-}
-
-const NOT_ONE: Refusal = Refusal { status: 400, why: "the request needs exactly one Host field" };
-const MALFORMED: Refusal = Refusal {
-    status: 400,
-    why: "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT",
-};
-const MISDIRECTED: Refusal = Refusal {
-    status: 421,
-    why: "this server is for its own machine only, and answers only to localhost, names under .localhost and IP \
+const NOT_ONE: Fault = Fault::new(400, "the request needs exactly one Host field");
+const MALFORMED: Fault = Fault::new(
+    400,
+    "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT",
+);
+const MISDIRECTED: Fault = Fault::new(
+    421,
+    "this server is for its own machine only, and answers only to localhost, names under .localhost and IP \
           addresses, because a web page could use any other Host to read it (DNS rebinding); a proxy in front \
           of it must send \"Host: localhost\", and a server at an address that other machines can reach (--bind) \
           answers to every Host",
-};
+);
 
 /// Checks whether this server answers for the host of a request.
 ///
 /// The host is that of the `Host` field, or of an absolute `target` if there is one (RFC 9112 3.2.2). `is_loopback`
 /// says that only this machine can connect.
-pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: bool) -> Result<(), Refusal> {
+pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: bool) -> Result<(), Fault> {
     let mut lines = fields.all("Host");
     let field = match (lines.next(), lines.next()) {
         (Some(only), None) => Some(only),
@@ -47,44 +39,32 @@ pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: 
     };
     let authority = target::absolute(target).map(|(authority, _)| authority);
     let field = field.filter(|field| !(field.is_empty() && authority.is_some()));
-    let mut host = None;
+    let mut name = "";
     // The authority of the target comes last and so replaces the field, but the field must be well-formed as well.
     for text in [field, authority].into_iter().flatten() {
-        host = Some(Host::parse(text).ok_or(MALFORMED)?);
+        name = of_authority(text).ok_or(MALFORMED)?;
     }
-    match host {
-        Some(Host::Name(name)) if is_loopback && !is_local(name) => Err(MISDIRECTED),
-        _ => Ok(()),
+    match is_loopback && !name.is_empty() && !is_address(name) && !is_local(name) {
+        true => Err(MISDIRECTED),
+        false => Ok(()),
     }
 }
 
-/// The host part of an authority.
-enum Host<'a> {
-    Name(&'a str),
-    Address,
+/// The host of `uri-host [":" port]` (RFC 9110 7.2, RFC 3986 3.2.2), with the brackets of an IPv6 address. `None` for
+/// anything else, which includes an empty host and an authority with userinfo.
+pub fn of_authority(text: &str) -> Option<&str> {
+    let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
+    let (host, port) = text.split_at(end);
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_valid = (is_address(host) || is_reg_name(host))
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port));
+    is_valid.then_some(host)
 }
 
-impl<'a> Host<'a> {
-    /// Parses `uri-host [":" port]` (RFC 9110 7.2, RFC 3986 3.2.2). The host must not be empty.
-    ///
-    /// An address is what std parses as one: `127.1` is a name. Returns `None` for anything else, which includes an
-    /// authority with userinfo.
-    fn parse(text: &'a str) -> Option<Self> {
-        let (host, port) = if let Some(bracketed) = text.strip_prefix('[') {
-            let (address, port) = bracketed.split_once(']')?;
-            address.parse::<Ipv6Addr>().ok()?;
-            (Self::Address, port)
-        } else {
-            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let host = match name.parse::<Ipv4Addr>() {
-                Ok(_) => Self::Address,
-                Err(_) => is_reg_name(name).then_some(Self::Name(name))?,
-            };
-            (host, port)
-        };
-        let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-        (port.is_empty() || port.strip_prefix(':').is_some_and(digits)).then_some(host)
-    }
+/// Whether `host` is what std parses as an address: `127.1` is a name.
+fn is_address(host: &str) -> bool {
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    bracketed.is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()) || host.parse::<Ipv4Addr>().is_ok()
 }
 
 /// Whether `name` has at least one character, and only those of a `reg-name` (RFC 3986 3.2.2).

@@ -36,13 +36,11 @@ impl Fields {
         "Origin",
     ];
 
-    /// Copies the fields that this server uses.
     pub fn of(headers: &[Header]) -> Self {
         let is_used = |header: &&Header| Self::USED.iter().any(|name| header.field.equiv(name));
         Self(headers.iter().filter(is_used).cloned().collect())
     }
 
-    /// The values of all fields with this name.
     pub fn all<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a str> {
         let lines = self.0.iter().filter(move |line| line.field.equiv(name));
         lines.map(|line| line.value.as_str())

@@ -8,6 +8,7 @@
 
 use super::Fields;
 use super::head::Head;
+use super::host::of_authority;
 
 /// Appends the fields that allow a page from a loopback host, or from the host of the request, to read the answer.
 pub fn allow_pages(head: &mut Head, fields: &Fields) {
@@ -22,21 +23,11 @@ fn may_read(origin: &str, host: Option<&str>) -> bool {
     let Some(authority) = origin.strip_prefix("http://").or(origin.strip_prefix("https://")) else {
         return false;
     };
-    let Some(page_host) = host_of(authority) else {
+    let Some(page_host) = of_authority(authority).filter(|_| !authority.ends_with(':')) else {
         return false;
     };
     ["localhost", "127.0.0.1", "[::1]"].contains(&page_host)
-        || host.and_then(host_of).is_some_and(|host| host.eq_ignore_ascii_case(page_host))
-}
-
-/// The host of `host [":" port]`. `None` if it is empty, or the port is not a number.
-fn host_of(authority: &str) -> Option<&str> {
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (authority, "80"),
-    };
-    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && !host.is_empty()).then_some(host)
+        || host.and_then(of_authority).is_some_and(|host| host.eq_ignore_ascii_case(page_host))
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ pub struct Version {
     /// When the file system noted its last change of any kind, which no program can set, and the number of the file in
     /// its file system. `None` if the system does not tell them.
     pub changed: Option<(SystemTime, u64)>,
-    /// Its size in bytes.
     pub size_bytes: u64,
 }
 
@@ -27,7 +26,6 @@ pub struct Validators {
     pub etag: String,
     /// The value of `Last-Modified`, which has whole seconds. `None` for a file from before 1970.
     pub last_modified: Option<HttpDate>,
-    /// The size of the file in bytes.
     pub size_bytes: u64,
 }
 
@@ -88,10 +86,12 @@ pub enum Verdict {
 /// Evaluates the preconditions of a request in the order of RFC 9110 13.2.2. `is_get` tells GET from HEAD, which
 /// ignores `Range`.
 pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
-    if !is_required_version(fields, file) {
+    let required = ("If-Match", "If-Unmodified-Since");
+    if names_version(fields, file, required, Validators::matches_strongly) == Some(false) {
         return Verdict::PreconditionFailed;
     }
-    if is_copy_current(fields, file) {
+    let copied = ("If-None-Match", "If-Modified-Since");
+    if names_version(fields, file, copied, Validators::matches_weakly) == Some(true) {
         return Verdict::NotModified;
     }
     let Some(range) = fields.single("Range").filter(|_| is_get && range_applies(fields, file)) else {
@@ -104,28 +104,19 @@ pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
     }
 }
 
-/// Evaluates `If-Match` by the strong comparison, or `If-Unmodified-Since` if there is no `If-Match`.
-fn is_required_version(fields: &Fields, file: &Validators) -> bool {
-    let mut lists = fields.all("If-Match").peekable();
+/// Evaluates a list of entity tags by the comparison `matches`, or the date `since` if there is no such list: whether
+/// one of the tags is that of the file, or the file has not changed since. `None` if there is neither.
+fn names_version(
+    fields: &Fields,
+    file: &Validators,
+    (tags_name, since_name): (&'static str, &'static str),
+    matches: fn(&Validators, &str) -> bool,
+) -> Option<bool> {
+    let mut lists = fields.all(tags_name).peekable();
     if lists.peek().is_some() {
-        return lists.any(|list| is_star(list) || tags(list).any(|tag| file.matches_strongly(tag)));
+        return Some(lists.any(|list| is_star(list) || tags(list).any(|tag| matches(file, tag))));
     }
-    match (date(fields, "If-Unmodified-Since"), file.last_modified) {
-        (Some(since), Some(modified)) => SystemTime::from(modified) <= since,
-        _ => true,
-    }
-}
-
-/// Evaluates `If-None-Match` by the weak comparison, or `If-Modified-Since` if there is no `If-None-Match`.
-fn is_copy_current(fields: &Fields, file: &Validators) -> bool {
-    let mut lists = fields.all("If-None-Match").peekable();
-    if lists.peek().is_some() {
-        return lists.any(|list| is_star(list) || tags(list).any(|tag| file.matches_weakly(tag)));
-    }
-    match (date(fields, "If-Modified-Since"), file.last_modified) {
-        (Some(since), Some(modified)) => SystemTime::from(modified) <= since,
-        _ => false,
-    }
+    Some(SystemTime::from(file.last_modified?) <= date(fields, since_name)?)
 }
 
 /// Evaluates `If-Range` by the strong comparison. A date never matches, because the file may have changed twice within

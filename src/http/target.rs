@@ -33,21 +33,14 @@ pub fn absolute(target: &str) -> Option<(&str, &str)> {
 
 /// Percent-decodes `path`. A `%` without two hexadecimal digits after it is kept.
 fn percent_decoded(path: &str) -> Vec<u8> {
-    let bytes = path.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let digits = bytes.get(at + 1..at + 3).filter(|d| d.iter().all(u8::is_ascii_hexdigit));
-        match digits.and_then(|d| str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 16).ok()) {
-            Some(byte) if bytes[at] == b'%' => {
-                decoded.push(byte);
-                at += 3;
-            }
-            _ => {
-                decoded.push(bytes[at]);
-                at += 1;
-            }
-        }
+    let mut rest = path.as_bytes();
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let [byte, after @ ..] = rest {
+        // `from_str_radix` alone would accept a sign.
+        let digits = after.get(..2).filter(|d| *byte == b'%' && d.iter().all(u8::is_ascii_hexdigit));
+        let escaped = digits.and_then(|d| u8::from_str_radix(str::from_utf8(d).ok()?, 16).ok());
+        decoded.push(escaped.unwrap_or(*byte));
+        rest = if escaped.is_some() { &after[2..] } else { after };
     }
     decoded
 }

@@ -16,7 +16,6 @@ pub struct Buffer(Vec<u8>);
 /// A buffer could not be allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoMemory {
-    /// The size of the buffer.
     pub wanted_bytes: u64,
     /// Whether it would take the heap above its limit. Otherwise the system has no memory for it.
     pub is_above_limit: bool,

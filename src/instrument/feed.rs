@@ -2,9 +2,9 @@
 //! they happen.
 //!
 //! There are three kinds of events: starts of requests, ends of requests, and samples of the figures, which the
-//! [`ledger`](super::ledger) adds. All events are numbered in one order. Each kind has a ring of its own, so that many events of one kind do not displace the others.
-//! The rings are static and not on the heap, so that they do not change the figures that the page shows. A reader holds
-//! the lock only while it copies one event, not while it sends the event to its client.
+//! [`ledger`](super::ledger) adds. All events are numbered in one order. Each kind has a ring of its own, so that many
+//! events of one kind do not displace the others. The rings are static and not on the heap, so that they do not change
+//! the figures that the page shows. A reader holds the lock only while it copies one event, not while it sends it.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -31,42 +31,33 @@ const TURN_MOST_EVENTS: u64 = 255;
 pub enum Event {
     /// The number of starts and ends that the reader has missed. It comes at most once in a turn.
     Missed(u64),
-    /// A request started.
+    /// `at` counts from the start of the program.
     Started {
-        /// The number of the request.
         request: u64,
-        /// The time since the program started.
         at: Duration,
     },
-    /// A request ended.
     Ended(Record),
-    /// The figures were sampled.
     Sampled(Sample),
 }
 
 /// The feed of the program.
-pub static FEED: Feed<KEPT_STARTS, KEPT_ENDS, KEPT_SAMPLES> = Feed::new();
+pub static FEED: Feed = Feed::new();
 
-/// The last events of each kind. The parameters say how many of each are kept.
-pub struct Feed<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
+/// The last events of each kind.
+pub struct Feed {
     readers: AtomicUsize,
-    state: Mutex<State<STARTS, ENDS, SAMPLES>>,
+    state: Mutex<State>,
     /// Notified when a sample was added, or the feed was closed.
     sampled: Condvar,
-    /// Notified when the recorder must continue.
-    activity: Condvar,
 }
 
-struct State<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
+struct State {
     /// The numbers of the requests, and the times at which they started.
-    starts: Ring<(u64, Duration), STARTS>,
-    ends: Ring<Record, ENDS>,
-    samples: Ring<Sample, SAMPLES>,
+    starts: Ring<(u64, Duration), KEPT_STARTS>,
+    ends: Ring<Record, KEPT_ENDS>,
+    samples: Ring<Sample, KEPT_SAMPLES>,
     /// The number of the last event of any kind.
     last_number: u64,
-    /// Whether the recorder waits for activity.
-    is_recorder_waiting: bool,
-    /// Whether the server stops.
     is_closed: bool,
 }
 
@@ -74,66 +65,48 @@ struct State<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
 /// sample.
 ///
 /// For each ring, it has the index of the next event to read.
-pub struct Reader<'a, const STARTS: usize, const ENDS: usize, const SAMPLES: usize> {
-    feed: &'a Feed<STARTS, ENDS, SAMPLES>,
+pub struct Reader<'a> {
+    feed: &'a Feed,
     next_start: u64,
     next_end: u64,
     next_sample: u64,
     /// The number of events that it has missed and not reported yet.
     missed: u64,
-    /// Whether it has reported missed events in this turn.
     has_reported_missed: bool,
-    /// The number of the last event of this turn.
     turn_end: u64,
 }
 
-impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, ENDS, SAMPLES> {
-    /// Creates an empty feed.
+impl Feed {
     pub const fn new() -> Self {
         let state = State {
             starts: Ring::new(),
             ends: Ring::new(),
             samples: Ring::new(),
             last_number: 0,
-            is_recorder_waiting: false,
             is_closed: false,
         };
-        Self {
-            readers: AtomicUsize::new(0),
-            state: Mutex::new(state),
-            sampled: Condvar::new(),
-            activity: Condvar::new(),
-        }
+        Self { readers: AtomicUsize::new(0), state: Mutex::new(state), sampled: Condvar::new() }
     }
 
-    /// Whether there is a reader.
     pub fn has_readers(&self) -> bool {
         self.readers.load(Relaxed) > 0
     }
 
     /// Adds the start of a request. `at` is the time since the program started.
     pub fn add_start(&self, request: u64, at: Duration) {
-        let mut state = self.lock();
-        state.last_number += 1;
-        let number = state.last_number;
-        state.starts.push(number, (request, at));
-        self.wake_recorder(state);
+        let state = &mut *self.lock();
+        state.starts.push(&mut state.last_number, (request, at));
     }
 
-    /// Adds the end of a request.
     pub fn add_end(&self, record: &Record) {
-        let mut state = self.lock();
-        state.last_number += 1;
-        let number = state.last_number;
-        state.ends.push(number, *record);
+        let state = &mut *self.lock();
+        state.ends.push(&mut state.last_number, *record);
     }
 
     /// Adds a sample. [`Feed::wake_readers`] must follow.
     pub fn add_sample(&self, sample: &Sample) {
-        let mut state = self.lock();
-        state.last_number += 1;
-        let number = state.last_number;
-        state.samples.push(number, *sample);
+        let state = &mut *self.lock();
+        state.samples.push(&mut state.last_number, *sample);
     }
 
     /// Wakes the readers that wait for a sample. With a thousand of them this takes some time, so the caller should hold
@@ -148,26 +121,14 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, 
         self.sampled.notify_all();
     }
 
-    /// For the recorder: waits until a request starts or a reader is created. Returns at once if there is a reader, or
-    /// if the last event is not a sample.
-    pub fn wait_for_activity(&self) {
-        let mut state = self.lock();
-        if state.last_number == state.samples.number(state.samples.total().saturating_sub(1))
-            && !self.has_readers()
-        {
-            state.is_recorder_waiting = true;
-            drop(self.activity.wait_while(state, |state| state.is_recorder_waiting));
-        }
-    }
-
     /// Creates a reader. Of the past, it reads the starts and ends that are kept, the samples from `since` on, and one
     /// sample before these. It misses only what is overwritten after this.
-    pub fn reader(&self, since: Duration) -> Reader<'_, STARTS, ENDS, SAMPLES> {
+    pub fn reader(&self, since: Duration) -> Reader<'_> {
         let state = self.lock();
         self.readers.fetch_add(1, Relaxed);
-        let is_before = |&index: &u64| state.samples.get(index).is_some_and(|sample| sample.at < since);
+        let is_before = |&index: &u64| state.samples.get(index).is_some_and(|(_, sample)| sample.at < since);
         let before = state.samples.kept_indices().take_while(is_before).last();
-        let reader = Reader {
+        Reader {
             feed: self,
             next_start: state.starts.kept_indices().start,
             next_end: state.ends.kept_indices().start,
@@ -175,24 +136,15 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Feed<STARTS, 
             missed: 0,
             has_reported_missed: false,
             turn_end: state.last_number,
-        };
-        self.wake_recorder(state);
-        reader
-    }
-
-    fn wake_recorder(&self, mut state: MutexGuard<'_, State<STARTS, ENDS, SAMPLES>>) {
-        if std::mem::take(&mut state.is_recorder_waiting) {
-            drop(state);
-            self.activity.notify_one();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<STARTS, ENDS, SAMPLES>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Reader<'_, STARTS, ENDS, SAMPLES> {
+impl Reader<'_> {
     /// Returns the next event of this turn. `None` means that the turn has ended.
     ///
     /// Missed events are counted under the same lock that is held while the event is copied. So no ring can overwrite
@@ -217,22 +169,20 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Reader<'_, ST
             *index += 1;
             *index - 1
         };
-        match next {
-            _ if next == start => {
-                let index = advance(&mut self.next_start);
-                state.starts.get(index).map(|&(request, at)| Event::Started { request, at })
-            }
-            _ if next == end => state.ends.get(advance(&mut self.next_end)).copied().map(Event::Ended),
-            _ => state.samples.get(advance(&mut self.next_sample)).copied().map(Event::Sampled),
+        if next == start {
+            let started = state.starts.get(advance(&mut self.next_start));
+            started.map(|&(_, (request, at))| Event::Started { request, at })
+        } else if next == end {
+            state.ends.get(advance(&mut self.next_end)).map(|(_, record)| Event::Ended(*record))
+        } else {
+            state.samples.get(advance(&mut self.next_sample)).map(|(_, sample)| Event::Sampled(*sample))
         }
     }
 
     /// Waits for a sample that has not been read, and starts a new turn that ends with the last sample. Returns `false`
     /// if the feed is closed.
     pub fn wait_for_sample(&mut self) -> bool {
-        let must_wait = |state: &mut State<STARTS, ENDS, SAMPLES>| {
-            !state.is_closed && state.samples.total() == self.next_sample
-        };
+        let must_wait = |state: &mut State| !state.is_closed && state.samples.total() == self.next_sample;
         let waited = self.feed.sampled.wait_while(self.feed.lock(), must_wait);
         let state = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
@@ -247,9 +197,7 @@ impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Reader<'_, ST
     }
 }
 
-impl<const STARTS: usize, const ENDS: usize, const SAMPLES: usize> Drop
-    for Reader<'_, STARTS, ENDS, SAMPLES>
-{
+impl Drop for Reader<'_> {
     fn drop(&mut self) {
         self.feed.readers.fetch_sub(1, Relaxed);
     }

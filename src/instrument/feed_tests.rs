@@ -2,17 +2,12 @@ use super::super::trace::tests as trace_tests;
 use super::*;
 use std::thread;
 
-type Small = Feed<4, 4, 4>;
-
 /// The figure of a sample is this plus its time in microseconds.
 const SAMPLE: i64 = 1_000_000;
 
 /// Reads at most `most` events, each as one figure: the number of a request that starts or ends, the number of missed
 /// events as a negative number, or `SAMPLE` and more.
-fn read<const A: usize, const B: usize, const C: usize>(
-    reader: &mut Reader<'_, A, B, C>,
-    most: usize,
-) -> Vec<i64> {
+fn read(reader: &mut Reader<'_>, most: usize) -> Vec<i64> {
     let figure = |event| match event {
         Event::Started { request, .. } => request as i64,
         Event::Ended(record) => record.request as i64,
@@ -22,74 +17,82 @@ fn read<const A: usize, const B: usize, const C: usize>(
     std::iter::from_fn(|| reader.next()).take(most).map(figure).collect()
 }
 
-/// Adds starts of requests, with numbers that go on.
-fn start<const A: usize, const B: usize, const C: usize>(feed: &Feed<A, B, C>, requests: u64) {
+/// Adds starts of requests, with numbers that go on. As in the ledger, a lock keeps them in order.
+fn start(feed: &Feed, requests: u64) {
+    static IN_ORDER: Mutex<()> = Mutex::new(());
     for _ in 0..requests {
+        let _turn = IN_ORDER.lock().unwrap_or_else(PoisonError::into_inner);
         let next = feed.lock().starts.total() + 1;
         feed.add_start(next, Duration::ZERO);
     }
 }
 
-fn sample<const A: usize, const B: usize, const C: usize>(feed: &Feed<A, B, C>, at_us: u64) {
+fn sample(feed: &Feed, at_us: u64) {
     let at = Duration::from_micros(at_us);
     feed.add_sample(&Sample { at, ..trace_tests::sample() });
     feed.wake_readers();
 }
 
 /// Reads one turn. There must be a sample that has not been read.
-fn read_turn(reader: &mut Reader<'_, 4, 4, 4>) -> Vec<i64> {
+fn read_turn(reader: &mut Reader<'_>) -> Vec<i64> {
     assert!(reader.wait_for_sample());
-    read(reader, 99)
+    read(reader, usize::MAX)
 }
 
 #[test]
 fn a_reader_gets_the_past_in_order_and_then_new_events() {
-    let feed = Small::new();
-    start(&feed, 1);
-    sample(&feed, 10);
-    start(&feed, 2);
+    static FEED: Feed = Feed::new();
+    let feed = &FEED;
+    start(feed, 1);
+    sample(feed, 10);
+    start(feed, 2);
     let mut reader = feed.reader(Duration::ZERO);
     // This start comes after the reader was created, so it is not part of the past.
-    start(&feed, 1);
+    start(feed, 1);
     assert_eq!(read(&mut reader, 99), [1, SAMPLE + 10, 2, 3]);
-    sample(&feed, 20);
-    start(&feed, 1);
+    sample(feed, 20);
+    start(feed, 1);
     assert_eq!(read_turn(&mut reader), [4, SAMPLE + 20]);
-    sample(&feed, 30);
+    sample(feed, 30);
     assert_eq!(read_turn(&mut reader), [5, SAMPLE + 30]);
 }
 
 #[test]
 fn a_late_or_slow_reader_gets_the_number_of_missed_events() {
-    let feed = Small::new();
-    start(&feed, 6);
+    static FEED: Feed = Feed::new();
+    let feed = &FEED;
+    let kept = KEPT_STARTS as i64;
+    start(feed, KEPT_STARTS as u64 + 2);
     let mut reader = feed.reader(Duration::ZERO);
     // The first two were overwritten before the reader came, so it did not miss them.
     assert_eq!(read(&mut reader, 1), [3]);
     // Events that the reader has not read yet are overwritten in the middle of its turn.
-    start(&feed, 3);
-    assert_eq!(read(&mut reader, 99), [-2, 6]);
-    start(&feed, 9);
-    sample(&feed, 10);
-    assert_eq!(read_turn(&mut reader), [-8, 15, 16, 17, 18, SAMPLE + 10]);
+    start(feed, KEPT_STARTS as u64 - 1);
+    assert_eq!(read(&mut reader, 9), [2 - kept, kept + 2]);
+    start(feed, KEPT_STARTS as u64);
+    sample(feed, 10);
+    let turn = read_turn(&mut reader);
+    assert_eq!(turn[..2], [256 - 2 * kept, 3 * kept - 253]);
+    assert_eq!(turn[255..], [3 * kept + 1, SAMPLE + 10]);
 }
 
 #[test]
 fn many_starts_do_not_displace_a_sample() {
-    let feed = Small::new();
-    (0..6).for_each(|at| sample(&feed, at));
-    start(&feed, 100);
-    assert_eq!(
-        read(&mut feed.reader(Duration::ZERO), 99),
-        [SAMPLE + 2, SAMPLE + 3, SAMPLE + 4, SAMPLE + 5, 97, 98, 99, 100]
-    );
+    static FEED: Feed = Feed::new();
+    let feed = &FEED;
+    (0..KEPT_SAMPLES as u64 + 2).for_each(|at| sample(feed, at));
+    start(feed, KEPT_STARTS as u64 + 100);
+    let events = read(&mut feed.reader(Duration::ZERO), usize::MAX);
+    assert_eq!(events.len(), KEPT_SAMPLES + KEPT_STARTS);
+    assert_eq!((events[0], events[KEPT_SAMPLES]), (SAMPLE + 2, 101));
 }
 
 #[test]
 fn the_past_begins_with_the_last_sample_before_it() {
-    let feed = Small::new();
+    static FEED: Feed = Feed::new();
+    let feed = &FEED;
     for at in [1, 2, 5, 6] {
-        sample(&feed, at);
+        sample(feed, at);
     }
     let from = |us| read(&mut feed.reader(Duration::from_micros(us)), 99);
     assert_eq!(from(5), [SAMPLE + 2, SAMPLE + 5, SAMPLE + 6]);
@@ -100,50 +103,26 @@ fn the_past_begins_with_the_last_sample_before_it() {
 
 #[test]
 fn a_turn_has_a_maximum_number_of_events() {
-    let feed = Feed::<1024, 4, 4>::new();
+    static FEED: Feed = Feed::new();
+    let feed = &FEED;
     let mut reader = feed.reader(Duration::ZERO);
-    start(&feed, 300);
-    sample(&feed, 10);
+    start(feed, 300);
+    sample(feed, 10);
     assert!(reader.wait_for_sample());
     let events = read(&mut reader, 999);
     assert_eq!((events.len(), &events[..2]), (257, [-45, 46].as_slice()));
 }
 
 #[test]
-fn the_recorder_is_woken_by_a_start_and_by_a_reader() {
-    let feed = Small::new();
-    let is_waiting = || feed.lock().is_recorder_waiting;
-    let wakes = |wake: &dyn Fn()| {
-        sample(&feed, 10);
-        thread::scope(|scope| {
-            let recorder = scope.spawn(|| feed.wait_for_activity());
-            while !is_waiting() {
-                assert!(!recorder.is_finished());
-                thread::yield_now();
-            }
-            wake();
-        });
-    };
-    wakes(&|| start(&feed, 1));
-    wakes(&|| drop(feed.reader(Duration::ZERO)));
-    // A start or a reader that comes before the recorder waits is not lost.
-    start(&feed, 1);
-    feed.wait_for_activity();
-    sample(&feed, 20);
-    let reader = feed.reader(Duration::ZERO);
-    feed.wait_for_activity();
-    drop(reader);
-}
-
-#[test]
 fn with_concurrent_writers_each_event_is_read_once_and_in_order_or_counted_as_missed() {
     const THREADS: u64 = 4;
     const EACH: u64 = 20_000;
-    let feed = Feed::<16, 16, 16>::new();
+    static FEED: Feed = Feed::new();
+    let feed = &FEED;
     let mut reader = feed.reader(Duration::ZERO);
     let (mut accounted, mut last) = (0, 0);
-    let mut read_all = |reader: &mut Reader<'_, 16, 16, 16>| {
-        sample(&feed, 0);
+    let mut read_all = |reader: &mut Reader<'_>| {
+        sample(feed, 0);
         assert!(reader.wait_for_sample());
         for figure in read(reader, usize::MAX).into_iter().filter(|&figure| figure != SAMPLE) {
             if figure > 0 {
@@ -155,7 +134,7 @@ fn with_concurrent_writers_each_event_is_read_once_and_in_order_or_counted_as_mi
         accounted
     };
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| start(&feed, EACH))).collect();
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| start(feed, EACH))).collect();
         while !threads.iter().all(|thread| thread.is_finished()) {
             read_all(&mut reader);
         }
@@ -166,7 +145,8 @@ fn with_concurrent_writers_each_event_is_read_once_and_in_order_or_counted_as_mi
 
 #[test]
 fn a_closed_feed_ends_a_reader_that_waits() {
-    let feed = Feed::<4, 4, 4>::new();
+    static FEED: Feed = Feed::new();
+    let feed = &FEED;
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| feed.reader(Duration::ZERO).wait_for_sample());
         feed.close();

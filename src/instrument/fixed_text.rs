@@ -10,7 +10,6 @@ pub struct FixedText<const N: usize> {
 }
 
 impl<const N: usize> FixedText<N> {
-    /// Creates an empty text.
     pub const fn new() -> Self {
         Self { bytes: [0; N], length: 0 }
     }
@@ -40,7 +39,6 @@ impl<const N: usize> FixedText<N> {
         self.length = self.length.min(length);
     }
 
-    /// The text as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }

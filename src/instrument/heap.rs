@@ -38,7 +38,16 @@ static REFUSED_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// Has no `Drop` and a constant initial value, so an allocator may use it, even while the thread exits.
-    static THREAD: ThreadCells = const { ThreadCells::new() };
+    static THREAD: ThreadCells = const {
+        ThreadCells {
+            live_bytes: Cell::new(0),
+            peak_bytes: Cell::new(0),
+            allocations: Cell::new(0),
+            allocated_bytes: Cell::new(0),
+            lendable: Cell::new((0, ptr::null_mut())),
+            lent: Cell::new(ptr::null_mut()),
+        }
+    };
 }
 
 struct ThreadCells {
@@ -53,17 +62,6 @@ struct ThreadCells {
 }
 
 impl ThreadCells {
-    const fn new() -> Self {
-        Self {
-            live_bytes: Cell::new(0),
-            peak_bytes: Cell::new(0),
-            allocations: Cell::new(0),
-            allocated_bytes: Cell::new(0),
-            lendable: Cell::new((0, ptr::null_mut())),
-            lent: Cell::new(ptr::null_mut()),
-        }
-    }
-
     fn grew(&self, bytes: usize) {
         let live = self.live_bytes.get().wrapping_add_unsigned(bytes);
         self.live_bytes.set(live);

@@ -18,7 +18,6 @@ const RESERVED_LEAST_BYTES: u64 = 16 << 20;
 pub struct HeapLimit {
     /// The size in bytes. `None` if there is no limit.
     pub bytes: Option<u64>,
-    /// Whether it is the default.
     pub is_default: bool,
 }
 

@@ -1,7 +1,7 @@
 //! The ledger: the one owner of the requests' numbers, of their starts and ends, and of the [`run`](super::run).
 //!
 //! It keeps the counts of the program, and one open entry for each request that is being answered. It tells the
-//! [`feed`](super::feed) of each start and end, and the [`trace`](super::trace) of each end. All of this happens under
+//! [`feed`](super::feed) of each start and end, and the [`trace`] of each end. All of this happens under
 //! one lock, so the order is the same everywhere, and a sample includes every request whose end came before it. Nothing
 //! here allocates, so that the instrument does not change what it measures.
 
@@ -18,7 +18,7 @@ use super::heap;
 use super::record::Sample;
 use super::run::Run;
 use super::runs::{Figures, Runs};
-use super::trace::Trace;
+use super::trace::{self, Trace};
 
 pub use entry::Entry;
 
@@ -31,14 +31,11 @@ pub struct Ledger {
     start_time: SystemTime,
     trace: Trace,
     heap_limit_bytes: Option<u64>,
-    /// The bytes of bodies that the kernel has taken: of content of the file, and of others.
-    sent_bytes: [AtomicU64; 2],
+    /// The bytes of bodies that the kernel has taken: of content of the file, and others.
+    content_bytes: AtomicU64,
+    other_bytes: AtomicU64,
     resident: Mutex<Option<(Instant, ResidentSet)>>,
 }
-
-/// The indices of [`Ledger::sent_bytes`].
-const CONTENT: usize = 0;
-const OTHER: usize = 1;
 
 /// What the lock protects. It is static, because it is large, and would be part of the figures on the heap.
 static STATE: Mutex<State> = Mutex::new(State {
@@ -55,12 +52,10 @@ struct State {
     /// The number of requests whose answering has begun, and the number of those that have ended.
     started: u64,
     ended: u64,
-    /// The bytes of bodies that the requests that have ended have sent.
     ended_sent_bytes: u64,
     largest_request_peak: u64,
-    /// The size of the file, as the last request with content found it.
+    /// As the last request with content found it.
     file_bytes: u64,
-    /// Whether the last line of the trace has been written.
     is_closed: bool,
     runs: Runs,
 }
@@ -75,14 +70,10 @@ impl Ledger {
             start_time: SystemTime::now(),
             trace,
             heap_limit_bytes,
-            sent_bytes: [const { AtomicU64::new(0) }; 2],
+            content_bytes: AtomicU64::new(0),
+            other_bytes: AtomicU64::new(0),
             resident: Mutex::new(None),
         }
-    }
-
-    /// Opens an entry for a request that the calling thread begins to answer.
-    pub fn open(&self) -> Entry<'_> {
-        Entry::open(self)
     }
 
     /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
@@ -92,18 +83,16 @@ impl Ledger {
         since_1970.unwrap_or_default().as_millis() as u64
     }
 
-    /// The current figures.
     pub fn sample(&self) -> Sample {
         self.sample_under(&mut lock(), self.resident())
     }
 
-    /// Adds the current figures to the feed, if `is_wanted` says so.
+    /// Adds the current figures to the feed, if `is_wanted` says so. It is asked before the resident set is read, which
+    /// costs more than the rest.
     pub fn add_sample(&self, is_wanted: impl FnOnce(&Sample) -> bool) {
-        let resident = self.resident();
         let mut state = lock();
-        let sample = self.sample_under(&mut state, resident);
-        if is_wanted(&sample) {
-            FEED.add_sample(&sample);
+        if is_wanted(&self.sample_under(&mut state, ResidentSet::default())) {
+            FEED.add_sample(&self.sample_under(&mut state, self.resident()));
             drop(state);
             FEED.wake_readers();
         }
@@ -132,7 +121,7 @@ impl Ledger {
             at: figures.at,
             in_flight: state.started - state.ended,
             requests: state.ended,
-            sent_bytes: figures.sent_bytes + self.sent_bytes[OTHER].load(Relaxed),
+            sent_bytes: figures.sent_bytes + self.other_bytes.load(Relaxed),
             live: heap::live_bytes(),
             live_peak: heap::peak_bytes(),
             largest_request_peak: state.largest_request_peak,
@@ -149,7 +138,7 @@ impl Ledger {
         Figures {
             at: self.start.elapsed(),
             heap_peak: heap::span_peak_bytes(),
-            sent_bytes: self.sent_bytes[CONTENT].load(Relaxed),
+            sent_bytes: self.content_bytes.load(Relaxed),
             resident,
         }
     }
@@ -157,7 +146,7 @@ impl Ledger {
     /// Traces a run that has ended. One request is told of by its own line.
     fn tell_run(&self, ended: Option<Run>) {
         if let Some(run) = ended.filter(|run| run.requests > 1) {
-            self.trace.run(&run);
+            self.trace.tell(trace::Entry::Run(run));
         }
     }
 

@@ -2,10 +2,9 @@
 
 use super::buffer::NoMemory;
 
-/// How an answer ended.
+/// How an answer ended. The error of what sends an answer is any but [`Outcome::Sent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The answer was sent completely.
     Sent,
     /// The client disconnected. This is normal: browsers do it when the user seeks.
     ClientClosed,
@@ -17,9 +16,9 @@ pub enum Outcome {
     Stopped,
     /// The answer was a 503, because there was no memory or no file descriptor, or because of the heap limit.
     Refused,
-    /// The file does not exist.
+    /// There is no memory for the buffer, and nothing has been sent yet. The request is then refused.
+    NoMemory(NoMemory),
     Missing,
-    /// The process may not read the file.
     Forbidden,
     /// The file could not be opened, or already its first read failed. The answer was a 500.
     Unreadable,
@@ -36,47 +35,11 @@ impl Outcome {
             Self::TimedOut => "timed_out",
             Self::Short => "short",
             Self::Stopped => "stopped",
-            Self::Refused => "refused",
+            Self::Refused | Self::NoMemory(_) => "refused",
             Self::Missing => "missing",
             Self::Forbidden => "forbidden",
             Self::Unreadable => "unreadable",
             Self::Failed => "failed",
         }
-    }
-}
-
-/// Why an answer was not sent completely.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// See [`Outcome::ClientClosed`].
-    ClientClosed,
-    /// See [`Outcome::TimedOut`].
-    TimedOut,
-    /// See [`Outcome::Short`].
-    Short,
-    /// See [`Outcome::Stopped`].
-    Stopped,
-    /// There is no memory for the buffer. Nothing has been sent.
-    NoMemory(NoMemory),
-    /// See [`Outcome::Failed`].
-    Failed,
-}
-
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::ClientClosed => Self::ClientClosed,
-            Failure::TimedOut => Self::TimedOut,
-            Failure::Short => Self::Short,
-            Failure::Stopped => Self::Stopped,
-            Failure::NoMemory(_) => Self::Refused,
-            Failure::Failed => Self::Failed,
-        }
-    }
-}
-
-impl From<NoMemory> for Failure {
-    fn from(no_memory: NoMemory) -> Self {
-        Self::NoMemory(no_memory)
     }
 }

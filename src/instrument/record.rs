@@ -11,14 +11,13 @@ use super::fixed_text::FixedText;
 use super::heap::ThreadUse;
 use super::run::Run;
 
-pub use super::outcome::{Failure, Outcome};
+pub use super::outcome::Outcome;
 
 /// The client, and what it requested.
 #[derive(Clone, Copy)]
 pub struct Asked {
     /// The number of the connection, from 1.
     pub connection: u64,
-    /// The client's address.
     pub peer: SocketAddr,
     /// The method. An unknown one is cut if it is long.
     pub method: FixedText<16>,
@@ -29,24 +28,21 @@ pub struct Asked {
 /// The answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered {
-    /// The status code.
     pub status: u16,
     /// The range of the file, if the status is 206.
     pub range: Option<ByteRange>,
     /// The size of the complete body.
     pub body_bytes: u64,
-    /// How the answer ended.
     pub outcome: Outcome,
 }
 
-/// A request that has ended.
+/// A request that has ended. `before` and `after` mean: when answering began, and after its memory was freed. The heap
+/// and the resident set are those of the whole process, and peaks count from its start.
 #[derive(Clone, Copy)]
 pub struct Record {
     /// The number of the request, from 1, in the order in which answering began.
     pub request: u64,
-    /// The client, and what it requested.
     pub asked: Asked,
-    /// The answer.
     pub answered: Answered,
     /// The number of bytes of the body that the kernel has taken.
     pub sent_bytes: u64,
@@ -58,46 +54,31 @@ pub struct Record {
     pub duration: Duration,
     /// The number of requests that were being answered when this one ended, including this one.
     pub in_flight: u64,
-    /// The live heap of the process when answering began.
     pub live_before: u64,
-    /// The live heap of the process after the memory of the request was freed.
     pub live_after: u64,
-    /// The maximum of the live heap of the process since it started.
     pub live_peak: u64,
     /// What the thread of this request did with the heap while it answered.
     pub used: ThreadUse,
-    /// The resident set of the process when answering began.
     pub resident_before: ResidentSet,
-    /// The resident set of the process after the memory of the request was freed.
     pub resident_after: ResidentSet,
 }
 
-/// The figures of the process at one point in time.
+/// The figures of the process at one point in time. `live` is the heap, and `requests` is the number of those that have
+/// ended. Peaks, numbers and times count from the start of the process.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// The time since the program started.
     pub at: Duration,
-    /// The number of requests that are being answered.
     pub in_flight: u64,
-    /// The number of requests that have ended.
     pub requests: u64,
     /// The number of bytes of bodies that the kernel has taken, including answers that are not complete yet.
     pub sent_bytes: u64,
-    /// The live heap.
     pub live: u64,
-    /// The maximum of the live heap since the program started.
     pub live_peak: u64,
-    /// The maximum of the memory that one request used.
     pub largest_request_peak: u64,
-    /// The resident set.
     pub resident: ResidentSet,
-    /// The number of allocations and reallocations since the program started.
     pub allocations: u64,
-    /// The size of the file, as the last request with content found it.
     pub file_bytes: u64,
-    /// The run that goes on.
     pub run: Option<Run>,
-    /// The last run that has ended.
     pub last_run: Option<Run>,
 }
 

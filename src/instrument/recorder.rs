@@ -1,7 +1,7 @@
 //! The recorder: a thread that lets the [`ledger`](super::ledger) add samples of the figures to the
 //! [`feed`](super::feed), so that a page can show what happened before it was opened. It also notices when a run is
 //! over. It adds ten samples per second while a request runs, a run goes on or the figures change. Otherwise it adds one
-//! per second if a page is open, and waits if no page is open.
+//! per second if a page is open, and none if no page is open.
 
 use std::io;
 use std::sync::Arc;
@@ -11,14 +11,11 @@ use std::time::{Duration, Instant};
 use super::feed::FEED;
 use super::ledger::Ledger;
 
-/// The interval between two samples while a request runs, a run goes on or the figures change.
-const BUSY_INTERVAL: Duration = Duration::from_millis(100);
-/// The interval otherwise, if a page is open. The server notices that a page was closed when it fails to send it a
+/// The interval between two looks at the figures.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// The interval between two samples of figures that do not change, if a page is open. The server notices that a page was closed when it fails to send it a
 /// sample.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
-/// How long the figures must not change before the recorder waits. The memory of a connection is freed shortly after
-/// its last request.
-const WAITS_AFTER: Duration = Duration::from_secs(1);
 
 /// Adds the first sample, and starts the thread.
 pub fn start(ledger: Arc<Ledger>) -> io::Result<()> {
@@ -28,26 +25,21 @@ pub fn start(ledger: Arc<Ledger>) -> io::Result<()> {
 
 fn run(ledger: &Ledger) -> ! {
     let mut last = ledger.sample();
-    let mut changed_at = Instant::now();
     let mut kept_at = Instant::now();
     let mut next = Instant::now();
     loop {
         ledger.add_sample(|now| {
-            if now.in_flight > 0 || now.run.is_some() || now.has_changed_since(&last) {
-                changed_at = Instant::now();
-            } else if !FEED.has_readers() || kept_at.elapsed() < IDLE_INTERVAL {
+            let is_busy = now.in_flight > 0 || now.run.is_some() || now.has_changed_since(&last);
+            if !is_busy && (!FEED.has_readers() || kept_at.elapsed() < IDLE_INTERVAL) {
                 return false;
             }
             kept_at = Instant::now();
             last = *now;
             true
         });
-        if changed_at.elapsed() >= WAITS_AFTER {
-            FEED.wait_for_activity();
-        }
         // The interval is kept by the clock, however long a sample takes. After a delay, the missed samples are not
         // made up for.
-        next = (next + BUSY_INTERVAL).max(Instant::now());
+        next = (next + INTERVAL).max(Instant::now());
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
 }

@@ -5,27 +5,38 @@ use std::ops::Range;
 /// The last `KEPT` items of one kind. Each item has an index, which counts the items of this ring from 0, and a number,
 /// which counts the events of all kinds.
 pub struct Ring<T, const KEPT: usize> {
-    slots: [Slot<T>; KEPT],
+    slots: [Slot<(u64, T)>; KEPT],
     pushed: u64,
 }
 
-/// The tag of `Empty` is 0, so an empty ring consists of zeros and takes no space in the program's file.
+/// An item, or none. The tag of `Empty` is 0, unlike that of an `Option`: so a static without items consists of zeros,
+/// and takes no space in the program's file.
 #[derive(Clone, Copy)]
 #[repr(u8)]
-enum Slot<T> {
+pub enum Slot<T> {
     Empty,
-    Filled(u64, T),
+    Filled(T),
+}
+
+impl<T> Slot<T> {
+    pub fn get(&self) -> Option<&T> {
+        if let Self::Filled(item) = self { Some(item) } else { None }
+    }
+
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        if let Self::Filled(item) = self { Some(item) } else { None }
+    }
 }
 
 impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
-    /// Creates an empty ring.
     pub const fn new() -> Self {
         Self { slots: [Slot::Empty; KEPT], pushed: 0 }
     }
 
-    /// Appends an item. `number` must be higher than all numbers before.
-    pub fn push(&mut self, number: u64, item: T) {
-        self.slots[slot::<KEPT>(self.pushed)] = Slot::Filled(number, item);
+    /// Appends an item, whose number follows `last_number`.
+    pub fn push(&mut self, last_number: &mut u64, item: T) {
+        *last_number += 1;
+        self.slots[(self.pushed % KEPT as u64) as usize] = Slot::Filled((*last_number, item));
         self.pushed += 1;
     }
 
@@ -34,25 +45,19 @@ impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
         self.pushed
     }
 
-    /// The indices of the items that are kept.
     pub fn kept_indices(&self) -> Range<u64> {
         self.pushed.saturating_sub(KEPT as u64)..self.pushed
     }
 
-    /// The item at `index`, if it is kept.
-    pub fn get(&self, index: u64) -> Option<&T> {
-        match &self.slots[slot::<KEPT>(index)] {
-            Slot::Filled(_, item) if self.kept_indices().contains(&index) => Some(item),
-            _ => None,
-        }
+    /// The number of the item at `index` and the item, if it is kept.
+    pub fn get(&self, index: u64) -> Option<&(u64, T)> {
+        let slot = &self.slots[(index % KEPT as u64) as usize];
+        slot.get().filter(|_| self.kept_indices().contains(&index))
     }
 
     /// The number of the item at `index`, or `u64::MAX` if it is not kept.
     pub fn number(&self, index: u64) -> u64 {
-        match self.slots[slot::<KEPT>(index)] {
-            Slot::Filled(number, _) if self.kept_indices().contains(&index) => number,
-            _ => u64::MAX,
-        }
+        self.get(index).map_or(u64::MAX, |&(number, _)| number)
     }
 
     /// Moves an index forward to the first item that is kept. Returns how many items were skipped.
@@ -72,8 +77,4 @@ impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
         }
         *next_index - before
     }
-}
-
-fn slot<const KEPT: usize>(index: u64) -> usize {
-    (index % KEPT as u64) as usize
 }

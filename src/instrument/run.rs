@@ -13,15 +13,10 @@ pub const KEPT_FIGURES: usize = 4096;
 /// How the requests of a run ended. Each field counts the requests with that [`Outcome`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
-    /// [`Outcome::Sent`].
     pub complete: u64,
-    /// [`Outcome::ClientClosed`].
     pub client_closed: u64,
-    /// [`Outcome::TimedOut`].
     pub timed_out: u64,
-    /// [`Outcome::Short`].
     pub short: u64,
-    /// [`Outcome::Stopped`].
     pub stopped: u64,
     /// Any other.
     pub failed: u64,
@@ -30,7 +25,6 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Counts one more request.
     pub fn count(&mut self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Sent => &mut self.complete,
@@ -38,7 +32,7 @@ impl Outcomes {
             Outcome::TimedOut => &mut self.timed_out,
             Outcome::Short => &mut self.short,
             Outcome::Stopped => &mut self.stopped,
-            Outcome::Refused => &mut self.refused,
+            Outcome::Refused | Outcome::NoMemory(_) => &mut self.refused,
             Outcome::Missing | Outcome::Forbidden | Outcome::Unreadable | Outcome::Failed => &mut self.failed,
         };
         *counter += 1;
@@ -54,19 +48,15 @@ impl Outcomes {
 /// would be if there were memory for it (503).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Run {
-    /// The number of the run, from 1.
     pub number: u64,
-    /// The time at which its first answer began.
     pub began: Duration,
     /// The time at which its last answer ended. `None` while the run goes on.
     pub ended: Option<Duration>,
     /// The number of requests, including those that are being answered.
     pub requests: u64,
-    /// The number of requests that are being answered.
     pub in_flight: u64,
     /// The maximum of requests that held their memory at the same time. Refused ones never do.
     pub at_once: u64,
-    /// How those that have ended did so.
     pub outcomes: Outcomes,
     /// The least and the most of the peaks of the requests that have ended and were not refused.
     pub request_peaks: Option<(u64, u64)>,
@@ -76,14 +66,12 @@ pub struct Run {
     pub held: Option<(u64, u64)>,
     /// The live heap of the process when the first request began.
     pub heap_before: u64,
-    /// The maximum of the live heap in the run.
     pub heap_peak: u64,
     /// The maximum of the resident set in the run. It is exact if it is the maximum since the program started,
     /// otherwise it is the highest that was read.
     pub rss_peak: Option<u64>,
     /// The median of the times to the first byte. `None` also if there are more than [`KEPT_FIGURES`].
     pub first_byte_median: Option<Duration>,
-    /// The maximum of the times to the first byte.
     pub first_byte_max: Option<Duration>,
     /// The bytes of content that were sent.
     pub sent_bytes: u64,

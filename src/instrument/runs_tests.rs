@@ -1,3 +1,4 @@
+use super::super::trace::tests as trace_tests;
 use super::*;
 use std::collections::BTreeMap;
 
@@ -13,18 +14,18 @@ fn figures(at_ms: u64, heap_peak: u64, sent_bytes: u64) -> Figures {
 }
 
 fn begin(runs: &mut Runs, at_ms: u64) {
-    let beginning = Beginning { at: ms(at_ms), heap_before: at_ms, file_bytes: 40 * MIB };
     if !runs.goes_on() {
-        runs.start(beginning, &figures(at_ms, 0, 0));
+        runs.start(at_ms, &figures(at_ms, 0, 0));
     }
-    runs.begin(beginning);
+    runs.begin(ms(at_ms), 40 * MIB);
 }
 
 fn end(runs: &mut Runs, at_ms: u64, outcome: Outcome, bytes: u64) {
+    let mut record = Record { first_byte: Some(Duration::from_micros(bytes)), ..trace_tests::record() };
+    record.answered.outcome = outcome;
+    record.used.peak_bytes = bytes;
     let held_bytes = (outcome != Outcome::Refused).then_some(bytes);
-    let first_byte = Some(Duration::from_micros(bytes));
-    let ending = Ending { outcome, held_bytes, peak_bytes: bytes, first_byte };
-    runs.end(&ending, &figures(at_ms, at_ms, at_ms));
+    runs.end(&record, held_bytes, &figures(at_ms, at_ms, at_ms));
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn the_resident_set_of_a_run_is_the_systems_peak_only_if_it_rose() {
     let resident = |now, peak| ResidentSet { now_bytes: Some(now), peak_bytes: Some(peak) };
     let with = |resident| Figures { resident, ..Figures::default() };
     let mut runs = Box::new(Runs::new());
-    runs.start(Beginning::default(), &with(resident(5, 90)));
+    runs.start(0, &with(resident(5, 90)));
     runs.update(&with(resident(60, 90)));
     runs.update(&with(resident(40, 90)));
     runs.update(&with(ResidentSet::default()));

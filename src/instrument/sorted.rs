@@ -8,12 +8,10 @@ pub struct Sorted<const N: usize> {
 }
 
 impl<const N: usize> Sorted<N> {
-    /// Creates an empty list.
     pub const fn new() -> Self {
         Self { numbers: [0; N], kept: 0, beyond: 0 }
     }
 
-    /// Removes all numbers.
     pub fn clear(&mut self) {
         (self.kept, self.beyond) = (0, 0);
     }

@@ -3,9 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+/// The units: their sizes in bytes, their names, and the letters of the options. The last one suits everything.
+const UNITS: [(u64, &str, char); 4] =
+    [(1 << 30, "GiB", 'G'), (1 << 20, "MiB", 'M'), (1 << 10, "KiB", 'K'), (1, "bytes", 'B')];
+
+/// The unit that suits a number of bytes.
+fn unit_for(bytes: u64) -> (u64, &'static str, char) {
+    UNITS.into_iter().find(|&(unit_bytes, ..)| bytes >= unit_bytes).unwrap_or(UNITS[3])
+}
 
 /// A part of a whole, both in the unit that suits the whole: `10.0 of 40.0 MiB`, `100 of 100 bytes`.
 #[derive(Clone, Copy, Debug)]
@@ -13,15 +18,9 @@ pub struct PartOf(pub u64, pub u64);
 
 impl fmt::Display for PartOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(part, whole) = *self;
-        let (unit_bytes, unit) = unit_for(whole);
-        if unit_bytes == 1 {
-            return write!(f, "{part} of {whole} {unit}");
-        }
-        decimal(f, part, unit_bytes, 1)?;
-        f.write_str(" of ")?;
-        decimal(f, whole, unit_bytes, 1)?;
-        write!(f, " {unit}")
+        let (unit_bytes, ..) = unit_for(self.1);
+        decimal(f, self.0, unit_bytes, u32::from(unit_bytes > 1))?;
+        write!(f, " of {}", Size(self.1))
     }
 }
 
@@ -31,11 +30,8 @@ pub struct Size(pub u64);
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit_bytes, unit) = unit_for(self.0);
-        if unit_bytes == 1 {
-            return write!(f, "{} {unit}", self.0);
-        }
-        decimal(f, self.0, unit_bytes, 1)?;
+        let (unit_bytes, unit, _) = unit_for(self.0);
+        decimal(f, self.0, unit_bytes, u32::from(unit_bytes > 1))?;
         write!(f, " {unit}")
     }
 }
@@ -46,16 +42,11 @@ pub struct Short(pub u64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit_bytes, unit) = match self.0 {
-            0..KIB => return write!(f, "{}B", self.0),
-            KIB..MIB => (KIB, 'K'),
-            MIB..GIB => (MIB, 'M'),
-            _ => (GIB, 'G'),
-        };
+        let (unit_bytes, _, letter) = unit_for(self.0);
         // From 99.95 on, a decimal would be the sixth character, as in `100.0M`.
-        let is_long = self.0 >= 100 * unit_bytes - unit_bytes / 20;
-        decimal(f, self.0, unit_bytes, if is_long { 0 } else { 1 })?;
-        write!(f, "{unit}")
+        let has_decimal = unit_bytes > 1 && self.0 < 100 * unit_bytes - unit_bytes / 20;
+        decimal(f, self.0, unit_bytes, u32::from(has_decimal))?;
+        write!(f, "{letter}")
     }
 }
 
@@ -86,26 +77,13 @@ fn decimal(f: &mut fmt::Formatter<'_>, number: u64, unit: u64, decimals: u32) ->
     write!(f, "{}.{:0width$}", (scaled / scale) as u64, (scaled % scale) as u64, width = decimals as usize)
 }
 
-fn unit_for(bytes: u64) -> (u64, &'static str) {
-    match bytes {
-        0..KIB => (1, "bytes"),
-        KIB..MIB => (KIB, "KiB"),
-        MIB..GIB => (MIB, "MiB"),
-        _ => (GIB, "GiB"),
-    }
-}
-
 /// Parses a size above 0, in bytes or with one of the units K, M and G (powers of 1,024). Case does not matter, and
 /// `KB` and `KiB` mean the same as `K`. Returns `None` for anything else.
 pub fn parse_size(text: &str) -> Option<u64> {
     let upper = text.trim().to_ascii_uppercase();
     let bare = upper.strip_suffix("IB").or(upper.strip_suffix('B')).unwrap_or(&upper);
-    let (digits, unit_bytes) = match bare.char_indices().last() {
-        Some((at, 'K')) => (&bare[..at], KIB),
-        Some((at, 'M')) => (&bare[..at], MIB),
-        Some((at, 'G')) => (&bare[..at], GIB),
-        _ => (bare, 1),
-    };
+    let unit = UNITS[..3].iter().find(|(.., letter)| bare.ends_with(*letter));
+    let (digits, unit_bytes) = unit.map_or((bare, 1), |unit| (&bare[..bare.len() - 1], unit.0));
     // `parse` alone would accept a sign.
     let number: u64 = Some(digits.trim()).filter(|digits| !digits.starts_with('+'))?.parse().ok()?;
     number.checked_mul(unit_bytes).filter(|&bytes| bytes > 0)

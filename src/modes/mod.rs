@@ -47,9 +47,7 @@ impl Mode {
 pub struct Order {
     /// The open file, positioned at its start.
     pub file: File,
-    /// The size of the file when it was opened.
     pub file_bytes: u64,
-    /// The position of the first byte to send.
     pub first: u64,
     /// The number of bytes to send. `first + length` is at most `file_bytes`.
     pub length: u64,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::instrument::record::Failure;
+use crate::instrument::record::Outcome;
 use crate::platform;
 
 /// The number of steps in which the bytes of one second are sent. At a rate below this number, each step is one byte.
@@ -27,32 +27,24 @@ impl Pace {
         Self { bytes_per_second, last_due: None }
     }
 
-    /// The maximum number of bytes of one step.
     pub fn step_bytes(&self) -> usize {
         (self.bytes_per_second / STEPS_PER_SECOND).max(1).try_into().unwrap_or(usize::MAX)
     }
 
     /// Waits until the next `bytes` are due. Returns an error if the server stops before that.
-    pub fn wait_until_due(&mut self, bytes: usize) -> Result<(), Failure> {
+    pub fn wait_until_due(&mut self, bytes: usize) -> Result<(), Outcome> {
         let due = self.next_due(bytes, Instant::now());
         let remaining = due.saturating_duration_since(Instant::now());
-        if platform::wait_for_stop(remaining) { Err(Failure::Stopped) } else { Ok(()) }
+        if platform::wait_for_stop(remaining) { Err(Outcome::Stopped) } else { Ok(()) }
     }
 
     fn next_due(&mut self, bytes: usize, now: Instant) -> Instant {
-        let due = match self.last_due {
-            Some(last_due) => {
-                last_due.max(now.checked_sub(CATCH_UP_LIMIT).unwrap_or(now)) + self.duration_of(bytes as u64)
-            }
-            None => now,
-        };
+        let nanos = bytes as u128 * 1_000_000_000 / u128::from(self.bytes_per_second);
+        let span = Duration::from_nanos(nanos.try_into().unwrap_or(u64::MAX));
+        let earliest = now.checked_sub(CATCH_UP_LIMIT).unwrap_or(now);
+        let due = self.last_due.map_or(now, |last_due| last_due.max(earliest) + span);
         self.last_due = Some(due);
         due
-    }
-
-    fn duration_of(&self, bytes: u64) -> Duration {
-        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second);
-        Duration::from_nanos(nanos.try_into().unwrap_or(u64::MAX))
     }
 }
 

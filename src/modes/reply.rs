@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::head::OPENING_BYTES;
 use crate::instrument::ledger::Entry;
-use crate::instrument::record::Failure;
+use crate::instrument::record::Outcome;
 
 use super::pace::Pace;
 
@@ -66,7 +66,7 @@ impl<'a> Reply<'a> {
 
     /// Sends bytes of the body, and the head if it has not been sent yet. An answer without a body needs one call with
     /// no bytes. The error says how the answer ended.
-    pub fn send(&mut self, mut body: &[u8]) -> Result<(), Failure> {
+    pub fn send(&mut self, mut body: &[u8]) -> Result<(), Outcome> {
         if let Some(mut opening) = self.head.take() {
             let head_bytes = opening.len();
             let room = OPENING_BYTES.saturating_sub(head_bytes).min(self.step_bytes());
@@ -79,7 +79,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Writes all of `bytes`. The first `head_bytes` of them do not count as body.
-    fn write(&mut self, bytes: &[u8], head_bytes: usize) -> Result<(), Failure> {
+    fn write(&mut self, bytes: &[u8], head_bytes: usize) -> Result<(), Outcome> {
         let mut written = 0;
         while written < bytes.len() {
             let body_start = written.max(head_bytes);
@@ -88,7 +88,7 @@ impl<'a> Reply<'a> {
             if let Some(pace) = &mut self.pace {
                 pace.wait_until_due(end - body_start)?;
             }
-            written += write_some(self.writer, slice, self.timeout).map_err(|error| failure_of(&error))?;
+            written += write_some(self.writer, slice, self.timeout).map_err(|error| outcome_of(&error))?;
             if let Some(entry) = self.entry {
                 entry.sent(written.saturating_sub(body_start) as u64);
             }
@@ -129,10 +129,10 @@ fn write_some(writer: &mut dyn Write, bytes: &[u8], timeout: Option<Duration>) -
 
 /// Converts the error of a write. If the send timeout is over, the error is WouldBlock on Unix and TimedOut on Windows.
 /// Any other error means that the client has disconnected.
-fn failure_of(error: &io::Error) -> Failure {
+fn outcome_of(error: &io::Error) -> Outcome {
     match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::TimedOut,
-        _ => Failure::ClientClosed,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Outcome::TimedOut,
+        _ => Outcome::ClientClosed,
     }
 }
 

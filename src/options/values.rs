@@ -12,7 +12,6 @@ use crate::instrument::units::parse_size;
 pub enum Bind {
     /// Both loopback addresses, on one port.
     Localhost,
-    /// One address.
     Address(IpAddr),
 }
 

@@ -9,18 +9,18 @@ use crate::engine::Exchange;
 use crate::http::head::Persistence;
 use crate::instrument::feed::FEED;
 use crate::instrument::fixed_text::FixedText;
-use crate::instrument::record::Failure;
+use crate::instrument::record::Outcome;
 use crate::modes::reply::Reply;
 use crate::site::Site;
 
-use super::messages::JsonEvent;
+use super::messages::json_event;
 use super::{SAMPLE_MOST_BYTES, head};
 
 /// The age of the oldest samples that are sent. Of the requests, all that the feed keeps are sent.
 const PAST_SPAN: Duration = Duration::from_secs(60);
 
 /// Sends events until the client disconnects or the server stops.
-pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Failure> {
+pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     exchange.closes_when_done();
     let is_head = exchange.method == Method::Head;
     let mut head = head(exchange, Persistence::Closes, "text/event-stream");
@@ -34,13 +34,13 @@ pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Failure> {
     messages.add_text("retry: 1000\n\n")?;
     let mut reader = FEED.reader(site.ledger.sample().at.saturating_sub(PAST_SPAN));
     while let Some(event) = reader.next() {
-        messages.add_event(JsonEvent { site, event: &event })?;
+        messages.add_event(json_event(site, &event))?;
     }
     messages.add_event(r#"{"event":"now"}"#)?;
     messages.send()?;
     while reader.wait_for_sample() {
         while let Some(event) = reader.next() {
-            messages.add_event(JsonEvent { site, event: &event })?;
+            messages.add_event(json_event(site, &event))?;
         }
         messages.send()?;
     }
@@ -54,22 +54,22 @@ struct MessageBuffer<'a, 'b> {
 }
 
 impl MessageBuffer<'_, '_> {
-    fn add_event(&mut self, message: impl Display) -> Result<(), Failure> {
+    fn add_event(&mut self, message: impl Display) -> Result<(), Outcome> {
         self.add_text(format_args!("data: {message}\n\n"))
     }
 
     /// Appends text. If it does not fit, the text before it is sent first.
-    fn add_text(&mut self, text: impl Display) -> Result<(), Failure> {
+    fn add_text(&mut self, text: impl Display) -> Result<(), Outcome> {
         let before = self.text.as_bytes().len();
         if write!(self.text, "{text}").is_ok() {
             return Ok(());
         }
         self.text.truncate(before);
         self.send()?;
-        write!(self.text, "{text}").map_err(|_| Failure::Failed)
+        write!(self.text, "{text}").map_err(|_| Outcome::Failed)
     }
 
-    fn send(&mut self) -> Result<(), Failure> {
+    fn send(&mut self) -> Result<(), Outcome> {
         self.reply.send(self.text.as_bytes())?;
         self.text.truncate(0);
         Ok(())

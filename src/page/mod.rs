@@ -11,17 +11,17 @@ use std::fmt::Write as _;
 
 use tiny_http::Method;
 
-use crate::engine::{End, Exchange};
+use crate::engine::Exchange;
 use crate::http::head::{Head, Persistence};
 use crate::http::origin;
 use crate::instrument::fixed_text::FixedText;
-use crate::instrument::record::{Failure, Outcome};
+use crate::instrument::record::Outcome;
 use crate::instrument::trace::LINE_BYTES;
 use crate::modes::reply::Reply;
 use crate::site::Site;
 
 use files::File;
-use messages::JsonSample;
+use messages::json_sample;
 
 /// What the page may load: its own files, the media file of a server on this machine, images that it has made itself,
 /// and the figures of any server that allows it to read them. A policy cannot name the host `[::1]`.
@@ -54,29 +54,24 @@ impl Part {
     }
 }
 
-/// The URL of the page. `server_url` ends in `/`.
-pub fn url(server_url: &str) -> String {
-    format!("{server_url}heap")
-}
-
 /// Answers a GET or HEAD request for a part of the page.
 ///
 /// This is not inlined, because its stack frame would then be part of the frame that every viewer's thread needs.
 #[inline(never)]
-pub fn answer(site: &Site, mut exchange: Exchange, part: Part) -> End {
+pub fn answer(site: &Site, exchange: &mut Exchange, part: Part) -> Outcome {
     let sent = match part {
-        Part::Events => events::send(site, &mut exchange),
-        Part::File(file) => send_body(&mut exchange, file.media_type, file.text.as_bytes()),
+        Part::Events => events::send(site, exchange),
+        Part::File(file) => send_body(exchange, file.media_type, file.text.as_bytes()),
         Part::Sample => {
             let mut figures = FixedText::<SAMPLE_MOST_BYTES>::new();
-            let _ = writeln!(figures, "{}", JsonSample { site, sample: &site.ledger.sample() });
-            send_body(&mut exchange, "application/json", figures.as_bytes())
+            let _ = writeln!(figures, "{}", json_sample(site, &site.ledger.sample()));
+            send_body(exchange, "application/json", figures.as_bytes())
         }
     };
-    exchange.finish(sent.err().map_or(Outcome::Sent, Outcome::from))
+    sent.err().unwrap_or(Outcome::Sent)
 }
 
-fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Failure> {
+fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Outcome> {
     let mut head = head(exchange, exchange.persistence, media_type);
     head.field("Content-Security-Policy", CONTENT_SECURITY_POLICY);
     head.field("Content-Length", body.len());

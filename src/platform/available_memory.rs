@@ -114,20 +114,11 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    /// MEMORYSTATUSEX (sysinfoapi.h).
-    #[repr(C)]
-    #[derive(Default)]
-    struct MemoryStatus {
-        size_bytes: u32,
-        load_percent: u32,
-        total_physical: u64,
-        available_physical: u64,
-        total_commit: u64,
-        available_commit: u64,
-        total_virtual: u64,
-        available_virtual: u64,
-        available_extended: u64,
-    }
+    /// MEMORYSTATUSEX (sysinfoapi.h) as 64-bit words. The first has its size and a percentage.
+    type MemoryStatus = [u64; 8];
+    const AVAILABLE_PHYSICAL: usize = 2;
+    const AVAILABLE_COMMIT: usize = 4;
+    const AVAILABLE_VIRTUAL: usize = 6;
 
     #[link(name = "kernel32")]
     unsafe extern "system" {
@@ -137,12 +128,12 @@ mod system {
     /// The least of what GlobalMemoryStatusEx says: of physical memory, of what the process may still commit, and of its
     /// address space.
     pub fn available_memory() -> Option<u64> {
-        let mut status =
-            MemoryStatus { size_bytes: size_of::<MemoryStatus>() as u32, ..MemoryStatus::default() };
+        let mut status: MemoryStatus = [0; 8];
+        status[0] = size_of::<MemoryStatus>() as u64;
         // SAFETY: the call writes one MEMORYSTATUSEX to a valid pointer. Its size is set, as the call wants.
         let done = unsafe { GlobalMemoryStatusEx(&mut status) } != 0;
-        let least = status.available_physical.min(status.available_commit).min(status.available_virtual);
-        done.then_some(least)
+        let least = [AVAILABLE_PHYSICAL, AVAILABLE_COMMIT, AVAILABLE_VIRTUAL].map(|word| status[word]);
+        least.into_iter().min().filter(|_| done)
     }
 }
 

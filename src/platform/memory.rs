@@ -3,7 +3,6 @@
 /// The memory that the system holds for this process. `None` if it is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResidentSet {
-    /// Bytes now.
     pub now_bytes: Option<u64>,
     /// The maximum since the process started, in bytes.
     pub peak_bytes: Option<u64>,

@@ -14,8 +14,6 @@ pub struct Listening {
     pub sockets: Vec<TcpListener>,
     /// `http://HOST:PORT/`, which a browser on this machine can open.
     pub url: String,
-    /// Whether only this machine can connect.
-    pub is_loopback: bool,
     /// What the user should know if other machines can connect.
     pub warning: Option<String>,
 }
@@ -37,9 +35,8 @@ pub fn bind(to: Bind, port: u16) -> Result<Listening, String> {
             }
             let socket = TcpListener::bind(wanted).map_err(|error| explain(wanted, &error))?;
             let bound = socket.local_addr().map_err(|error| explain(wanted, &error))?;
-            let is_loopback = to.is_loopback();
-            let warning = (!is_loopback).then(|| warning(bound));
-            Ok(Listening { sockets: vec![socket], url: url(bound), is_loopback, warning })
+            let warning = (!to.is_loopback()).then(|| warning(bound));
+            Ok(Listening { sockets: vec![socket], url: url(bound), warning })
         }
     }
 }
@@ -108,12 +105,7 @@ fn localhost(port: u16) -> Result<Listening, String> {
             }
             Err(_) => vec![first],
         };
-        return Ok(Listening {
-            sockets,
-            url: format!("http://localhost:{bound}/"),
-            is_loopback: true,
-            warning: None,
-        });
+        return Ok(Listening { sockets, url: format!("http://localhost:{bound}/"), warning: None });
     }
     unreachable!("the last try returns")
 }

@@ -23,34 +23,8 @@ pub struct Media {
     pub shown: String,
     /// `/` and the file name, percent-encoded.
     pub url_path: String,
-    /// Its `Content-Type`.
     pub media_type: &'static str,
-    /// Its `Content-Disposition`.
     pub disposition: String,
-}
-
-/// The file, opened for one request. The bytes and the validators are of the same version of the file.
-#[derive(Debug)]
-pub struct OpenMedia {
-    /// The open file, positioned at its start.
-    pub file: File,
-    /// The entity tag, the date and the size when the file was opened.
-    pub validators: Validators,
-}
-
-/// Why the file cannot be served now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unavailable {
-    /// There is no file at the path.
-    Missing,
-    /// The process may not read the file, or it is not a regular file.
-    Forbidden,
-    /// The system cannot open the file, for another reason.
-    Unreadable,
-    /// Another program holds the file at the moment.
-    Busy,
-    /// No file descriptor is free at the moment.
-    OutOfDescriptors,
 }
 
 impl Media {
@@ -81,20 +55,23 @@ impl Media {
         self.path.metadata().map_or(0, |metadata| metadata.len())
     }
 
-    /// Opens the current version of the file.
-    pub fn open(&self) -> Result<OpenMedia, Unavailable> {
-        let file = platform::open_media(&self.path).map_err(unavailable)?;
-        let metadata = file.metadata().map_err(unavailable)?;
+    /// Opens the current version of the file. The validators are those of the bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, and `PermissionDenied` if there is no regular file at the path any more.
+    pub fn open(&self) -> io::Result<(File, Validators)> {
+        let file = platform::open_media(&self.path)?;
+        let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(Unavailable::Forbidden);
+            return Err(ErrorKind::PermissionDenied.into());
         }
         let version = Version {
             modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             changed: platform::last_change(&file, &metadata),
             size_bytes: metadata.len(),
         };
-        let validators = Validators::new(version, SystemTime::now());
-        Ok(OpenMedia { file, validators })
+        Ok((file, Validators::new(version, SystemTime::now())))
     }
 }
 
@@ -125,16 +102,6 @@ fn last_part(path: String) -> String {
     match path.len().checked_sub(MOST_BYTES) {
         None | Some(0) => path,
         Some(start) => format!("…{}", &path[path.ceil_char_boundary(start)..]),
-    }
-}
-
-fn unavailable(error: io::Error) -> Unavailable {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => Unavailable::Missing,
-        _ if platform::is_busy(&error) => Unavailable::Busy,
-        _ if platform::is_out_of_descriptors(&error) => Unavailable::OutOfDescriptors,
-        ErrorKind::PermissionDenied => Unavailable::Forbidden,
-        _ => Unavailable::Unreadable,
     }
 }
 

@@ -20,19 +20,12 @@ use media::Media;
 
 /// Everything that is common to all requests.
 pub struct Site {
-    /// The command line.
     pub options: Options,
-    /// The file.
     pub media: Media,
-    /// The limit of the heap.
     pub heap_limit: HeapLimit,
     /// The URL that a browser on this machine can open.
     pub url: String,
-    /// Whether only this machine can connect.
-    pub is_loopback: bool,
-    /// The program's counts.
     pub ledger: Arc<Ledger>,
-    /// The trace on stderr.
     pub trace: Trace,
 }
 

@@ -4,20 +4,19 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::instrument::buffer::{Buffer, NoMemory};
+use crate::instrument::buffer::Buffer;
 use crate::instrument::feed::FEED;
 use crate::instrument::heap::{self, ThreadHeap};
-use crate::instrument::record::{Answered, Asked, Record};
-use crate::instrument::runs::{Beginning, Ending, Figures};
+use crate::instrument::record::{Answered, Asked, Outcome, Record};
+use crate::instrument::trace;
 use crate::platform::ResidentSet;
 
-use super::{CONTENT, Ledger, OTHER, State, lock};
+use super::{Ledger, lock};
 
 /// A request that is being answered, on the thread that opened the entry.
 pub struct Entry<'a> {
     ledger: &'a Ledger,
     request: u64,
-    /// The time at which answering began.
     pub started: Instant,
     heap: ThreadHeap,
     live_before: u64,
@@ -40,19 +39,20 @@ enum Part {
     SendsNone(u64),
 }
 
-impl<'a> Entry<'a> {
-    pub(super) fn open(ledger: &'a Ledger) -> Self {
+impl Ledger {
+    /// Opens an entry for a request that the calling thread begins to answer.
+    pub fn open(&self) -> Entry<'_> {
         let started = Instant::now();
         let mut state = lock();
         state.started += 1;
         let request = state.started;
-        FEED.add_start(request, started.saturating_duration_since(ledger.start));
+        FEED.add_start(request, started.saturating_duration_since(self.start));
         drop(state);
-        Self {
-            ledger,
+        Entry {
+            ledger: self,
             request,
             started,
-            resident_before: ledger.resident_if_reported(),
+            resident_before: self.resident_if_reported(),
             live_before: heap::live_bytes(),
             heap: ThreadHeap::start(),
             sent_bytes: Cell::new(0),
@@ -60,29 +60,27 @@ impl<'a> Entry<'a> {
             part: Cell::new(Part::None),
         }
     }
+}
 
+impl Entry<'_> {
     /// Adds the request to the run. Its answer has content of a file of this size, if there is memory for it.
     pub fn begin_content(&self, file_bytes: u64) {
         let ledger = self.ledger;
-        let beginning = Beginning {
-            at: self.started.saturating_duration_since(ledger.start),
-            heap_before: self.live_before,
-            file_bytes,
-        };
         let mut state = lock();
         ledger.tell_run(state.runs.end_if_over(ledger.start.elapsed()));
         if !state.runs.goes_on() {
             heap::start_span();
-            state.runs.start(beginning, &ledger.figures(ledger.resident()));
+            state.runs.start(self.live_before, &ledger.figures(ledger.resident()));
         }
-        state.runs.begin(beginning);
+        state.runs.begin(self.started.saturating_duration_since(ledger.start), file_bytes);
         state.file_bytes = file_bytes;
         self.part.set(Part::Begun);
     }
 
     /// Allocates a buffer for content of the file, within the heap limit.
-    pub fn buffer(&self, bytes: u64) -> Result<Buffer, NoMemory> {
-        let buffer = Buffer::try_new(bytes, self.ledger.heap_limit_bytes)?;
+    pub fn buffer(&self, bytes: u64) -> Result<Buffer, Outcome> {
+        let limit_bytes = self.ledger.heap_limit_bytes;
+        let buffer = Buffer::try_new(bytes, limit_bytes).map_err(Outcome::NoMemory)?;
         self.hold();
         Ok(buffer)
     }
@@ -104,8 +102,9 @@ impl<'a> Entry<'a> {
     /// Counts bytes of the body that the kernel has taken, possibly none. The first call gives the time to the first
     /// byte.
     pub fn sent(&self, bytes: u64) {
-        let kind = if matches!(self.part.get(), Part::Holds(_)) { CONTENT } else { OTHER };
-        self.ledger.sent_bytes[kind].fetch_add(bytes, Relaxed);
+        let is_content = matches!(self.part.get(), Part::Holds(_));
+        let counter = if is_content { &self.ledger.content_bytes } else { &self.ledger.other_bytes };
+        counter.fetch_add(bytes, Relaxed);
         self.sent_bytes.set(self.sent_bytes.get() + bytes);
         if self.first_byte.get().is_none() {
             self.first_byte.set(Some(self.started.elapsed()));
@@ -140,25 +139,14 @@ impl<'a> Entry<'a> {
             resident_before: self.resident_before,
             resident_after,
         };
-        self.leave_run(&mut state, &record, &figures);
+        match self.part.get() {
+            Part::None => {}
+            Part::Begun => state.runs.end(&record, None, &figures),
+            Part::Holds(bytes) | Part::SendsNone(bytes) => state.runs.end(&record, Some(bytes), &figures),
+        }
         if !state.is_closed {
             FEED.add_end(&record);
-            ledger.trace.request(&record);
+            ledger.trace.tell(trace::Entry::Request(record));
         }
-    }
-
-    fn leave_run(&self, state: &mut State, record: &Record, figures: &Figures) {
-        let held_bytes = match self.part.get() {
-            Part::None => return,
-            Part::Begun => None,
-            Part::Holds(held_bytes) | Part::SendsNone(held_bytes) => Some(held_bytes),
-        };
-        let ending = Ending {
-            outcome: record.answered.outcome,
-            held_bytes,
-            peak_bytes: record.used.peak_bytes,
-            first_byte: record.first_byte,
-        };
-        state.runs.end(&ending, figures);
     }
 }

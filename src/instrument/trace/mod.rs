@@ -15,16 +15,13 @@ use clap::ValueEnum;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::heap_limit::HeapLimit;
-use crate::instrument::record::{Record, Sample};
-use crate::instrument::run::Run;
+use crate::instrument::record::Sample;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
-use queue::Entry;
-
-pub use lines::JsonRecord;
-pub use queue::{LINE_BYTES, Writer};
-pub use run_lines::JsonRun;
-pub use values::{Escaped, JsonString, OrNull};
+pub use lines::json_record;
+pub use queue::{Entry, LINE_BYTES, Writer};
+pub use run_lines::run_fields;
+pub use values::{escaped, json_string, or_null};
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,7 +48,6 @@ pub enum Color {
 /// What the program writes to stderr, and in which format.
 #[derive(Clone, Copy)]
 pub struct Trace {
-    /// The name of the mode.
     mode: &'static str,
     format: TraceFormat,
     is_coloured: bool,
@@ -67,22 +63,16 @@ peak: the most memory that the request held; heap: what the program has allocate
 
 /// What is served, for the first line of the trace.
 pub struct Serving<'a> {
-    /// The URL of the server.
     pub url: &'a str,
-    /// The URL of the live page.
     pub page: &'a str,
-    /// The path of the file.
     pub file: &'a str,
     /// The size of the file when the server started.
     pub file_bytes: u64,
-    /// The size of the stream's buffer.
     pub chunk_bytes: u64,
-    /// The limit of the heap.
     pub heap_limit: HeapLimit,
 }
 
 impl Trace {
-    /// Creates a trace in this format.
     pub fn new(mode: &'static str, format: TraceFormat, color: Color) -> Self {
         let is_coloured = match color {
             Color::Always => true,
@@ -95,7 +85,6 @@ impl Trace {
         Self { mode, format, is_coloured, pid: std::process::id() }
     }
 
-    /// Whether the trace shows requests.
     pub fn shows_requests(&self) -> bool {
         self.format != TraceFormat::Off
     }
@@ -103,19 +92,14 @@ impl Trace {
     /// Starts the thread that writes. Its first output is the legend in text format, and what is served in JSON.
     pub fn start(self, serving: &Serving<'_>) -> io::Result<Writer> {
         let first = fmt::from_fn(|f| match self.format {
-            TraceFormat::Json => write!(
-                f,
-                r#"{{"event":"listening","pid":{},"url":{},"page":{},"mode":"{}","file":{},"file_bytes":{},"chunk_bytes":{},"heap_limit":{},"heap_limit_is_default":{}}}"#,
-                self.pid,
-                JsonString(serving.url),
-                JsonString(serving.page),
-                self.mode,
-                JsonString(serving.file),
-                serving.file_bytes,
-                serving.chunk_bytes,
-                OrNull(serving.heap_limit.bytes),
-                serving.heap_limit.is_default,
-            ),
+            TraceFormat::Json => {
+                let (Self { pid, mode, .. }, HeapLimit { bytes, is_default }) = (self, serving.heap_limit);
+                let Serving { file_bytes, chunk_bytes, .. } = serving;
+                let [url, page, file] = [serving.url, serving.page, serving.file].map(json_string);
+                write!(f, r#"{{"event":"listening","pid":{pid},"url":{url},"page":{page},"mode":"{mode}","#)?;
+                write!(f, r#""file":{file},"file_bytes":{file_bytes},"chunk_bytes":{chunk_bytes},"#)?;
+                write!(f, r#""heap_limit":{},"heap_limit_is_default":{is_default}}}"#, or_null(bytes))
+            }
             _ => {
                 writeln!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB")?;
                 writeln!(f, "heap limit: {}", serving.heap_limit)?;
@@ -125,17 +109,10 @@ impl Trace {
         Writer::start(self, self.shows_requests().then_some(first))
     }
 
-    /// Writes the line of a request that has ended.
-    pub fn request(&self, record: &Record) {
+    /// Writes the line of a request or a run that has ended.
+    pub fn tell(&self, entry: Entry) {
         if self.shows_requests() {
-            queue::put(Entry::Request(*record));
-        }
-    }
-
-    /// Writes the line of a run that has ended.
-    pub fn run(&self, run: &Run) {
-        if self.shows_requests() {
-            queue::put(Entry::Run(*run));
+            queue::put(entry);
         }
     }
 
@@ -160,12 +137,9 @@ impl Trace {
         const MESSAGE_MOST_BYTES: usize = 640;
         let message = FixedText::<MESSAGE_MOST_BYTES>::cut(message);
         let message = message.as_str();
-        match self.format {
-            TraceFormat::Json => queue::write_directly(&format_args!(
-                r#"{{"event":"error","message":{}}}"#,
-                JsonString(message)
-            )),
-            _ => queue::write_directly(&format_args!("heapserve: {}", Escaped(message))),
-        }
+        queue::write_directly(&fmt::from_fn(|f| match self.format {
+            TraceFormat::Json => write!(f, r#"{{"event":"error","message":{}}}"#, json_string(message)),
+            _ => write!(f, "heapserve: {}", escaped(message)),
+        }));
     }
 }

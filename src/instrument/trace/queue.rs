@@ -1,9 +1,9 @@
 //! The queue of the trace, and the thread that writes its entries to stderr.
 //!
 //! A thread that reports something copies an entry into the queue and continues. So it never waits for stderr, even if
-//! nobody reads stderr, or its disk is full. The writer formats the entries and writes several lines at once. If the queue is full, entries
-//! are lost; they are counted, and a warning at their place says how many. The queue is static, and nothing here
-//! allocates once the writer runs. Entries in the queue are lost if the process is killed or aborts, or if stderr
+//! nobody reads stderr, or its disk is full. The writer formats the entries and writes several lines at once. If the queue
+//! is full, entries are lost; they are counted, and a warning at their place says how many. The queue is static, and
+//! nothing here allocates once the writer runs. Entries in the queue are lost if the process is killed or aborts, or if stderr
 //! blocks for a second when the program ends.
 
 use std::fmt::{Display, Write as _};
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::{Record, Sample};
+use crate::instrument::run::Run;
 
 use super::Trace;
 
@@ -52,11 +53,8 @@ pub type Message = FixedText<512>;
 pub enum Entry {
     /// This many entries were lost.
     Lost(u64),
-    /// A request ended.
     Request(Record),
-    /// A run ended.
-    Run(crate::instrument::run::Run),
-    /// A warning to the user.
+    Run(Run),
     Warning(Message),
     /// The program ends. The sample sums up all requests.
     Stopped(Sample),
@@ -74,7 +72,8 @@ struct Queue<const CAPACITY: usize> {
     count: usize,
     /// The number of entries that were lost after the last one in the queue.
     lost: u64,
-    /// Whether a writer was started.
+    /// Whether the summary was added. Nothing is added after it.
+    is_closed: bool,
     has_writer: bool,
     /// Whether everything is written. The writer then waits for entries.
     is_written: bool,
@@ -91,11 +90,23 @@ static WRITTEN: Condvar = Condvar::new();
 impl<const CAPACITY: usize> Queue<CAPACITY> {
     const fn new() -> Self {
         let slot = Slot { lost_before: 0, entry: Entry::Lost(0) };
-        Self { slots: [slot; CAPACITY], first: 0, count: 0, lost: 0, has_writer: false, is_written: false }
+        Self {
+            slots: [slot; CAPACITY],
+            first: 0,
+            count: 0,
+            lost: 0,
+            is_closed: false,
+            has_writer: false,
+            is_written: false,
+        }
     }
 
     /// Appends an entry, or counts it as lost.
     fn push(&mut self, entry: Entry) {
+        if self.is_closed {
+            return;
+        }
+        self.is_closed = matches!(entry, Entry::Stopped(_));
         let room = match entry {
             Entry::Request(_) => CAPACITY - RESERVED_SLOTS,
             _ => CAPACITY,
@@ -244,70 +255,5 @@ pub fn write_directly(line: &impl Display) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROOM: usize = 4;
-    type Small = Queue<{ ROOM + RESERVED_SLOTS }>;
-
-    fn request(number: u64) -> Entry {
-        Entry::Request(Record { request: number, ..super::super::tests::record() })
-    }
-
-    /// Takes at most `most` entries, each as one figure: the number of a request, the number of lost entries as a
-    /// negative number, or 0 for any other.
-    fn taken(queue: &mut Small, most: usize) -> Vec<i64> {
-        let mut taken = vec![Entry::Lost(0); most];
-        let count = queue.pop_batch(&mut taken);
-        let figure = |entry: &Entry| match entry {
-            Entry::Request(record) => record.request as i64,
-            Entry::Lost(lines) => -(*lines as i64),
-            Entry::Run(_) | Entry::Warning(_) | Entry::Stopped(_) => 0,
-        };
-        taken[..count].iter().map(figure).collect()
-    }
-
-    #[test]
-    fn lost_entries_are_counted_at_their_place() {
-        let mut queue = Small::new();
-        (1..=7).for_each(|n| queue.push(request(n)));
-        assert_eq!(taken(&mut queue, 2), [1, 2]);
-        (8..=11).for_each(|n| queue.push(request(n)));
-        assert_eq!(taken(&mut queue, 9), [3, 4, -3, 8, 9, -2]);
-        assert_eq!(taken(&mut queue, 9), []);
-        // The ring wraps around many times.
-        for n in 1..100 {
-            queue.push(request(n));
-            queue.push(request(n + 1));
-            assert_eq!(taken(&mut queue, 1), [n as i64]);
-            assert_eq!(taken(&mut queue, 2), [n as i64 + 1]);
-        }
-    }
-
-    #[test]
-    fn a_warning_fits_when_the_queue_is_full_of_requests() {
-        let mut queue = Small::new();
-        (1..=6).for_each(|n| queue.push(request(n)));
-        queue.push(Entry::Warning(Message::cut("heed")));
-        queue.push(request(7));
-        assert_eq!(taken(&mut queue, 9), [1, 2, 3, 4, -2, 0, -1]);
-    }
-
-    #[test]
-    fn a_queue_that_was_emptied_starts_at_its_first_place() {
-        let mut queue = Small::new();
-        for n in 1..50 {
-            queue.push(request(n));
-            assert_eq!((queue.first, taken(&mut queue, 9)), (0, vec![n as i64]));
-        }
-    }
-
-    #[test]
-    fn a_block_holds_as_many_lines_as_fit() {
-        let mut block = Line::new();
-        append(&mut block, &"a".repeat(3_000));
-        append(&mut block, &"b".repeat(LINE_BYTES - 3_000 - 2));
-        assert_eq!(block.as_bytes().len(), LINE_BYTES);
-        assert_eq!(block.as_str().lines().map(str::len).collect::<Vec<_>>(), [3_000, 1_094]);
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::lines::TextRecord;
+use super::lines::text_record;
 use super::*;
 use crate::http::range::ByteRange;
 use crate::instrument::heap::ThreadUse;
-use crate::instrument::record::{Answered, Asked, Outcome};
+use crate::instrument::record::{Answered, Asked, Outcome, Record};
 use crate::instrument::run::{Outcomes, Run};
 use crate::platform::ResidentSet;
 
@@ -59,7 +59,7 @@ pub fn sample() -> Sample {
 fn text(record: &Record, coloured: bool) -> String {
     let color = if coloured { Color::Always } else { Color::Never };
     let trace = Trace::new("buffer", TraceFormat::Text, color);
-    TextRecord { record, trace: &trace }.to_string()
+    text_record(record, &trace).to_string()
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn an_object_has_the_same_values_by_name() {
     record.answered.range = Some(ByteRange { first: 5, last: 104 });
     record.first_byte = None;
     assert_eq!(
-        JsonRecord { record: &record, mode: "buffer" }.to_string(),
+        json_record(&record, "buffer").to_string(),
         "{\"event\":\"request\",\"request\":7,\"connection\":3,\"peer\":\"127.0.0.1:51514\",\
          \"at_us\":10878123,\"method\":\"GET\",\"target\":\"/\",\"mode\":\"buffer\",\"status\":200,\
          \"range\":[5,104],\"body_bytes\":41943040,\"sent_bytes\":41943040,\"outcome\":\"sent\",\
@@ -234,7 +234,7 @@ fn nobody_forges_a_line_or_an_object() {
     record.asked.target = FixedText::cut("/\r\n[1] \x1b[31m\",\"status\":200,\\");
     let line = text(&record, false);
     assert!(!line.contains(['\r', '\n', '\x1b']), "{line:?}");
-    let object = JsonRecord { record: &record, mode: "buffer" }.to_string();
+    let object = json_record(&record, "buffer").to_string();
     assert!(object.contains(r#""target":"/\u000d\u000a[1] \u001b[31m\",\"status\":200,\\","#), "{object}");
 }
 
@@ -244,6 +244,6 @@ fn the_longest_line_fits() {
     record.asked.target = FixedText::cut(&"\u{1}".repeat(1_000));
     record.asked.method = FixedText::cut(&"\u{1}".repeat(1_000));
     record.asked.peer = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535".parse().unwrap();
-    assert!(JsonRecord { record: &record, mode: "buffer" }.to_string().len() < LINE_BYTES);
+    assert!(json_record(&record, "buffer").to_string().len() < LINE_BYTES);
     assert!(text(&record, true).len() < LINE_BYTES);
 }

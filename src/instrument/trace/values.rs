@@ -3,12 +3,10 @@
 use std::fmt::{self, Display, Write as _};
 
 /// A string as JSON, with quotes.
-pub struct JsonString<'a>(pub &'a str);
-
-impl Display for JsonString<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub fn json_string(text: &str) -> impl Display {
+    fmt::from_fn(move |f| {
         f.write_char('"')?;
-        for c in self.0.chars() {
+        for c in text.chars() {
             match c {
                 '"' | '\\' => write!(f, "\\{c}")?,
                 c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
@@ -16,42 +14,32 @@ impl Display for JsonString<'_> {
             }
         }
         f.write_char('"')
-    }
+    })
 }
 
 /// Text with its control characters escaped. Otherwise text from a client could end the line, or change the colour of
 /// the terminal.
-pub struct Escaped<'a>(pub &'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
-        }
-        Ok(())
-    }
+pub fn escaped(text: &str) -> impl Display {
+    fmt::from_fn(move |f| {
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
+        })
+    })
 }
 
-/// A number, or `null`, as JSON.
-pub struct OrNull(pub Option<u64>);
-
-impl Display for OrNull {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(number) => write!(f, "{number}"),
-            None => f.write_str("null"),
-        }
-    }
+/// A figure, or `null`, as JSON.
+pub fn or_null(figure: Option<impl Display>) -> impl Display {
+    or(figure, "null")
 }
 
 /// A figure, or `?`.
-pub struct OrUnknown<T>(pub Option<T>);
+pub fn or_unknown(figure: Option<impl Display>) -> impl Display {
+    or(figure, "?")
+}
 
-impl<T: Display> Display for OrUnknown<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(figure) => write!(f, "{figure}"),
-            None => f.write_str("?"),
-        }
-    }
+fn or(figure: Option<impl Display>, unknown: &'static str) -> impl Display {
+    fmt::from_fn(move |f| match &figure {
+        Some(figure) => figure.fmt(f),
+        None => f.write_str(unknown),
+    })
 }
