@@ -17,7 +17,7 @@ use crate::http::fault::head_bytes;
 
 /// The maximum number of bytes of the heap that the waiting requests of one connection may take: about 8,000 short ones.
 /// If a client pipelines more, its connection is hung up, because tiny_http would continue to read them into memory.
-const WAITING_MOST_BYTES: usize = 8 << 20;
+pub const WAITING_MOST_BYTES: usize = 8 << 20;
 /// The same for all connections together. Above it, a connection is hung up whose client does not read its answer.
 const ALL_WAITING_MOST_BYTES: usize = 128 << 20;
 /// A connection whose waiting requests take less than this is not hung up for the sum.
@@ -236,7 +236,7 @@ impl Table {
         let is_idle =
             |one: &Connection| matches!(one.state, State::InHead | State::Ended) && one.since < start;
         self.by_key.retain(|_, one| one.in_walk == walk || !is_idle(one));
-        if self.by_key.capacity() > 2 * self.by_key.len() + 28 {
+        if self.by_key.capacity() > 4 * self.by_key.len() + 7 {
             self.by_key.shrink_to_fit();
         }
     }

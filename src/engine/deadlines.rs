@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::platform::Socket;
 
 use super::body::DRAIN_MOST_BYTES;
-use super::connections::{Connections, Key, State};
+use super::connections::{Connections, Key, State, WAITING_MOST_BYTES};
 
 /// The timeout for a head when descriptors are short, unless the usual one is shorter.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
@@ -157,10 +157,11 @@ impl Seen {
         };
         let is_too_much = read_bytes > self.stepped_bytes + most_bytes;
         walk.needs_ping |= is_too_much;
-        // The bytes may be of whole requests that wait in tiny_http's queue. If so, the ping brings a step.
-        mem::replace(&mut self.is_suspect, is_too_much && walk.is_caught_up)
-            && is_too_much
-            && walk.is_caught_up
+        // The bytes may be of whole requests that wait in tiny_http's queue. If so, the ping brings a step, unless there are
+        // too few threads to take them.
+        let was_suspect = mem::replace(&mut self.is_suspect, is_too_much && walk.is_caught_up);
+        let is_beyond_all = read_bytes > self.stepped_bytes + WAITING_MOST_BYTES as u64;
+        is_too_much && (is_beyond_all || was_suspect && walk.is_caught_up)
     }
 
     fn keep_deadline(&mut self, socket: &Socket, state: State, since: Instant, walk: &mut Walk) {

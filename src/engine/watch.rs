@@ -206,7 +206,7 @@ impl Watch {
     /// Forgets the sockets that this walk has not seen, and their connections.
     fn forget_ended(&mut self) {
         self.seen.retain(|_, seen| seen.in_walk == self.walk.number);
-        if self.seen.capacity() > 2 * self.seen.len() + 28 {
+        if self.seen.capacity() > 4 * self.seen.len() + 7 {
             self.seen.shrink_to_fit();
         }
         self.shared.connections.lock().forget_ended(self.walk.number, self.walk.start);
