@@ -1,31 +1,36 @@
-"""A client that takes no part in an attack on the server, and must be answered all the same."""
+"""A client that takes no part in an attack on the server, and must be answered all the same.
+
+    bystander.py PORT FILE PAUSE_SECONDS SOURCE KIND
+
+is its process: it asks for ranges of FILE again and again, until its stdin ends. SOURCE is its own address. It asks by
+turns on a new connection and on one that is kept; KIND `kept` on that only. With KIND `limited` a 503 is right too. Each
+byte is compared. It prints one line for each ask: `answered SECONDS`, `closed` where the connection ended before the
+answer began, or `wrong WHY`.
+"""
 
 import os
+import random
 import subprocess
 import sys
 import threading
+import time
 
-from client import HOST
-from options import SHORT
+from client import HOST, connect, read_answer, request
 from waiting import PATIENCE_SECONDS, wait_until
 
 # After this an answer counts as missing.
-ANSWER_SECONDS = PATIENCE_SECONDS if SHORT else 10
-# The bystander watches the server, and must not be load itself.
+ANSWER_SECONDS = 30
+# The usual bystander watches the server, and must not be load itself.
 PAUSE_SECONDS = 0.005
+LONGEST_RANGE_BYTES = 2000
 
 
 class Bystander:
-    """Asks again and again, and knows what became of it.
-
-    It is a process of its own (ask.py): in this one it would have to wait for the threads of the attack.
-    """
+    """Asks again and again, and knows what became of it. In the process of the attack it would have to wait for that."""
 
     def __init__(self, scene, pause_seconds=PAUSE_SECONDS, source=HOST, kind="usual"):
         self.answers, self.wrong, self.closed = [], [], 0
-        asking = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask.py")
-        command = [sys.executable, "-B", asking, str(scene.server.port), scene.file, str(ANSWER_SECONDS)]
-        command += [str(pause_seconds), source, kind]
+        command = [sys.executable, "-B", __file__, str(scene.server.port), scene.file, str(pause_seconds), source, kind]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -48,7 +53,7 @@ class Bystander:
         try:
             # It looks at its stdin between two asks.
             self.process.stdin.close()
-            self.process.wait(2 * PATIENCE_SECONDS)
+            self.process.wait(2 * ANSWER_SECONDS)
         finally:
             self.process.kill()
             self.process.wait()
@@ -58,5 +63,53 @@ class Bystander:
     def sees(self, count):
         """Waits for so many more answers. Returns whether they came, with nothing wrong between them."""
         end, wrong = len(self.answers) + count, len(self.wrong)
-        wait_until(lambda: len(self.answers) >= end or len(self.wrong) > wrong, 2 * PATIENCE_SECONDS)
+        wait_until(lambda: len(self.answers) >= end or len(self.wrong) > wrong, PATIENCE_SECONDS)
         return len(self.answers) >= end
+
+
+def ask(client, whole, is_limited):
+    """Whether it was answered. False means that the connection ended before. Raises where the answer is wrong."""
+    first = random.randrange(len(whole))
+    right = whole[first : first + random.randint(1, LONGEST_RANGE_BYTES)]
+    try:
+        client.sendall(request(f"{first}-{first + len(right) - 1}"))
+        status, body = read_answer(client)
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    if status is not None and (status, body) != (206, right) and not (is_limited and status == 503):
+        raise ValueError(f"status {status}, {len(body)} bytes for {len(right)}: {body[:20]}")
+    return status is not None
+
+
+def ask_in_turn(port, whole, pause_seconds, source, kind):
+    kept, turn = None, 0
+    os.set_blocking(0, False)
+    # read() returns None while the pipe is open, and b"" at its end.
+    stdin = os.fdopen(0, "rb", buffering=0)
+    while stdin.read() is None:
+        turn += 1
+        keep = kind == "kept" or turn % 2
+        start = time.monotonic()
+        try:
+            client = keep and kept
+            if not client:
+                client = connect(port, source=(source, 0))
+                client.settimeout(ANSWER_SECONDS)
+            answered = ask(client, whole, kind == "limited")
+            kept = (client if answered else None) if keep else kept
+            if client is not kept:
+                client.close()
+            print(f"answered {time.monotonic() - start:.6f}" if answered else "closed", flush=True)
+        except (OSError, ValueError) as error:
+            kept = None if keep else kept
+            shown = "no answer" if isinstance(error, TimeoutError) else repr(error)
+            print(f"wrong {time.monotonic() - start:.1f} s: {shown}", flush=True)
+        time.sleep(pause_seconds)
+
+
+if __name__ == "__main__":
+    try:
+        with open(sys.argv[2], "rb") as file:
+            ask_in_turn(int(sys.argv[1]), file.read(), float(sys.argv[3]), *sys.argv[4:])
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(1)

@@ -21,35 +21,33 @@ ROWS = [
     # Loads.
     *(
         Row(f"burst_of_{count}", f"{count} viewers begin at the same instant, and stay until all have begun",
-            lambda s, count=count, most=most: crowd.viewers(s, count, full(rounds, 2), 65536, most), file_mib=5)
+            lambda s, count=count, most=most: crowd.viewers(s, count, full(rounds, 2), 65536, most), file_mib=5,
+            is_long=count in (40, 200))
         for count, most, rounds in ((8, 500, 20), (40, 500, 20), (200, 500, 20), (500, 300, 10))
     ),
-    Row("viewers_held", f"{full(3000, 500)} viewers at once, who all read a MiB", file_mib=5,
-        act=lambda s: crowd.viewers(s, full(3000, 500), reads_bytes=1 << 20), options=LATE, slowest_ms=1000,
-        left_heap_kib=512),
-    Row("kept_alive", "16 clients ask for ranges without a pause, each on one connection", crowd.kept_alive),
+    Row("viewers_held", "3,000 viewers at once, who all read a MiB", file_mib=5, is_long=True,
+        act=lambda s: crowd.viewers(s, 3000, reads_bytes=1 << 20), options=LATE, slowest_ms=1000, left_heap_kib=512),
+    Row("kept_alive", "16 clients ask for ranges without a pause, each on one connection", crowd.kept_alive, is_long=True),
     Row("load_script_stream", "scripts/load.sh with 20 viewers", crowd.load_script, STREAM, file_mib=40),
-    Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40,
+    Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40, is_long=True,
         slowest_ms=2000, rss_mib=1000),
-    Row("idle_server", "nobody uses the server: no CPU, and its heap does not move",
-        lambda s: crowd.cpu_after_crowd(s, 0), bystander="none", left_heap_kib=1),
     Row("idle_after_crowd", f"{full(8000, 1000)} clients come and go: then the CPU is as before, idle and in light use",
         lambda s: crowd.cpu_after_crowd(s, full(8000, 1000)), bystander="none", left_heap_kib=1024),
     Row("rate_1", f"{full(4000, 300)} viewers at one byte a second",
         lambda s: floods.cpu_of_held(s, full(4000, 300), crowd.request(target="/?rate=1"), 20), left_heap_kib=1024),
     Row("pages", f"{full(1000, 100)} live pages", left_heap_kib=1024, slowest_ms=500,
         act=lambda s: floods.cpu_of_held(s, full(1000, 100), crowd.request(target="/heap/events"), 50)),
-    # Honest clients, whom nobody may hang up. All but the first run on a quiet machine and beside busy loops.
-    Row("honest_cookies", "300 clients with cookies of 32 KiB send two requests together",
-        lambda s: crowd.pipeliners(s, 300, 2, 32 << 10), slowest_ms=1000),
+    # Honest clients, whom nobody may hang up. The full run has them beside busy loops as well.
+    Row("honest_cookies", "300 clients with cookies of 30 KiB, and of 32 KiB, send two requests together",
+        lambda s: crowd.pipeliners(s, 300, 2, (30 << 10, 32 << 10)), slowest_ms=1000),
     Row("honest_pipelines", "30 clients send 1,000 requests ahead, with cookies of 1,000 bytes",
-        lambda s: crowd.pipeliners(s, 30, 1000, 1000), left_heap_kib=6144, slowest_ms=1000),
-    Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes",
-        lambda s: crowd.pipeliners(s, 16, 1500, 400), left_heap_kib=6144, slowest_ms=1000),
+        lambda s: crowd.pipeliners(s, 30, full(1000, 300), (1000,)), left_heap_kib=6144, slowest_ms=1000),
+    Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes", is_long=True,
+        act=lambda s: crowd.pipeliners(s, 16, 1500, (400,)), left_heap_kib=6144, slowest_ms=1000),
     Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB",
         lambda s: floods.uploads_beside_heads(s, 370, full(8, 2)), slowest_ms=1000),
     Row("honest_bursts", "clients that send 300 requests ahead beside 180 with 250 requests that they do not read",
-        lambda s: floods.bursts_beside_unread(s, 180, full(8, 2)), left_heap_kib=16384, slowest_ms=1000),
+        lambda s: floods.bursts_beside_unread(s, 180, full(8, 1)), left_heap_kib=16384, slowest_ms=1000),
     # Strangers, who may not get another's bytes.
     *(
         Row(f"strangers_{mode[1]}", "one client announces bodies, resets and uses its port again, at speed",
@@ -60,8 +58,8 @@ ROWS = [
     # Heads and requests.
     Row("w1_withheld_body", f"300 GETs, a close and a POST without its body on each of {full(10, 3)} connections",
         lambda s: floods.withheld_bodies(s, full(10, 3), drips=False), LATE, left_heap_kib=PIPELINE_KIB, file_mib=40),
-    Row("w1_dripping_body", "the same, and the body comes a byte at a time", file_mib=40, left_heap_kib=PIPELINE_KIB,
-        act=lambda s: floods.withheld_bodies(s, full(10, 3), drips=True), options=LATE),
+    Row("w1_dripping_body", "the same, and the body comes a byte at a time", file_mib=40, is_long=True,
+        left_heap_kib=PIPELINE_KIB, act=lambda s: floods.withheld_bodies(s, full(10, 3), drips=True), options=LATE),
     Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset", file_mib=40,
         act=lambda s: floods.forgotten_pipeline(s, full(3, 1)), left_heap_kib=PIPELINE_KIB),
     Row("pipeline_unread", "5,000 requests on a connection that is never read, in buffer mode",
@@ -71,10 +69,11 @@ ROWS = [
     Row("w5_gone_before_the_answer", "300 clients leave before their 400 is sent, beside 500 idle ones",
         floods.gone_before_the_answer),
     Row("w7_endless_line", f"four heads of one line without an end, for {full(8, 3)} s", rss_mib=96, closed=1,
-        act=lambda s: floods.endless_heads(s, b"x" * (512 << 10), full(8, 3))),
-    Row("w7_endless_lines", f"four heads of lines without an end, for {full(8, 3)} s", rss_mib=96, closed=1,
-        act=lambda s: floods.endless_heads(s, b"\r\na: b" * (80 << 10), full(8, 3))),
-    Row("w7_long_heads", "100 clients with heads of 1,024 lines of 32 kB", floods.long_heads, rss_mib=160, closed=1),
+        act=lambda s: floods.endless_heads(s, b"x" * (512 << 10), 4, full(8, 3))),
+    Row("w7_endless_lines", "four heads of lines without an end, for 8 s", rss_mib=96, closed=1, is_long=True,
+        act=lambda s: floods.endless_heads(s, b"\r\na: b" * (80 << 10), 4, 8)),
+    Row("w7_long_heads", f"100 heads of lines of 32 kB without an end, for {full(8, 3)} s", rss_mib=160, closed=1,
+        act=lambda s: floods.endless_heads(s, b"\r\na: " + b"x" * 32_000, 100, full(8, 3))),
     Row("w8_drips", f"{full(70, 10)} heads, bodies and refused uploads each come a byte every 300 ms, timeout 2",
         lambda s: floods.drips(s, full(70, 10), TIMEOUT), SOON),
     Row("slow_and_silent", f"300 idle clients, 300 in a head, {full(100, 10)} that do not read, buffer mode, timeout 2",
@@ -105,16 +104,16 @@ ROWS = [
     Row("w12_one_client_address", "one client port to two addresses of the server, with a 413 on one",
         lambda s: connections.one_client_address(s, 20), ("--bind", "0.0.0.0")),
     Row("w15_port_used_again", "a new connection from the port of one that was closed, refused or reset",
-        lambda s: connections.port_used_again(s, full(100, 20))),
+        lambda s: connections.port_used_again(s, full(100, 20)), SOON),
     *(
-        Row(f"w18_stalled_reader_{options[1].lower()}", "a reader stalls after 5 MB, timeout 3 (or 1)", file_mib=40,
-            act=lambda s: connections.stalled_reader(s, full(3, 1)), options=options + ("--timeout", str(full(3, 1))))
+        Row(f"w18_stalled_reader_{options[1].lower()}", f"a reader stalls after 5 MB, timeout {TIMEOUT}", file_mib=40,
+            act=lambda s: connections.stalled_reader(s, TIMEOUT), options=options + SOON, is_long=options[1] != "64K")
         for options in (("--chunk-size", "64K"), ("--chunk-size", "1M"), BUFFER)
     ),
     Row("w17_samples_under_load", "a live page beside 16 clients that ask without a pause: ten samples a second",
-        lambda s: connections.samples_under_load(s, full(6, 3)), bystander="none"),
-    Row("w19_idle_opens_nothing", "an idle server opens no connection to itself",
-        lambda s: connections.idle_opens_nothing(s, full(10, 4)), bystander="none"),
+        lambda s: connections.samples_under_load(s, 6), bystander="none", is_long=True),
+    Row("w19_idle", "an idle server takes no CPU and no heap, and opens no connection to itself",
+        lambda s: connections.idle(s, full(10, 2)), bystander="none"),
     # Shortages.
     Row("w6_http_2", f"{full(2000, 400)} clients of HTTP/2.0, timeout 2",
         lambda s: shortages.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400),
@@ -125,26 +124,26 @@ ROWS = [
     *(
         Row(f"http_2_under_{descriptors}", f"{count} clients of HTTP/2.0 under {descriptors} descriptors, timeout 2",
             lambda s, count=count: shortages.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors,
-            bystander="kept", left_threads=count, left_descriptors=2 * count, left_heap_kib=None, closed=1)
-        for descriptors, count in ((1024, full(4000, 700)), (64, 300))
+            bystander="kept", is_long=True, left_threads=count, left_descriptors=2 * count, left_heap_kib=None, closed=1)
+        for descriptors, count in ((1024, 4000), (64, 300))
     ),
     Row("w9_out_of_threads", "200 viewers under 100 threads, who all leave", file_mib=40, threads=100,
         act=lambda s: shortages.out_of_threads(s, 200), bystander="none"),
     *(
         Row(f"w10_out_of_descriptors_{timeout}", f"200 clients under 64 descriptors, {full(10, 3)} times",
-            lambda s: shortages.out_of_descriptors(s, full(10, 3)), ("--timeout", timeout), descriptors=64,
-            bystander="none", left_threads=26, left_descriptors=10, left_heap_kib=1024)
+            is_long=timeout != "0", act=lambda s: shortages.out_of_descriptors(s, full(10, 3)), options=("--timeout", timeout),
+            descriptors=64, bystander="none", left_threads=26, left_descriptors=10, left_heap_kib=1024)
         for timeout in ("2", "0", "0.1")
     ),
     Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors",
         lambda s: shortages.storms(s, full(10, 3)), descriptors=64, left_threads=30, closed=100),
     Row("out_of_memory", "60 viewers in buffer mode under 2 GB of addresses: refused at once",
         lambda s: shortages.out_of_memory(s, 60), BUFFER, file_mib=40, address_mib=2000, bystander="limited",
-        rss_mib=2000,
-        left_heap_kib=1024),
+        rss_mib=2000, left_heap_kib=1024),
     *(
         Row(f"w11_unread_stderr_{trace}", "stderr is a full pipe that nobody reads; SIGTERM at the end", trace=trace,
-            act=lambda s: shortages.unread_stderr(s, full(1500, 300)), unread=True, bystander="none")
+            act=lambda s: shortages.unread_stderr(s, full(1500, 300)), unread=True, bystander="none",
+            is_long=trace != "json")
         for trace in ("json", "text", "off")
     ),
     Row("stopped_under_load", "SIGTERM beside pipeliners: the last line is the sum of the lines before",
