@@ -9,15 +9,18 @@ from collections import Counter
 from contextlib import suppress
 
 from client import is_answered, read_answer, read_status, request, reset, status_of, upload
-from floods import held, sends
+from crowd import held, sends
 from options import full
 from waiting import PATIENCE_SECONDS, wait_until
 
+CHUNKED = (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+           + 92 * (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") + b"0\r\n\r\n")
 LENGTHS_BYTES = (9_000_000, 4_000_000_000)
 
 
 def unsent(scene, count, lengths_bytes=LENGTHS_BYTES, at_once=100):
-    """Bodies are announced and never sent. Half of the clients reset their connections, half close in order."""
+    """Bodies are announced and never sent. Half of the clients reset their connections, half close in order. Then an
+    honest viewer gets the whole file, also where the heap has little room for others."""
     for n in range(count // at_once):
         with held(scene, at_once, upload(lengths_bytes[n % 2])) as clients:
             answered = wait_until(lambda: is_answered(scene.server.port)) is not None
@@ -27,11 +30,6 @@ def unsent(scene, count, lengths_bytes=LENGTHS_BYTES, at_once=100):
         if scene.wrong:
             break
     scene.show(f"{(n + 1) * at_once} announced, {scene.server.threads() - scene.idle_threads} more threads then")
-
-
-def unsent_in_little_heap(scene, count):
-    """The same where the heap has a limit: an honest viewer of the whole file then fits as before."""
-    unsent(scene, count)
     with scene.server.connect() as client:
         client.sendall(request())
         scene.demand(read_answer(client) == (200, scene.whole), "a viewer does not get the file any more")
@@ -47,7 +45,7 @@ def refused(scene, count):
         scene.demand(said in ("ended", 400, 405, 408, 413), f"number {n} without a body got {said}")
         if said == "none":
             return
-    by_curl(scene, (200_000, 3_000_000), full(30, 5))
+    by_curl(scene, (200_000, 3_000_000, 40_000_000), full(20, 2))
 
 
 def by_curl(scene, lengths_bytes, rounds):
@@ -65,12 +63,6 @@ def by_curl(scene, lengths_bytes, rounds):
                                      stdin=body, stdout=subprocess.PIPE, text=True, check=False)
             said[f"{ran.stdout}, exit code {ran.returncode}"] += 1
     scene.demand(set(said) <= {"405, exit code 0", "413, exit code 0"}, f"curl got {dict(said)}")
-
-
-def chunked(scene, rounds):
-    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-    sent_whole(scene, rounds, head + 92 * (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") + b"0\r\n\r\n")
-    by_curl(scene, (40_000_000,), rounds)
 
 
 def sent_whole(scene, count, sent):

@@ -3,8 +3,8 @@
     bystander.py PORT FILE PAUSE_SECONDS SOURCE KIND
 
 is its process: it asks for ranges of FILE again and again, until its stdin ends. SOURCE is its own address. It asks by
-turns on a new connection and on one that is kept; KIND `kept` on that only. With KIND `limited` a 503 is right too. Each
-byte is compared. It prints one line for each ask: `answered SECONDS`, `closed` where the connection ended before the
+turns on a new connection and on one that is kept; KIND `kept` on that only. Each byte is
+compared. It prints one line for each ask: `answered SECONDS`, `closed` where the connection ended before the
 answer began, or `wrong WHY`.
 """
 
@@ -67,7 +67,7 @@ class Bystander:
         return len(self.answers) >= end
 
 
-def ask(client, whole, is_limited):
+def ask(client, whole):
     """Whether it was answered. False means that the connection ended before. Raises where the answer is wrong."""
     first = random.randrange(len(whole))
     right = whole[first : first + random.randint(1, LONGEST_RANGE_BYTES)]
@@ -76,7 +76,7 @@ def ask(client, whole, is_limited):
         status, body = read_answer(client)
     except (BrokenPipeError, ConnectionResetError):
         return False
-    if status is not None and (status, body) != (206, right) and not (is_limited and status == 503):
+    if status is not None and (status, body) != (206, right):
         raise ValueError(f"status {status}, {len(body)} bytes for {len(right)}: {body[:20]}")
     return status is not None
 
@@ -95,7 +95,7 @@ def ask_in_turn(port, whole, pause_seconds, source, kind):
             if not client:
                 client = connect(port, source=(source, 0))
                 client.settimeout(ANSWER_SECONDS)
-            answered = ask(client, whole, kind == "limited")
+            answered = ask(client, whole)
             kept = (client if answered else None) if keep else kept
             if client is not kept:
                 client.close()

@@ -7,8 +7,8 @@ from contextlib import ExitStack, suppress
 
 from bystander import Bystander
 from client import HOST, connect, has_ended, new_socket, read_status, request, reset, status_of, upload
-from crowd import cpu_percent
-from floods import BAD, held, sends
+from crowd import cpu_percent, held, sends
+from floods import BAD
 from options import full
 from waiting import wait_until, wait_until_steady
 
@@ -132,7 +132,6 @@ def idle(scene, seconds):
     for _ in range(full(2, 1)):
         # As long as threads of the last connections end, the server may still have to do with these.
         wait_until_steady(scene.server.threads, 5.5)
-        live_bytes = scene.server.figures()["live"]
         known, opened = sockets(scene.server.port), set()
 
         def look():
@@ -144,7 +143,6 @@ def idle(scene, seconds):
         cpu = cpu_percent(scene, look)
         scene.demand(opened <= known, f"{len(opened - known)} sockets appeared")
         scene.at_most(cpu, 0.1, "%", "CPU")
-        scene.at_most((scene.server.figures()["live"] - live_bytes) / 1024, 1, "KiB", "the heap grew by")
         with Bystander(scene) as others:
             scene.demand(others.sees(20), "a client was not answered")
 

@@ -6,10 +6,9 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
-from bystander import Bystander
-from client import HOST, first_bytes, is_answered, request, status_of
+from client import HOST, connect, first_bytes, is_answered, request, status_of
 from options import SHORT, full
 from program import ROOT
 from scene import NEVER
@@ -22,6 +21,28 @@ RECEIVE_BYTES = 16 << 10
 def with_cookie(head, length_bytes):
     """The head with a cookie of this length."""
     return head[:-2] + b"Cookie: a=" + b"c" * length_bytes + b"\r\n\r\n"
+
+
+def sends(client, sent):
+    """Sends it. Returns whether the connection was still there, and took it."""
+    try:
+        client.sendall(sent)
+        return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def held(scene, count, sent):
+    """So many connections that send this, read nothing, and stay for the block. The server may end them."""
+    with ExitStack() as stack:
+        clients = []
+        for n in range(count):
+            # Each address has 28,000 ports.
+            source = (f"127.0.1.{1 + n % 100}", 0)
+            clients.append(stack.enter_context(connect(scene.server.port, receive_bytes=4096, source=source)))
+            sends(clients[-1], sent)
+        yield clients
 
 
 async def talk(port, sent, rights):
@@ -67,11 +88,18 @@ def ranges(scene, count, cookie_bytes):
     return b"".join(heads), [(206, scene.whole[first : first + 100]) for first in firsts]
 
 
-def pipeliners(scene, clients, requests, cookies_bytes):
+def pipeliners(scene, clients, requests, cookies_bytes, rounds=1, beside=(0, b""), least=1):
     """Clients that send all their requests ahead."""
     for cookie_bytes in cookies_bytes:
-        for beside in quiet_and_busy():
-            all_answered(scene, clients, *ranges(scene, requests, cookie_bytes), f"cookies of {cookie_bytes} B{beside}")
+        answered_beside(scene, clients, *ranges(scene, requests, cookie_bytes), rounds, *beside, least)
+
+
+def answered_beside(scene, clients, sent, rights, rounds, count, held_sent, least=1):
+    """Clients talk beside so many connections that have sent something and stay, and then again beside busy loops."""
+    for beside in quiet_and_busy():
+        with held(scene, count, held_sent):
+            for n in range(rounds):
+                all_answered(scene, clients, sent, rights, f"{len(sent)} B each, round {n + 1}{beside}", least)
 
 
 def quiet_and_busy():
@@ -85,9 +113,9 @@ def quiet_and_busy():
             yield " beside busy loops"
 
 
-def viewers(scene, clients, rounds=1, reads_bytes=65536, latest_ms=NEVER):
-    """So many viewers begin at the same instant, and stay until all have begun. Then they read and compare so much."""
-    latest, right = [], scene.whole[:reads_bytes]
+def viewers(scene, clients, rounds, latest_ms):
+    """So many viewers begin at the same instant, and stay until all have begun. Then they read and compare a MiB."""
+    latest, right = [], scene.whole[: 1 << 20]
     for _ in range(rounds):
         times, opened = first_bytes(scene.server.port, clients, request(), PATIENCE_SECONDS, RECEIVE_BYTES)
         latest.append(1000 * max(times))
@@ -113,17 +141,6 @@ def begins_with(client, right):
         return False
     head, _, body = data.partition(b"\r\n\r\n")
     return head.startswith(b"TTP/1.1 200") and body.startswith(right)
-
-
-def kept_alive(scene):
-    """16 clients that ask again and again. Nagle's algorithm would make each wait for 40 ms."""
-    with ExitStack() as stack:
-        clients = [stack.enter_context(Bystander(scene, 0, kind="kept")) for _ in range(16)]
-        scene.demand(all(client.sees(500) for client in clients), "one of them was not answered")
-    took = [seconds for client in clients for seconds in client.answers]
-    slow = sum(0.038 < seconds < 0.046 for seconds in took)
-    scene.demand(slow < len(took) / 4, f"{slow} of {len(took)} waited for 40 ms")
-    scene.demand(not any(client.wrong or client.closed for client in clients), "answers were wrong or missing")
 
 
 def load_script(scene):

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
-from client import connect, has_ended, request, reset, upload
-from crowd import all_answered, cpu_percent, quiet_and_busy, ranges, with_cookie
+from client import request, reset, upload
+from crowd import cpu_percent, held, sends
 from options import full
 from scene import STOP_KIB
-from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
+from waiting import PATIENCE_SECONDS, wait_until
 
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 BAD = b"GET / HTTP/1.1\r\n\r\n"
@@ -16,89 +16,45 @@ BAD = b"GET / HTTP/1.1\r\n\r\n"
 UNREAD_SECONDS = full(20, 2)
 
 
-def sends(client, sent):
-    """Sends it. Returns whether the connection was still there, and took it."""
-    try:
-        client.sendall(sent)
-        return True
-    except OSError:
-        return False
-
-
-@contextmanager
-def held(scene, count, sent):
-    """So many connections that send this, read nothing, and stay for the block. The server may end them."""
-    with ExitStack() as stack:
-        clients = []
-        for n in range(count):
-            # Each address has 28,000 ports.
-            source = (f"127.0.1.{1 + n % 100}", 0)
-            clients.append(stack.enter_context(connect(scene.server.port, receive_bytes=4096, source=source)))
-            sends(clients[-1], sent)
-        yield clients
-
-
-def withheld_bodies(scene, count, drips):
-    """Connections with 300 answers to come, a close, and a body of which nothing is sent, or a byte at a time."""
+def withheld_bodies(scene, count):
+    """Connections with 300 answers to come, a close, and a body that comes a byte at a time, or not at all."""
     closing = request("0-0")[:-2] + b"Connection: x\r\nConnection: close\r\n\r\n"
     sent = request("0-0") * 300 + closing + upload(2000).replace(b"PUT", b"POST")
-    with ExitStack() as stack:
-        clients = []
-        for _ in range(count):
-            clients += stack.enter_context(held(scene, 1, sent))
-            # About 200 ms each.
-            for _ in range(4):
-                if not scene.others.sees(25):
-                    return
-                for client in clients if drips else ():
-                    sends(client, b"x")
+    with held(scene, count, sent) as clients:
+        for _ in range(4 * count):
+            scene.others.sees(25)
+            for client in clients[::2]:
+                sends(client, b"x")
 
 
 def forgotten_pipeline(scene, rounds):
     for _ in range(rounds):
         with held(scene, 1, request()) as (client,):
             sends(client, request("0-0") * 6000)
-            cpu_seconds = cpu_until_quiet(scene, lambda client=client: reset(client))
-        scene.at_most(cpu_seconds, 0.5, "s", "CPU")
+            scene.at_most(cpu_until_quiet(scene, lambda client=client: reset(client)), 0.5, "s", "CPU")
 
 
-def gone_before_the_answer(scene):
+def gone_before_the_answer(scene, count):
     def come_and_go():
-        for _ in range(300):
+        for _ in range(count):
             with held(scene, 1, BAD):
                 pass
 
     with held(scene, 500, b""):
-        cpu_seconds = cpu_until_quiet(scene, come_and_go)
-    scene.at_most(1000 * cpu_seconds / 300, 0.5, "ms", "CPU for each, the bystander's included:")
+        cpu_ms = 1000 * cpu_until_quiet(scene, come_and_go)
+    scene.at_most(cpu_ms / count, 0.5, "ms", "CPU for each, the bystander's included:")
 
 
 def cpu_until_quiet(scene, work):
     """The CPU that the server takes for `work` and after it. Before and after it, it needs only what the bystander's
-    asks take: less than a fifth of a CPU."""
-
-    def is_quiet():
-        # Once may be a pause that other programs caused.
-        return all(cpu_percent(scene, lambda: time.sleep(0.2)) < 20 for _ in range(3))
-
+    asks take: less than a fifth of a CPU, in three looks, because once may be a pause that other programs caused."""
+    is_quiet = lambda: all(cpu_percent(scene, lambda: time.sleep(0.2)) < 20 for _ in range(3))
     wait_until(is_quiet, 30)
     before = scene.server.cpu_seconds()
     work()
     scene.others.sees(50)
     wait_until(is_quiet, 30)
     return scene.server.cpu_seconds() - before
-
-
-def unread_pipeline(scene):
-    with held(scene, 1, request() * 5000):
-        begun = wait_until(lambda: scene.server.figures()["in_flight"] > 0)
-        scene.demand(begun is not None, "no answer began")
-        # As soon as the heap stays as it is, the server has read all that it will.
-        wait_until_steady(lambda: scene.server.figures()["live"] >> 20, 1)
-        figures, threads = scene.server.figures(), scene.server.threads()
-    scene.at_most(threads, 30, "threads", "it takes")
-    scene.at_most(figures["in_flight"], 1, "requests", "it answers at once")
-    scene.at_most((figures["live"] - len(scene.whole)) / 1024, 16 * 1024, "KiB", "beside the body it takes")
 
 
 def waiting_heads(scene):
@@ -166,19 +122,3 @@ def cpu_of_held(scene, count, sent, percent):
         time.sleep(1)
         taken = cpu_percent(scene, lambda: time.sleep(full(5, 1)))
     scene.at_most(taken, percent, "%", f"CPU for {count} of them, the bystander's included:")
-
-
-def uploads_beside_heads(scene, heads, rounds):
-    sent = upload(1 << 20) + bytes(1 << 20)
-    for beside in quiet_and_busy():
-        with held(scene, heads, HEAD + b"X: " + b"x" * 60_000) as clients:
-            for n in range(rounds):
-                all_answered(scene, 10, sent, [(405, None)], f"uploads {n + 1}{beside}")
-            scene.show(f"{sum(map(has_ended, clients))} of the heads were hung up")
-
-
-def bursts_beside_unread(scene, clients, bursts):
-    for beside in quiet_and_busy():
-        with held(scene, clients, with_cookie(request(), 600) * 250):
-            for n in range(bursts):
-                all_answered(scene, 10, *ranges(scene, 300, 1000), f"burst {n + 1}{beside}")

@@ -15,7 +15,6 @@ _parser.add_argument(
 _parser.add_argument("--program", type=Path, help="another heapserve (default: builds this one)")
 _parser.add_argument("--mode", choices=("buffer", "stream"),
                      help="the mode of the rows that do not need a certain one (default: stream)")
-_parser.add_argument("--list", action="store_true", help="print the rows, with the limits of each and what it demands")
 _parser.add_argument("patterns", nargs="*", type=str.lower, metavar="ROW", help="run these rows only: a name (resets), a "
                      "pattern ('*descriptors*'), or the number of a wall (W1). Also those that --short leaves out")
 

@@ -20,14 +20,11 @@ PIPELINE_KIB = 2048
 ROWS = [
     # Loads.
     *(
-        Row(f"burst_of_{count}", f"{count} viewers begin at the same instant, and stay until all have begun",
-            lambda s, count=count, most=most: crowd.viewers(s, count, full(rounds, 2), 65536, most), file_mib=5,
-            is_long=count in (40, 200))
-        for count, most, rounds in ((8, 500, 20), (40, 500, 20), (200, 500, 20), (500, 300, 10))
+        Row(f"burst_of_{count}", f"{count} viewers begin at the same instant, stay until all have begun, and read a MiB",
+            lambda s, count=count, rounds=rounds, most=most: crowd.viewers(s, count, full(rounds, 2), most), LATE,
+            is_long=count not in (8, 500), file_mib=5, slowest_ms=max(200, count / 3), left_heap_kib=512)
+        for count, most, rounds in ((8, 500, 20), (40, 500, 20), (200, 500, 20), (500, 300, 10), (3000, 2000, 1))
     ),
-    Row("viewers_held", "3,000 viewers at once, who all read a MiB", file_mib=5, is_long=True,
-        act=lambda s: crowd.viewers(s, 3000, reads_bytes=1 << 20), options=LATE, slowest_ms=1000, left_heap_kib=512),
-    Row("kept_alive", "16 clients ask for ranges without a pause, each on one connection", crowd.kept_alive, is_long=True),
     Row("load_script_stream", "scripts/load.sh with 20 viewers", crowd.load_script, STREAM, file_mib=40),
     Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40, is_long=True,
         slowest_ms=2000, rss_mib=1000),
@@ -44,10 +41,12 @@ ROWS = [
         lambda s: crowd.pipeliners(s, 30, full(1000, 300), (1000,)), left_heap_kib=6144, slowest_ms=1000),
     Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes", is_long=True,
         act=lambda s: crowd.pipeliners(s, 16, 1500, (400,)), left_heap_kib=6144, slowest_ms=1000),
-    Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB",
-        lambda s: floods.uploads_beside_heads(s, 370, full(8, 2)), slowest_ms=1000),
-    Row("honest_bursts", "clients that send 300 requests ahead beside 180 with 250 requests that they do not read",
-        lambda s: floods.bursts_beside_unread(s, 180, full(8, 1)), left_heap_kib=16384, slowest_ms=1000),
+    Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB", slowest_ms=1000,
+        act=lambda s: crowd.answered_beside(s, 10, bodies.upload(1 << 20) + bytes(1 << 20), [(405, None)], full(8, 2),
+                                            370, floods.HEAD + b"X: " + b"x" * 60_000)),
+    Row("honest_bursts", "10 clients send 300 requests ahead beside 180 with 250 requests that they do not read",
+        lambda s: crowd.pipeliners(s, 10, 300, (1000,), full(8, 1), (180, crowd.with_cookie(crowd.request(), 600) * 250)),
+        left_heap_kib=16384, slowest_ms=1000),
     # Strangers, who may not get another's bytes.
     *(
         Row(f"strangers_{mode[1]}", "one client announces bodies, resets and uses its port again, at speed",
@@ -56,18 +55,14 @@ ROWS = [
         for mode in (STREAM, BUFFER)
     ),
     # Heads and requests.
-    Row("w1_withheld_body", f"300 GETs, a close and a POST without its body on each of {full(10, 3)} connections",
-        lambda s: floods.withheld_bodies(s, full(10, 3), drips=False), LATE, left_heap_kib=PIPELINE_KIB, file_mib=40),
-    Row("w1_dripping_body", "the same, and the body comes a byte at a time", file_mib=40, is_long=True,
-        left_heap_kib=PIPELINE_KIB, act=lambda s: floods.withheld_bodies(s, full(10, 3), drips=True), options=LATE),
+    Row("w1_withheld_body", f"300 GETs, a close and a POST without its body on each of {full(10, 4)} connections",
+        lambda s: floods.withheld_bodies(s, full(10, 4)), LATE, left_heap_kib=PIPELINE_KIB, file_mib=40),
     Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset", file_mib=40,
         act=lambda s: floods.forgotten_pipeline(s, full(3, 1)), left_heap_kib=PIPELINE_KIB),
-    Row("pipeline_unread", "5,000 requests on a connection that is never read, in buffer mode",
-        floods.unread_pipeline, BUFFER, file_mib=40, bystander="none", left_heap_kib=PIPELINE_KIB),
     Row("w3_waiting_heads", "3,000 pipelined heads with a field of 300 kB", floods.waiting_heads, file_mib=40,
         rss_mib=200),
     Row("w5_gone_before_the_answer", "300 clients leave before their 400 is sent, beside 500 idle ones",
-        floods.gone_before_the_answer),
+        lambda s: floods.gone_before_the_answer(s, 300)),
     Row("w7_endless_line", f"four heads of one line without an end, for {full(8, 3)} s", rss_mib=96, closed=1,
         act=lambda s: floods.endless_heads(s, b"x" * (512 << 10), 4, full(8, 3))),
     Row("w7_endless_lines", "four heads of lines without an end, for 8 s", rss_mib=96, closed=1, is_long=True,
@@ -84,14 +79,14 @@ ROWS = [
     Row("unsent_bodies", f"{full(2000, 800)} bodies of 9 MB and of 4 GB are not sent, under 600 threads",
         lambda s: bodies.unsent(s, full(2000, 800)), threads=600, left_threads=30, left_descriptors=30, slowest_ms=500),
     Row("unsent_in_little_heap", "600 of them, with a heap of 42M for a file of 40 MiB",
-        lambda s: bodies.unsent_in_little_heap(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40,
+        lambda s: bodies.unsent(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40,
         bystander="none"),
     Row("unallocatable_bodies", "200 bodies that no system would allocate: a thread and two descriptors each",
         lambda s: bodies.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
     Row("w4_refused_uploads", "600 uploads that are not sent, then some by curl, under 256 descriptors",
         lambda s: bodies.refused(s, full(600, 300)), descriptors=256),
-    Row("w16_chunked_uploads", "chunked uploads of 3 MB, sent whole before the answer is read, and of 40 MB by curl",
-        lambda s: bodies.chunked(s, full(40, 5))),
+    Row("w16_chunked_uploads", "chunked uploads of 3 MB, sent whole before the answer is read",
+        lambda s: bodies.sent_whole(s, full(40, 5), bodies.CHUNKED)),
     Row("refused_and_sent", f"{full(100, 20)} bodies of 9 MB are refused, and sent whole",
         lambda s: bodies.sent_whole(s, full(100, 20), bodies.upload(9_000_000) + bytes(9_000_000))),
     Row("uploads_of_20_mb", "ten uploads of 20 MB leave little memory", left_rss_mib=16,
@@ -105,11 +100,8 @@ ROWS = [
         lambda s: connections.one_client_address(s, 20), ("--bind", "0.0.0.0")),
     Row("w15_port_used_again", "a new connection from the port of one that was closed, refused or reset",
         lambda s: connections.port_used_again(s, full(100, 20)), SOON),
-    *(
-        Row(f"w18_stalled_reader_{options[1].lower()}", f"a reader stalls after 5 MB, timeout {TIMEOUT}", file_mib=40,
-            act=lambda s: connections.stalled_reader(s, TIMEOUT), options=options + SOON, is_long=options[1] != "64K")
-        for options in (("--chunk-size", "64K"), ("--chunk-size", "1M"), BUFFER)
-    ),
+    Row("w18_stalled_reader", f"a reader stalls after 5 MB, timeout {TIMEOUT}", file_mib=40,
+        act=lambda s: connections.stalled_reader(s, TIMEOUT), options=SOON),
     Row("w17_samples_under_load", "a live page beside 16 clients that ask without a pause: ten samples a second",
         lambda s: connections.samples_under_load(s, 6), bystander="none", is_long=True),
     Row("w19_idle", "an idle server takes no CPU and no heap, and opens no connection to itself",
@@ -135,17 +127,8 @@ ROWS = [
             descriptors=64, bystander="none", left_threads=26, left_descriptors=10, left_heap_kib=1024)
         for timeout in ("2", "0", "0.1")
     ),
-    Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors",
-        lambda s: shortages.storms(s, full(10, 3)), descriptors=64, left_threads=30, closed=100),
-    Row("out_of_memory", "60 viewers in buffer mode under 2 GB of addresses: refused at once",
-        lambda s: shortages.out_of_memory(s, 60), BUFFER, file_mib=40, address_mib=2000, bystander="limited",
-        rss_mib=2000, left_heap_kib=1024),
-    *(
-        Row(f"w11_unread_stderr_{trace}", "stderr is a full pipe that nobody reads; SIGTERM at the end", trace=trace,
-            act=lambda s: shortages.unread_stderr(s, full(1500, 300)), unread=True, bystander="none",
-            is_long=trace != "json")
-        for trace in ("json", "text", "off")
-    ),
+    Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors", descriptors=64, left_threads=30, closed=100,
+        act=lambda s: crowd.pipeliners(s, 80, 1, (100,), full(10, 3), least=0.5)),
     Row("stopped_under_load", "SIGTERM beside pipeliners: the last line is the sum of the lines before",
         lambda s: shortages.stops_under_load(s, 10), bystander="none", file_mib=40),
 ]

@@ -39,9 +39,6 @@ def main():
     numbers = [number for number, row in enumerate(ROWS) if is_chosen(row)]
     if not numbers:
         fail("stress.sh: there is no such row; see stress.sh --list", 2)
-    if CHOSEN.list:
-        print("\n".join(ROWS[number].line() for number in numbers))
-        return
     need_tools("curl", "cargo")
     CHOSEN.program = str((CHOSEN.program or HEAPSERVE).absolute())
     if CHOSEN.program == str(HEAPSERVE):

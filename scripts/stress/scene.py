@@ -1,7 +1,6 @@
 """What a row of the table says, and the run of one: its server, its bystander, and what was found wrong."""
 
 import os
-import resource
 import shutil
 import signal
 import tempfile
@@ -28,7 +27,7 @@ class Row:
     """One load, fault or attack.
 
     `act` gets the Scene and does what `what` says. The server has a file of `file_mib`, these `options`, and at most so
-    many `descriptors`, `threads` and `address_mib`. Its stderr is JSON, or goes to no reader if `unread`.
+    many `descriptors` and `threads`.
 
     Demanded are: a bystander ("none", or see bystander.py) whose slowest answer takes `slowest_ms`, and of whose asks
     `closed` in a thousand end without an answer; a resident set of `rss_mib` at most at any time; and that afterwards
@@ -47,9 +46,6 @@ class Row:
     file_mib: int = 1
     descriptors: int = None
     threads: int = None
-    address_mib: int = None
-    trace: str = "json"
-    unread: bool = False
     bystander: str = "usual"
     slowest_ms: float = 200
     closed: float = 0
@@ -60,13 +56,6 @@ class Row:
     # waited at the same time, rounded up to a power of two. None: not known, because nobody new is answered.
     left_heap_kib: float | None = 256
     left_rss_mib: float = None
-
-    def line(self):
-        """The row as --list prints it: the fields that are not as usual follow what it does."""
-        plain = vars(Row(self.name, self.what, self.act))
-        fields = {field: value for field, value in vars(self).items() if value != plain[field]}
-        said = [f"{field} {' '.join(value) if isinstance(value, tuple) else value}" for field, value in fields.items()]
-        return f"{self.name}: {self.what} [{'; '.join(said)}]"
 
     def run(self):
         """Runs it. Returns whether it passed, and its line."""
@@ -118,13 +107,8 @@ class Scene:
         if CHOSEN.mode and "--mode" not in options:
             options += ("--mode", CHOSEN.mode)
         limits = {"descriptors": row.descriptors, "threads": row.threads}
-        self.stderr = os.pipe() if row.unread else (None, None)
-        try:
-            with Server(program, self.file, *options, trace=row.trace, stderr=self.stderr[1], **limits) as self.server:
-                self.act()
-        finally:
-            for end in self.stderr if row.unread else ():
-                os.close(end)
+        with Server(program, self.file, *options, **limits) as self.server:
+            self.act()
 
     def act(self):
         row, server = self.row, self.server
@@ -134,8 +118,6 @@ class Scene:
         counts = lambda: (server.threads(), server.descriptors())
         self.idle_threads, self.idle_descriptors = wait_until_steady(counts, 0.3)
         self.idle_live_bytes, self.idle_kib = server.figures()["live"], server.resident_kib()
-        if row.address_mib:
-            resource.prlimit(server.pid, resource.RLIMIT_AS, (row.address_mib * MIB,) * 2)
         if row.bystander == "none":
             row.act(self)
         else:

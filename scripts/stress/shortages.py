@@ -1,15 +1,11 @@
-"""What runs out (W6, W9, W10, W11): descriptors, threads, memory, and the reader of stderr."""
+"""What runs out: threads and descriptors (W6, W9, W10). And the end under load."""
 
-import os
 import signal
 import time
-from collections import Counter
 from contextlib import ExitStack
 
-from bystander import Bystander
 from client import has_ended, is_answered, request
-from crowd import all_answered, ranges
-from floods import held, sends
+from crowd import held, sends
 from waiting import wait_until, wait_until_steady
 
 HTTP_2 = (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
@@ -94,57 +90,21 @@ def out_of_descriptors(scene, rounds):
 
 def begins_wrong(scene, client):
     """Whether it has a 200 that does not begin as the file does."""
-    head, _, body = peeked(client).partition(b"\r\n\r\n")
-    return head.startswith(b"HTTP/1.1 200") and not scene.whole.startswith(body)
-
-
-def peeked(client):
-    """What has come, which is only looked at."""
     client.setblocking(False)
     try:
-        return client.recv(1 << 20, 2)  # MSG_PEEK
+        head, _, body = client.recv(1 << 20).partition(b"\r\n\r\n")
     except OSError:
-        return b""
-
-
-def storms(scene, rounds):
-    for n in range(rounds):
-        all_answered(scene, 80, *ranges(scene, 1, 100), f"burst {n + 1}", least=0.5)
-
-
-def out_of_memory(scene, viewers):
-    with held(scene, viewers, request()) as clients:
-        wait_until(lambda: all(map(peeked, clients)), 20)
-        seen = Counter(peeked(client)[9:12].decode() or "no answer" for client in clients)
-    scene.show(f"{dict(seen)}")
-    scene.demand(seen["503"], "nobody was refused, so nothing was tried")
-    scene.demand(not seen["no answer"], "some were neither served nor refused")
-
-
-def unread_stderr(scene, asks):
-    # Opened anew: the flag must not be set for the server, whose writes have to block.
-    own = os.open(f"/proc/self/fd/{scene.stderr[1]}", os.O_WRONLY | os.O_NONBLOCK)
-    try:
-        while True:
-            os.write(own, b"\n" * 4096)
-    except BlockingIOError:
-        os.close(own)
-    with Bystander(scene) as others:
-        scene.demand(others.sees(asks), "the bystander is not answered")
-    ends(scene, 1.5)
-
-
-def ends(scene, most_seconds):
-    took = scene.server.ends_after(signal.SIGTERM)
-    scene.demand(took is not None, "SIGTERM does not end it")
-    scene.at_most(took or 0, most_seconds, "s", "SIGTERM ended it after")
+        return False
+    return head.startswith(b"HTTP/1.1 200") and not scene.whole.startswith(body)
 
 
 def stops_under_load(scene, clients):
     with held(scene, clients, request("0-9999") * 300), held(scene, 20, request()):
         wait_until(lambda: len(scene.server.lines) > 100)
         # It waits for running answers.
-        ends(scene, 10)
+        took = scene.server.ends_after(signal.SIGTERM)
+    scene.demand(took is not None, "SIGTERM does not end it")
+    scene.at_most(took or 0, 10, "s", "SIGTERM ended it after")
     wait_until(lambda: scene.server.lines and '"stopped"' in scene.server.lines[-1], 5)
     events = scene.server.events()
     told = [event for event in events if event["event"] == "request"]
