@@ -26,39 +26,33 @@ LONGEST_RANGE_BYTES = 2000
 
 
 class Bystander:
-    """Asks again and again, and knows what became of it. In the process of the attack it would have to wait for that."""
+    """Asks again and again, and knows what became of it. In the process of the attack it would have to wait for that.
+
+    `answers` has the seconds of each, `closed` and `wrong` what else was said, all in the order in which it was said."""
 
     def __init__(self, scene, pause_seconds=PAUSE_SECONDS, source=HOST, kind="usual"):
-        self.answers, self.wrong, self.closed = [], [], 0
+        self.answers, self.wrong, self.closed = [], [], []
         command = [sys.executable, "-B", __file__, str(scene.server.port), scene.file, str(pause_seconds), source, kind]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
     def _read(self):
+        said = {"answered": self.answers, "closed": self.closed, "wrong": self.wrong}
         for line in self.process.stdout:
             kind, _, rest = line.strip().partition(" ")
-            if kind == "answered":
-                self.answers.append(float(rest))
-            elif kind == "closed":
-                self.closed += 1
-            else:
-                self.wrong.append(rest)
+            said[kind].append(float(rest) if kind == "answered" else rest)
 
     def __enter__(self):
         self.sees(2)
         return self
 
     def __exit__(self, *_):
-        try:
+        with self.process:
             # It looks at its stdin between two asks.
             self.process.stdin.close()
-            self.process.wait(2 * ANSWER_SECONDS)
-        finally:
+            self.reader.join(2 * ANSWER_SECONDS)
             self.process.kill()
-            self.process.wait()
-            self.reader.join()
-            self.process.stdout.close()
 
     def sees(self, count):
         """Waits for so many more answers. Returns whether they came, with nothing wrong between them."""
@@ -89,21 +83,19 @@ def ask_in_turn(port, whole, pause_seconds, source, kind):
     while stdin.read() is None:
         turn += 1
         keep = kind == "kept" or turn % 2
-        start = time.monotonic()
+        start, client, answered = time.monotonic(), keep and kept, False
         try:
-            client = keep and kept
-            if not client:
-                client = connect(port, source=(source, 0))
-                client.settimeout(ANSWER_SECONDS)
+            client = client or connect(port, source=(source, 0))
+            client.settimeout(ANSWER_SECONDS)
             answered = ask(client, whole)
-            kept = (client if answered else None) if keep else kept
-            if client is not kept:
-                client.close()
             print(f"answered {time.monotonic() - start:.6f}" if answered else "closed", flush=True)
         except (OSError, ValueError) as error:
-            kept = None if keep else kept
             shown = "no answer" if isinstance(error, TimeoutError) else repr(error)
-            print(f"wrong {time.monotonic() - start:.1f} s: {shown}", flush=True)
+            print(f"wrong after {time.monotonic() - start:.1f} s: {shown}", flush=True)
+        if keep:
+            kept = client if answered else None
+        if client and client is not kept:
+            client.close()
         time.sleep(pause_seconds)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -10,9 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 from bystander import Bystander
 from client import HOST, connect, first_bytes, is_answered, request
-from options import SHORT, full
 from program import ROOT
-from scene import NEVER
+from scene import NEVER, full
 from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
 # The kernel reads no more than this ahead for a viewer. It sends 4 MiB ahead at most, so files are larger.
@@ -68,18 +66,24 @@ async def talk(port, sent, rights):
     return done
 
 
-def all_answered(scene, clients, sent, rights, what, least=1):
-    """So many clients talk at once: every answer must be right, or this share of them."""
+def all_answered(scene, clients, sent, rights, rounds=1, beside=(0, b""), least=1):
+    """So many clients talk at once, some rounds, beside connections that are held(). Every answer must be right, or this
+    share of them. The full run does it again beside two loops that use a CPU each."""
 
     async def together():
         talks = (asyncio.wait_for(talk(scene.server.port, sent, rights), PATIENCE_SECONDS) for _ in range(clients))
         return await asyncio.gather(*talks, return_exceptions=True)
 
-    done = [0 if isinstance(got, Exception) else got for got in asyncio.run(together())]
-    lost = sum(got < len(rights) for got in done)
-    scene.show(f"{what}: {sum(done)} of {clients * len(rights)} answered")
-    met = sum(done) >= least * clients * len(rights)
-    scene.demand(met, f"{what}: {lost} of {clients} clients lack answers or have wrong ones")
+    for loops in full((0, 2), (0,)):
+        with ExitStack() as stack:
+            for _ in range(loops):
+                loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+                stack.callback(loop.kill)
+            stack.enter_context(held(scene, *beside))
+            done = [0 if isinstance(got, Exception) else got for _ in range(rounds) for got in asyncio.run(together())]
+        said = f"{sum(done)} of {rounds * clients * len(rights)} answered beside {loops} busy loops"
+        scene.show(said)
+        scene.demand(sum(done) >= least * rounds * clients * len(rights), f"only {said}")
 
 
 def ranges(scene, count, cookie_bytes):
@@ -89,29 +93,10 @@ def ranges(scene, count, cookie_bytes):
     return b"".join(heads), [(206, scene.whole[first : first + 100]) for first in firsts]
 
 
-def pipeliners(scene, clients, requests, cookies_bytes, rounds=1, beside=(0, b""), least=1):
+def pipeliners(scene, clients, requests, cookies_bytes, *how, **more):
     """Clients that send all their requests ahead."""
     for cookie_bytes in cookies_bytes:
-        answered_beside(scene, clients, *ranges(scene, requests, cookie_bytes), rounds, *beside, least)
-
-
-def answered_beside(scene, clients, sent, rights, rounds, count, held_sent, least=1):
-    """Clients talk beside so many connections that have sent something and stay, and then again beside busy loops."""
-    for beside in quiet_and_busy():
-        with held(scene, count, held_sent):
-            for n in range(rounds):
-                all_answered(scene, clients, sent, rights, f"{len(sent)} B each, round {n + 1}{beside}", least)
-
-
-def quiet_and_busy():
-    """Yields twice: on the machine as it is, and then, in the full run, beside two loops that use a CPU each."""
-    yield ""
-    if not SHORT:
-        with ExitStack() as stack:
-            for _ in range(2):
-                loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
-                stack.callback(loop.kill)
-            yield " beside busy loops"
+        all_answered(scene, clients, *ranges(scene, requests, cookie_bytes), *how, **more)
 
 
 def viewers(scene, clients, rounds, latest_ms):
@@ -120,14 +105,13 @@ def viewers(scene, clients, rounds, latest_ms):
     for _ in range(rounds):
         times, opened = first_bytes(scene.server.port, clients, request(), PATIENCE_SECONDS, RECEIVE_BYTES)
         latest.append(1000 * max(times))
-        scene.demand(latest[-1] < NEVER, f"{times.count(NEVER)} of {clients} viewers were not answered")
+        scene.demand(NEVER not in times, f"{times.count(NEVER)} of {clients} viewers were not answered")
         scene.demand(is_answered(scene.server.port, PATIENCE_SECONDS), "one more was not answered")
         figures = scene.server.figures()
         wrong = sum(not begins_with(client, right) for client in opened)
         scene.demand(not wrong, f"{wrong} of {clients} viewers got wrong bytes, or not all")
-    scene.at_most(max(latest), latest_ms, "ms", f"latest first byte: median {statistics.median(latest):.0f}, at most")
-    each_kib = [figures[name] / clients / 1024 for name in ("rss", "live")]
-    scene.show(f"{each_kib[0]:.0f} KiB of RSS and {each_kib[1]:.0f} of heap each")
+    scene.at_most(max(latest), latest_ms, "ms", "latest first byte")
+    scene.show("{:.0f} KiB of RSS and {:.0f} of heap each".format(*(figures[it] / clients / 1024 for it in ("rss", "live"))))
 
 
 def begins_with(client, right):

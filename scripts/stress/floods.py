@@ -1,18 +1,20 @@
-"""Heads and requests that stop, that never end, or that are more than is good (W1, W2, W3, W5, W7, W8)."""
+"""Heads and requests that stop, that never end, or that are more than is good (W1 to W8). What they can take: threads and
+descriptors (W6, W9, W10)."""
 
 import time
 from contextlib import ExitStack
 
-from client import request, reset, upload
+from client import has_ended, is_answered, request, reset, upload
 from crowd import cpu_percent, held, sends
-from options import full
-from scene import STOP_KIB
-from waiting import PATIENCE_SECONDS, wait_until
+from scene import STOP_KIB, full
+from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 BAD = b"GET / HTTP/1.1\r\n\r\n"
 # A client of an attack gives up a connection from which the server has read nothing for so long.
 UNREAD_SECONDS = full(20, 2)
+HTTP_2 = (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+HTTP_2_LONG = (HTTP_2[0][:-2] + b"X: " + b"x" * 62 * 1024 + b"\r\n\r\n",)
 
 
 def withheld_bodies(scene, count):
@@ -125,3 +127,81 @@ def cpu_of_held(scene, count, sent, percent):
         time.sleep(1)
         taken = cpu_percent(scene, lambda: time.sleep(full(5, 1)))
     scene.at_most(taken, percent, "%", f"CPU for {count} of them, the bystander's included:")
+
+
+def http_2(scene, count, openings=HTTP_2):
+    """Clients speak HTTP/2.0, which tiny_http never answers: they are hung up, and the trace tells of lost threads."""
+    with held(scene, 20, openings[0]) as waiting:
+        for n in range(count - 20):
+            with scene.server.connect() as client:
+                sends(client, openings[n % len(openings)])
+        scene.demand(wait_until(lambda: all(map(has_ended, waiting))) is not None, "some of them are not hung up")
+    await_warning(scene)
+
+
+def await_warning(scene):
+    """Where many threads are lost, the trace says so a second later, and again only when they have doubled."""
+    warnings = lambda: [event for event in scene.server.events() if event["event"] == "warning"]
+    lost = scene.server.threads() - scene.idle_threads
+    # Some of them still end.
+    warned = lost < 110 or wait_until(warnings, 10) is not None
+    scene.show(f"{lost} threads are lost, {len(warnings())} warnings")
+    scene.demand(warned and len(warnings()) <= 12, f"{lost} threads are lost, and {len(warnings())} warnings tell of it")
+
+
+def http_2_in_few_descriptors(scene, count):
+    """The same under few descriptors. Nobody new is then served, because only tiny_http could close what they hold."""
+    for n in range(count):
+        try:
+            with scene.server.connect() as client:
+                sends(client, HTTP_2[n % 2])
+        except OSError:
+            break
+    start = time.monotonic()
+    meanwhile = is_answered(scene.server.port, 10)
+    scene.show(f"after {n + 1} a new client is answered: {meanwhile}, after {time.monotonic() - start:.1f} s")
+    scene.demand(scene.others.sees(100), "one who was connected before is not answered any more")
+    await_warning(scene)
+
+
+def out_of_threads(scene, viewers):
+    with held(scene, viewers, request()):
+        # It needs more threads than it can have.
+        wait_until_steady(scene.server.threads, 0.5)
+        most = scene.server.threads()
+    back = wait_until(lambda: is_answered(scene.server.port))
+    scene.show(f"{most} threads at most")
+    scene.demand(most >= 95, "the limit of threads was not reached")
+    scene.at_most(back or 0, 1, "s", "others are answered again after")
+    scene.demand(back is not None, "nobody is answered afterwards")
+    ours = ('{"event":"listening"', '{"event":"request"')
+    odd = [line.strip() for line in list(scene.server.lines) if not line.startswith(ours)]
+    scene.demand(not odd, f"stderr has {len(odd)} other lines: {odd[:2]}")
+
+
+def out_of_descriptors(scene, rounds):
+    slowest_seconds = 0
+    for _ in range(rounds):
+        with held(scene, 200, request(close=True)) as clients:
+            time.sleep(0.3)
+            scene.demand(not any(begins_wrong(scene, client) for client in clients), "some clients got wrong bytes")
+        back = wait_until(lambda: is_answered(scene.server.port))
+        scene.demand(back is not None, "nobody is answered afterwards")
+        if back is None:
+            return
+        slowest_seconds = max(slowest_seconds, back)
+        wait_until(lambda: scene.server.descriptors() < 20)
+    scene.at_most(slowest_seconds, 2, "s", "others are answered again after")
+    few = wait_until(lambda: scene.server.threads() < 30)
+    scene.demand(few is not None, f"{scene.server.threads()} threads are left")
+    scene.at_most(few or 0, 10, "s", "under 30 threads after")
+
+
+def begins_wrong(scene, client):
+    """Whether it has a 200 that does not begin as the file does."""
+    client.setblocking(False)
+    try:
+        head, _, body = client.recv(1 << 20).partition(b"\r\n\r\n")
+    except OSError:
+        return False
+    return head.startswith(b"HTTP/1.1 200") and not scene.whole.startswith(body)

@@ -1,13 +1,10 @@
 """The table of all rows: what is done, under which limits, and what is demanded. Row in scene.py explains the fields.
 The acts are in the other files."""
 
-import bodies
 import connections
 import crowd
 import floods
-import shortages
-from options import full
-from scene import Row
+from scene import Row, full
 
 TIMEOUT = 2
 SOON = ("--timeout", str(TIMEOUT))
@@ -42,8 +39,8 @@ ROWS = [
     Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes", is_long=True,
         act=lambda s: crowd.pipeliners(s, 16, 1500, (400,)), left_heap_kib=6144, slowest_ms=1000),
     Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB", slowest_ms=1000,
-        act=lambda s: crowd.answered_beside(s, 10, bodies.upload(1 << 20) + bytes(1 << 20), [(405, None)], full(8, 2),
-                                            370, floods.HEAD + b"X: " + b"x" * 60_000)),
+        act=lambda s: crowd.all_answered(s, 10, connections.upload(1 << 20) + bytes(1 << 20), [(405, None)], full(8, 2),
+                                         (370, floods.HEAD + b"X: " + b"x" * 60_000))),
     Row("honest_bursts", "10 clients send 300 requests ahead beside 180 with 250 requests that they do not read",
         lambda s: crowd.pipeliners(s, 10, 300, (1000,), full(8, 1), (180, crowd.with_cookie(crowd.request(), 600) * 250)),
         left_heap_kib=16384, slowest_ms=1000),
@@ -80,22 +77,22 @@ ROWS = [
         lambda s: floods.cpu_of_held(s, full(5000, 500), floods.HEAD + b"X: " + b"x" * 24_000, 20), left_heap_kib=1024),
     # Bodies.
     Row("unsent_bodies", f"{full(2000, 800)} bodies of 9 MB and of 4 GB are not sent, under 600 threads",
-        lambda s: bodies.unsent(s, full(2000, 800)), threads=600, left_threads=30, left_descriptors=30, slowest_ms=500),
+        lambda s: connections.unsent(s, full(2000, 800)), threads=600, left_threads=30, left_descriptors=30, slowest_ms=500),
     Row("unsent_in_little_heap", "600 of them, with a heap of 42M for a file of 40 MiB",
-        lambda s: bodies.unsent(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40,
+        lambda s: connections.unsent(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40,
         bystander="none"),
     Row("unallocatable_bodies", "200 bodies that no system would allocate: a thread and two descriptors each",
-        lambda s: bodies.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
+        lambda s: connections.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
     Row("w4_refused_uploads", "600 uploads that are not sent, then some by curl, under 256 descriptors",
-        lambda s: bodies.refused(s, full(600, 300)), descriptors=256),
+        lambda s: connections.refused(s, full(600, 300)), descriptors=256),
     Row("w16_chunked_uploads", "chunked uploads of 3 MB, sent whole before the answer is read",
-        lambda s: bodies.sent_whole(s, full(40, 5), bodies.CHUNKED)),
+        lambda s: connections.sent_whole(s, full(40, 5), connections.CHUNKED)),
     Row("refused_and_sent", f"{full(100, 20)} bodies of 9 MB are refused, and sent whole",
-        lambda s: bodies.sent_whole(s, full(100, 20), bodies.upload(9_000_000) + bytes(9_000_000))),
+        lambda s: connections.sent_whole(s, full(100, 20), connections.upload(9_000_000) + bytes(9_000_000))),
     Row("uploads_of_20_mb", "ten uploads of 20 MB leave little memory", left_rss_mib=16,
-        act=lambda s: bodies.sent_whole(s, 10, bodies.upload(20_000_000) + bytes(20_000_000))),
+        act=lambda s: connections.sent_whole(s, 10, connections.upload(20_000_000) + bytes(20_000_000))),
     Row("stopped_server", "the server is stopped for longer than its timeout, while uploads and heads become complete",
-        lambda s: bodies.stopped_server(s, full(40, 10)), SOON, bystander="none"),
+        lambda s: connections.stopped_server(s, full(40, 10)), SOON, bystander="none"),
     # Connections.
     Row("resets", "1,000 clients reset their connections in all phases", left_threads=20, left_descriptors=20,
         act=lambda s: connections.resets(s, 1000), file_mib=40),
@@ -109,27 +106,25 @@ ROWS = [
         lambda s: connections.idle(s, full(10, 2)), bystander="none"),
     # Shortages.
     Row("w6_http_2", f"{full(2000, 400)} clients of HTTP/2.0, timeout 2",
-        lambda s: shortages.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400),
+        lambda s: floods.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400),
         left_descriptors=2 * full(2000, 400), left_heap_kib=10 * full(2000, 400), closed=1),
     Row("http_2_long_heads", "300 clients of HTTP/2.0 with heads of 62 KiB, timeout 2",
-        lambda s: shortages.http_2(s, 300, shortages.HTTP_2_LONG), SOON, left_threads=300, left_descriptors=600,
+        lambda s: floods.http_2(s, 300, floods.HTTP_2_LONG), SOON, left_threads=300, left_descriptors=600,
         left_heap_kib=300 * 80, closed=1),
     *(
         Row(f"http_2_under_{descriptors}", f"{count} clients of HTTP/2.0 under {descriptors} descriptors, timeout 2",
-            lambda s, count=count: shortages.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors,
+            lambda s, count=count: floods.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors,
             bystander="kept", is_long=True, left_threads=count, left_descriptors=2 * count, left_heap_kib=None, closed=1)
         for descriptors, count in ((1024, 4000), (64, 300))
     ),
     Row("w9_out_of_threads", "200 viewers under 100 threads, who all leave", file_mib=40, threads=100,
-        act=lambda s: shortages.out_of_threads(s, 200), bystander="none"),
+        act=lambda s: floods.out_of_threads(s, 200), bystander="none"),
     *(
         Row(f"w10_out_of_descriptors_{timeout}", f"200 clients under 64 descriptors, {full(10, 3)} times",
-            is_long=timeout != "0", act=lambda s: shortages.out_of_descriptors(s, full(10, 3)), options=("--timeout", timeout),
+            is_long=timeout != "0", act=lambda s: floods.out_of_descriptors(s, full(10, 3)), options=("--timeout", timeout),
             descriptors=64, bystander="none", left_threads=26, left_descriptors=10, left_heap_kib=1024)
         for timeout in ("2", "0", "0.1")
     ),
     Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors", descriptors=64, left_threads=30, closed=100,
         act=lambda s: crowd.pipeliners(s, 80, 1, (100,), full(10, 3), least=0.5)),
-    Row("stopped_under_load", "SIGTERM beside pipeliners: the last line is the sum of the lines before",
-        lambda s: shortages.stops_under_load(s, 10), bystander="none", file_mib=40),
 ]

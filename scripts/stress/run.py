@@ -1,4 +1,4 @@
-"""Runs the rows of scripts/stress.sh. See options.py."""
+"""Runs the rows of scripts/stress.sh. See its --help."""
 
 import fnmatch
 import multiprocessing
@@ -13,9 +13,9 @@ sys.path.insert(0, LIB)
 # For the processes of the bystanders.
 os.environ["PYTHONPATH"] = LIB
 
-from options import CHOSEN, SHORT  # noqa: E402
 from program import HEAPSERVE, cargo_build, fail, need_tools  # noqa: E402
 from rows import ROWS  # noqa: E402
+from scene import CHOSEN, SHORT  # noqa: E402
 from server import stop_servers_on_signals  # noqa: E402
 
 # Rows wait more than they work, and with --short no time decides.
