@@ -1,3 +1,4 @@
 #!/usr/bin/env bash
 # Load, faults and attacks against the release build. See --help.
-exec python3 -B "$(dirname -- "${BASH_SOURCE[0]}")/stress/run.py" "$@"
+folder=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+PYTHONPATH=$folder/lib exec python3 -B "$folder/stress/run.py" "$@"

@@ -1,11 +1,8 @@
 """A client that takes no part in an attack on the server, and must be answered all the same.
 
-    bystander.py PORT FILE PAUSE_SECONDS SOURCE KIND
-
-is its process: it asks for ranges of FILE again and again, until its stdin ends. SOURCE is its own address. It asks by
-turns on a new connection and on one that is kept; KIND `kept` on that only. Each byte is
-compared. It prints one line for each ask: `answered SECONDS`, `closed` where the connection ended before the
-answer began, or `wrong WHY`.
+Its process asks for ranges of the file again and again, until its stdin ends. SOURCE is its own address. It asks by turns on
+a new connection and on one that is kept; KIND `kept` on that only. Each byte is compared. It prints one line for each ask:
+`answered SECONDS`, `closed` where the connection ended before the answer began, or `wrong WHY`.
 """
 
 import os
@@ -61,20 +58,6 @@ class Bystander:
         return len(self.answers) >= end
 
 
-def ask(client, whole):
-    """Whether it was answered. False means that the connection ended before. Raises where the answer is wrong."""
-    first = random.randrange(len(whole))
-    right = whole[first : first + random.randint(1, LONGEST_RANGE_BYTES)]
-    try:
-        client.sendall(request(f"{first}-{first + len(right) - 1}"))
-        status, body = read_answer(client)
-    except (BrokenPipeError, ConnectionResetError):
-        return False
-    if status is not None and (status, body) != (206, right):
-        raise ValueError(f"status {status}, {len(body)} bytes for {len(right)}: {body[:20]}")
-    return status is not None
-
-
 def ask_in_turn(port, whole, pause_seconds, source, kind):
     kept, turn = None, 0
     os.set_blocking(0, False)
@@ -83,17 +66,24 @@ def ask_in_turn(port, whole, pause_seconds, source, kind):
     while stdin.read() is None:
         turn += 1
         keep = kind == "kept" or turn % 2
-        start, client, answered = time.monotonic(), keep and kept, False
+        first = random.randrange(len(whole))
+        right = whole[first : first + random.randint(1, LONGEST_RANGE_BYTES)]
+        start, client, status = time.monotonic(), keep and kept, None
         try:
             client = client or connect(port, source=(source, 0))
             client.settimeout(ANSWER_SECONDS)
-            answered = ask(client, whole)
-            print(f"answered {time.monotonic() - start:.6f}" if answered else "closed", flush=True)
-        except (OSError, ValueError) as error:
-            shown = "no answer" if isinstance(error, TimeoutError) else repr(error)
-            print(f"wrong after {time.monotonic() - start:.1f} s: {shown}", flush=True)
+            client.sendall(request(f"{first}-{first + len(right) - 1}"))
+            status, body = read_answer(client)
+            seconds = time.monotonic() - start
+            good = (status, body) == (206, right)
+            wrong = f"wrong status {status}, {len(body)} bytes for {len(right)}: {body[:20]}"
+            print("closed" if status is None else f"answered {seconds:.6f}" if good else wrong, flush=True)
+        except (BrokenPipeError, ConnectionResetError):
+            print("closed", flush=True)
+        except OSError as error:
+            print(f"wrong after {time.monotonic() - start:.1f} s: {error!r}", flush=True)
         if keep:
-            kept = client if answered else None
+            kept = client if status else None
         if client and client is not kept:
             client.close()
         time.sleep(pause_seconds)
@@ -101,6 +91,7 @@ def ask_in_turn(port, whole, pause_seconds, source, kind):
 
 if __name__ == "__main__":
     try:
+        # PORT FILE PAUSE_SECONDS SOURCE KIND
         with open(sys.argv[2], "rb") as file:
             ask_in_turn(int(sys.argv[1]), file.read(), float(sys.argv[3]), *sys.argv[4:])
     except (KeyboardInterrupt, BrokenPipeError):

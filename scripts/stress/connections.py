@@ -18,6 +18,10 @@ from floods import BAD
 from scene import full
 from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
+OTHER_HOST = "127.0.0.2"
+ANY_PORT = (HOST, 0)
+# An answer that has not come by then never comes. It is longer than the timeout of any server here that this matters for.
+SILENT_SECONDS = 20
 CHUNKED = (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
            + 92 * (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") + b"0\r\n\r\n")
 LENGTHS_BYTES = (9_000_000, 4_000_000_000)
@@ -41,10 +45,10 @@ def unsent(scene, count, lengths_bytes=LENGTHS_BYTES, at_once=100):
 
 
 def refused(scene, count):
+    """The same, one after the other, and each ends its side: the server need not wait for its timeout."""
     for n in range(count):
         with held(scene, 1, upload((200_000, 4 * 10**9)[n % 2])) as (client,):
-            # The server need not wait for its timeout: nothing more will come. It may have refused already.
-            with suppress(OSError):
+            with suppress(OSError):  # It may have been refused already.
                 client.shutdown(socket.SHUT_WR)
             said = read_status(client)
         scene.demand(said in ("ended", 400, 405, 408, 413), f"number {n} without a body got {said}")
@@ -100,24 +104,19 @@ def stopped_server(scene, count):
     scene.demand(set(seen) == {"405 for 405", "206 for 206"}, "what came while it was stopped was not answered")
 
 
-OTHER_HOST = "127.0.0.2"
-ANY_PORT = (HOST, 0)
-# An answer that has not come by then never comes. It is longer than the timeout of any server here that this matters for.
-SILENT_SECONDS = 20
-
-
 def strangers(scene, seconds, rounds, least):
+    right = 0
     for n in range(rounds):
         with ExitStack() as stack:
             asking = [stack.enter_context(Bystander(scene, 0, f"127.0.0.{3 + n}")) for n in range(4)]
             announced = reuses_its_port(scene.server.port, time.monotonic() + seconds)
-        right = sum(len(one.answers) for one in asking)
+        right += sum(len(one.answers) for one in asking)
         wrong = [said for one in asking for said in one.wrong]
         closed = sum(len(one.closed) for one in asking)
-        scene.show(f"round {n + 1}: {announced} bodies; {right} right answers, {len(wrong)} wrong, {closed} closed")
-        scene.demand(not wrong, f"{len(wrong)} answers to strangers were wrong: {wrong[:2]}")
-        scene.demand(not closed, f"{closed} connections of strangers were closed")
-        scene.demand(right >= least, f"strangers got {right} answers, less than {least}")
+        said = f"round {n + 1}: {announced} bodies; {right} right answers, {len(wrong)} wrong, {closed} closed"
+        scene.show(said)
+        scene.demand(not wrong and not closed, f"{said}: {wrong[:2]}")
+    scene.demand(right >= least, f"strangers got {right} answers, less than {least}")
 
 
 def reuses_its_port(port, until):
@@ -146,8 +145,7 @@ def port_used_again(scene, rounds):
                "refusal": BAD, "late refusal": request("0-0") + BAD}
     for ending, sent in endings.items():
         # tiny_http sends these 400 by itself. The new connection may be taken for the old one, and closed.
-        right = ("ended", 206) if "refusal" in ending else (206,)
-        wrong = []
+        right, wrong = {206, "ended"} if "refusal" in ending else {206}, []
         for _ in range(rounds):
             first = connect(scene.server.port, source=ANY_PORT)
             # It holds the port from now on.
@@ -159,8 +157,7 @@ def port_used_again(scene, rounds):
             reset(first)
             again.connect((HOST, scene.server.port))
             again.settimeout(SILENT_SECONDS)
-            said = status_of(again, request("0-0"))
-            wrong += [said] if said not in right else []
+            wrong += {status_of(again, request("0-0"))} - right
             reset(again)
             if len(wrong) > 2:
                 break
@@ -170,20 +167,18 @@ def port_used_again(scene, rounds):
 def one_client_address(scene, rounds):
     for n in range(rounds):
         other = connect(scene.server.port, OTHER_HOST, source=ANY_PORT)
-        scene.demand(is_answered_on(other), f"round {n}: the other connection's first request was not answered")
+        answered = is_answered_on(other)
         with connect(scene.server.port, HOST, source=other.getsockname()) as refused:
             sends(refused, upload(4 * 10**9))
-            with suppress(OSError):  # It may have been closed already.
-                refused.shutdown(socket.SHUT_WR)
             status = read_status(refused)
-        scene.demand(status in (413, "ended"), f"round {n}: the refused upload got {status}")
+        scene.demand(answered and status in (413, "ended"), f"round {n}: {answered}, the refused upload got {status}")
         # Their first request gives them descriptors that a wrong close has freed. Their second finds them closed.
         with held(scene, 20, b"") as others:
-            scene.demand(all(map(is_answered_on, others)), f"round {n}: a stranger's first request was not answered")
+            answered = all(map(is_answered_on, others))
             # A request does not tell to which of the two it belongs, so both may be hung up. Neither may wait.
-            ends = is_answered_on(other) or has_ended(other)
-            scene.demand(ends, f"round {n}: the other is neither answered nor ended")
-            scene.demand(all(map(is_answered_on, others)), f"round {n}: a stranger's second request was not answered")
+            scene.demand(is_answered_on(other) or has_ended(other), f"round {n}: the other is neither answered nor ended")
+            answered = all(map(is_answered_on, others)) and answered
+            scene.demand(answered, f"round {n}: a stranger was not answered")
         reset(other)
         if scene.wrong:
             break

@@ -116,42 +116,34 @@ def viewers(scene, clients, rounds, latest_ms):
 
 def begins_with(client, right):
     """Reads the rest of a 200 whose first byte has been read, as far as `right` goes, and closes."""
-    data, most_bytes = b"", 1000 + len(right)
-    try:
-        client.settimeout(PATIENCE_SECONDS)
-        with client:
-            while len(data) < most_bytes and (piece := client.recv(most_bytes)):
-                data += piece
-    except OSError:
-        return False
-    head, _, body = data.partition(b"\r\n\r\n")
+    client.settimeout(PATIENCE_SECONDS)
+    with client, client.makefile("rb") as answer:
+        try:
+            head, _, body = answer.read(1000 + len(right)).partition(b"\r\n\r\n")
+        except OSError:
+            return False
     return head.startswith(b"TTP/1.1 200") and body.startswith(right)
 
 
 def load_script(scene):
     command = [ROOT / "scripts" / "load.sh", "-n", "20", scene.server.url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        try:
-            said = running.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()
-        finally:
-            # It stops what it has started.
-            running.terminate()
-    scene.demand(running.returncode == 0, f"exit code {running.returncode}: {said}")
-    scene.show(", ".join(said[1:2]))
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    scene.demand(ran.returncode == 0, f"exit code {ran.returncode}: {ran.stdout}{ran.stderr}")
+    scene.show(", ".join(ran.stdout.splitlines()[1:2]))
 
 
 def cpu_after_crowd(scene, clients):
     """Clients come and go. The CPU of an idle minute, and of light use, is then as before."""
-    idle_before, asked_before = cpu_of_quiet_times(scene)
+    before = cpu_of_quiet_times(scene)
     times, opened = first_bytes(scene.server.port, clients, request("0-0"), PATIENCE_SECONDS)
     scene.demand(NEVER not in times, f"{times.count(NEVER)} clients were not answered")
     for client in opened:
         client.close()
     wait_until(lambda: scene.server.threads() <= scene.idle_threads)
-    idle_after, asked_after = cpu_of_quiet_times(scene)
-    scene.at_most(idle_after, idle_before + 0.1, "%", f"CPU when idle {idle_before:.3f} %, after {clients} clients")
+    after = cpu_of_quiet_times(scene)
+    scene.at_most(after[0], before[0] + 0.1, "%", f"CPU when idle {before[0]:.3f} %, after {clients} clients")
     # A server that walks to the highest number that it ever used takes ten times as much.
-    scene.at_most(asked_after, 2 * asked_before + 2, "%", f"in light use {asked_before:.2f} %, after them")
+    scene.at_most(after[1], 2 * before[1] + 2, "%", f"in light use {before[1]:.2f} %, after them")
 
 
 def cpu_of_quiet_times(scene):

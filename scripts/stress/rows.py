@@ -97,7 +97,7 @@ ROWS = [
     Row("resets", "1,000 clients reset their connections in all phases", left_threads=20, left_descriptors=20,
         act=lambda s: connections.resets(s, 1000), file_mib=40),
     Row("w12_one_client_address", "one client port to two addresses of the server, with a 413 on one",
-        lambda s: connections.one_client_address(s, 20), ("--bind", "0.0.0.0")),
+        lambda s: connections.one_client_address(s, full(20, 8)), ("--bind", "0.0.0.0")),
     Row("w15_port_used_again", "a new connection from the port of one that was closed, refused or reset",
         lambda s: connections.port_used_again(s, full(100, 20)), SOON, closed=1),
     Row("w17_samples_under_load", "a live page beside 16 clients that ask without a pause: ten samples a second",

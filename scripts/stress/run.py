@@ -2,21 +2,14 @@
 
 import fnmatch
 import multiprocessing
-import os
 import resource
 import signal
 import sys
-from pathlib import Path
 
-LIB = str(Path(__file__).resolve().parent.parent / "lib")
-sys.path.insert(0, LIB)
-# For the processes of the bystanders.
-os.environ["PYTHONPATH"] = LIB
-
-from program import HEAPSERVE, cargo_build, fail, need_tools  # noqa: E402
-from rows import ROWS  # noqa: E402
-from scene import CHOSEN, SHORT  # noqa: E402
-from server import stop_servers_on_signals  # noqa: E402
+from program import HEAPSERVE, cargo_build, fail, need_tools
+from rows import ROWS
+from scene import CHOSEN, SHORT
+from server import stop_servers_on_signals
 
 # Rows wait more than they work, and with --short no time decides.
 ROWS_AT_ONCE = 4
@@ -36,9 +29,9 @@ def run_row(number):
 
 
 def main():
-    numbers = [number for number, row in enumerate(ROWS) if is_chosen(row)]
-    if not numbers:
-        fail("stress.sh: there is no such row; see stress.sh --list", 2)
+    rows = [number for number, row in enumerate(ROWS) if is_chosen(row)]
+    if not rows:
+        fail("stress.sh: there is no such row; scripts/stress/rows.py has all", 2)
     need_tools("curl", "cargo")
     CHOSEN.program = str((CHOSEN.program or HEAPSERVE).absolute())
     if CHOSEN.program == str(HEAPSERVE):
@@ -49,7 +42,7 @@ def main():
     results = []
     # Each row has a process of its own. On the way out, those that still run get SIGTERM.
     with multiprocessing.get_context("fork").Pool(ROWS_AT_ONCE if SHORT else 1, maxtasksperchild=1) as pool:
-        for passed, line in pool.imap(run_row, numbers):
+        for passed, line in pool.imap(run_row, rows):
             results.append(passed)
             print(line, flush=True)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

@@ -14,21 +14,14 @@ from client import is_answered
 from server import Server
 from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
-_parser = argparse.ArgumentParser(
-    prog="stress.sh",
-    description="Runs load, faults and attacks against heapserve, on loopback (Linux). Prints one line for each row: `ok` or "
-    "`FAIL`, what the row does, what was wrong, and its figures. The last line counts the rows that passed and failed.",
-    epilog="Exit code: 0 if all rows passed, 1 if one failed, 2 if the command line is wrong or a tool is missing.",
-)
-_parser.add_argument(
-    "--short", action="store_true", help="fewer rows, rounds and clients, several rows at once, in under three minutes. Times "
-    "and shares of the CPU are shown, but decide nothing: a busy machine can pass. The full run needs an idle machine")
+_parser = argparse.ArgumentParser(prog="stress.sh", description="""Runs load, faults and attacks against heapserve, on
+loopback (Linux). Prints one line for each row: `ok` or `FAIL`, what the row does, what was wrong, and its figures. Exit code:
+0 if all rows passed, 1 if one failed, 2 if the command line is wrong or a tool is missing.""")
+_parser.add_argument("--short", action="store_true", help="""fewer rows and clients, several rows at once, in under three
+minutes. Times and shares of the CPU are shown, but decide nothing: a busy machine can pass. The full run needs an idle one""")
 _parser.add_argument("--program", type=Path, help="another heapserve (default: builds this one)")
-_parser.add_argument("--mode", choices=("buffer", "stream"),
-                     help="the mode of the rows that do not need a certain one (default: stream)")
-_parser.add_argument("patterns", nargs="*", type=str.lower, metavar="ROW", help="run these rows only: a name (resets), a "
-                     "pattern ('*descriptors*'), or the number of a wall (W1). Also those that --short leaves out")
-
+_parser.add_argument("patterns", nargs="*", type=str.lower, metavar="ROW", help="""run these rows only: a name (resets), a
+pattern ('*descriptors*'), or the number of a wall (W1). Also those that --short leaves out""")
 CHOSEN = _parser.parse_args()
 SHORT = CHOSEN.short
 if CHOSEN.program and not CHOSEN.program.is_file():
@@ -123,7 +116,7 @@ class Scene:
 
     def play(self, folder):
         """Starts the server and the bystander, lets the row act, and judges what is left."""
-        row, program, options = self.row, CHOSEN.program, self.row.options
+        row, program = self.row, CHOSEN.program
         self.file, self.whole = os.path.join(folder, "file"), os.urandom(row.file_mib * MIB)
         with open(self.file, "wb") as written:
             written.write(self.whole)
@@ -131,10 +124,8 @@ class Scene:
             # Where root runs this, the server is another user's, who must be able to read both.
             os.chmod(folder, 0o755)
             program = shutil.copy(program, folder)
-        if CHOSEN.mode and "--mode" not in options:
-            options += ("--mode", CHOSEN.mode)
         limits = {"descriptors": row.descriptors, "threads": row.threads}
-        with Server(program, self.file, *options, **limits) as self.server:
+        with Server(program, self.file, *row.options, **limits) as self.server:
             self.act()
 
     def act(self):
