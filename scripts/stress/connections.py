@@ -1,8 +1,8 @@
 """Bodies that are not sent, refused or late (W4, W8, W16). Connections that are told apart (W12, W15), watched (W17), not
 opened (W19), and nobody else's."""
 
-import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,9 +15,10 @@ from client import HOST, connect, has_ended, is_answered, new_socket, read_answe
 from client import upload
 from crowd import cpu_percent, held, sends
 from floods import BAD
-from scene import full
+from scene import SHORT, full
 from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
+CURL = ("curl", "-q", "--silent")
 OTHER_HOST = "127.0.0.2"
 ANY_PORT = (HOST, 0)
 # An answer that has not come by then never comes. It is longer than the timeout of any server here that this matters for.
@@ -59,17 +60,15 @@ def refused(scene, count):
 
 def by_curl(scene, lengths_bytes, rounds):
     """curl uploads so many bytes, with their length, and in chunks from stdin, whose length it cannot know."""
-    said = Counter()
-    url = f"http://localhost:{scene.server.port}/file"
-    command = ["curl", "-q", "--silent", "--max-time", str(PATIENCE_SECONDS), "--output", os.devnull]
+    said, path = Counter(), f"{scene.file}.upload"
+    command = [*CURL, "--max-time", str(PATIENCE_SECONDS), "--output", os.devnull, "--write-out", "%{http_code}"]
     for length_bytes in rounds * lengths_bytes:
-        path = f"{scene.file}.{length_bytes}"
         with open(path, "wb") as body:
             body.truncate(length_bytes)
-        for how in ("--upload-file", path), ("--upload-file", "-", "--header", "Expect:"):
+        for how in (path,), ("-", "--header", "Expect:"):
             with open(path, "rb") as body:
-                ran = subprocess.run([*command, "--write-out", "%{http_code}", *how, url],
-                                     stdin=body, stdout=subprocess.PIPE, text=True, check=False)
+                upload_it = [*command, f"{scene.server.url}file", "--upload-file", *how]
+                ran = subprocess.run(upload_it, stdin=body, stdout=subprocess.PIPE, text=True, check=False)
             said[f"{ran.stdout}, exit code {ran.returncode}"] += 1
     scene.demand(set(said) <= {"405, exit code 0", "413, exit code 0"}, f"curl got {dict(said)}")
 
@@ -78,11 +77,12 @@ def sent_whole(scene, count, sent):
     """Bodies that are sent whole, whatever the server says meanwhile. Then the refusal must be there to be read."""
     for n in range(count):
         with scene.server.connect() as client:
-            if not sends(client, sent):
-                # Most clients then give up, though Linux would let them read what came before the reset.
-                scene.show(f"number {n} was reset while sending")
+            # Most clients give up where this fails, though Linux lets them read what came before the reset.
+            was_sent = sends(client, sent)
             said = status_of(client)
-        scene.demand(said in (400, 405, 411, 413), f"number {n} read {said}")
+        # The server reads on for a second, which is too short for a client on a machine that stands still.
+        is_late = SHORT and not was_sent and said == "ended"
+        scene.demand(is_late or said in (400, 405, 411, 413), f"number {n} read {said}; all was sent: {was_sent}")
 
 
 def stopped_server(scene, count):
@@ -135,10 +135,6 @@ def reuses_its_port(port, until):
     return count
 
 
-def is_answered_on(client):
-    return status_of(client, request("0-0")) == 206
-
-
 def port_used_again(scene, rounds):
     # A close that the client asked for, a reset, and a close that the server decides on, at once or after an answer.
     endings = {"close": request("0-0", close=True), "reset": request(), "reset body": upload(9_000_000),
@@ -165,6 +161,7 @@ def port_used_again(scene, rounds):
 
 
 def one_client_address(scene, rounds):
+    is_answered_on = lambda client: status_of(client, request("0-0")) == 206
     for n in range(rounds):
         other = connect(scene.server.port, OTHER_HOST, source=ANY_PORT)
         answered = is_answered_on(other)
@@ -215,24 +212,19 @@ def idle(scene, seconds):
 
 def sockets(port):
     """Both addresses of each TCP socket of this port, without the listening ones."""
-    found, ours = set(), f":{port:04X}"
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with open(table, encoding="ascii") as lines:
-            for _, local, remote, state, *_ in map(str.split, lines):
-                if state != "0A" and ours in (local[-5:], remote[-5:]):
-                    found.add((local, remote))
-    return found
+    # Clients of other rows have other addresses, and perhaps the same port.
+    ours = {f"{address}:{port:04X}" for address in ("0100007F", f"{1 << 24:032X}")}
+    with open("/proc/net/tcp", encoding="ascii") as four, open("/proc/net/tcp6", encoding="ascii") as six:
+        ends = [line.split()[1:4] for line in (*four, *six)]
+    return {(local, remote) for local, remote, state in ends if state != "0A" and ours & {local, remote}}
 
 
 def samples_under_load(scene, seconds):
-    at_us = []
-    with scene.server.connect() as reader, reader.makefile("rb") as lines, ExitStack() as stack:
-        reader.sendall(request(target="/heap/events"))
+    with ExitStack() as stack:
         for _ in range(16):
             stack.enter_context(Bystander(scene, 0))
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and (line := lines.readline()):
-            if line.startswith(b"data: ") and (message := json.loads(line[6:]))["event"] == "sample":
-                at_us.append(message["at_us"])
-    scene.show(f"{1e6 * (len(at_us) - 1) / max(at_us[-1] - at_us[0], 1):.1f} samples/s")
-    scene.at_most(max(later - earlier for earlier, later in zip(at_us, at_us[1:])) / 1000, 250, "ms", "apart at most")
+        page = [*CURL, "--no-buffer", "--max-time", str(seconds), f"{scene.server.url}heap/events"]
+        said = subprocess.run(page, capture_output=True, text=True, check=False).stdout
+    at_us = [int(us) for us in re.findall('"event":"sample".*?"at_us":([0-9]+)', said)]
+    apart_us = max(later - earlier for earlier, later in zip(at_us, at_us[1:]))
+    scene.at_most(apart_us / 1000, 250, "ms", f"{len(at_us)} samples, apart at most")

@@ -17,11 +17,6 @@ from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 RECEIVE_BYTES = 16 << 10
 
 
-def with_cookie(head, length_bytes):
-    """The head with a cookie of this length."""
-    return head[:-2] + b"Cookie: a=" + b"c" * length_bytes + b"\r\n\r\n"
-
-
 def sends(client, sent):
     """Sends it. Returns whether the connection was still there, and took it."""
     try:
@@ -86,17 +81,13 @@ def all_answered(scene, clients, sent, rights, rounds=1, beside=(0, b""), least=
         scene.demand(sum(done) >= least * rounds * clients * len(rights), f"only {said}")
 
 
-def ranges(scene, count, cookie_bytes):
-    """So many requests for ranges of 100 bytes, each with a cookie, and their answers."""
-    firsts = [97 * n % (len(scene.whole) - 100) for n in range(count)]
-    heads = [with_cookie(request(f"{first}-{first + 99}"), cookie_bytes) for first in firsts]
-    return b"".join(heads), [(206, scene.whole[first : first + 100]) for first in firsts]
-
-
 def pipeliners(scene, clients, requests, cookies_bytes, *how, **more):
-    """Clients that send all their requests ahead."""
+    """Clients that send all their requests ahead: for ranges of 100 bytes, each with a cookie."""
+    firsts = [97 * n % (len(scene.whole) - 100) for n in range(requests)]
+    rights = [(206, scene.whole[first : first + 100]) for first in firsts]
     for cookie_bytes in cookies_bytes:
-        all_answered(scene, clients, *ranges(scene, requests, cookie_bytes), *how, **more)
+        sent = b"".join(request(f"{first}-{first + 99}", cookie_bytes=cookie_bytes) for first in firsts)
+        all_answered(scene, clients, sent, rights, *how, **more)
 
 
 def viewers(scene, clients, rounds, latest_ms):

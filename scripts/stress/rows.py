@@ -42,22 +42,20 @@ ROWS = [
         act=lambda s: crowd.all_answered(s, 10, connections.upload(1 << 20) + bytes(1 << 20), [(405, None)], full(8, 2),
                                          (370, floods.HEAD + b"X: " + b"x" * 60_000))),
     Row("honest_bursts", "10 clients send 300 requests ahead beside 180 with 250 requests that they do not read",
-        lambda s: crowd.pipeliners(s, 10, 300, (1000,), full(8, 1), (180, crowd.with_cookie(crowd.request(), 600) * 250)),
+        lambda s: crowd.pipeliners(s, 10, 300, (1000,), full(8, 1), (180, crowd.request(cookie_bytes=600) * 250)),
         left_heap_kib=16384, slowest_ms=1000),
     # Strangers, who may not get another's bytes.
     *(
         Row(f"strangers_{mode[1]}", "one client announces bodies, resets and uses its port again, at speed",
-            lambda s: connections.strangers(s, full(10, 3), full(3, 1), full(10_000, 100)), mode,
-            bystander="none", left_threads=10)
+            lambda s: connections.strangers(s, full(10, 3), full(3, 1), full(10_000, 100)), mode, bystander="none", left_threads=10)
         for mode in (STREAM, BUFFER)
     ),
     # Heads and requests.
     Row("w1_withheld_body", f"300 GETs, a close and a POST without its body on each of {full(10, 4)} connections",
         lambda s: floods.withheld_bodies(s, full(10, 4)), LATE, left_heap_kib=PIPELINE_KIB, file_mib=40),
-    Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset", file_mib=40,
-        act=lambda s: floods.forgotten_pipeline(s, full(3, 1)), left_heap_kib=PIPELINE_KIB),
-    Row("w3_waiting_heads", "3,000 pipelined heads with a field of 300 kB", floods.waiting_heads, file_mib=40,
-        rss_mib=200),
+    Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset", file_mib=40, left_heap_kib=PIPELINE_KIB,
+        act=lambda s: floods.forgotten_pipeline(s, full(3, 1))),
+    Row("w3_waiting_heads", "3,000 pipelined heads with a field of 300 kB", floods.waiting_heads, file_mib=40, rss_mib=200),
     Row("w5_gone_before_the_answer", "300 clients leave before their 400 is sent, beside 500 idle ones",
         lambda s: floods.gone_before_the_answer(s, 300)),
     Row("w7_endless_line", f"four heads of one line without an end, for {full(8, 3)} s", rss_mib=96, closed=1,
@@ -79,8 +77,7 @@ ROWS = [
     Row("unsent_bodies", f"{full(2000, 800)} bodies of 9 MB and of 4 GB are not sent, under 600 threads",
         lambda s: connections.unsent(s, full(2000, 800)), threads=600, left_threads=30, left_descriptors=30, slowest_ms=500),
     Row("unsent_in_little_heap", "600 of them, with a heap of 42M for a file of 40 MiB",
-        lambda s: connections.unsent(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40,
-        bystander="none"),
+        lambda s: connections.unsent(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40, bystander="none"),
     Row("unallocatable_bodies", "200 bodies that no system would allocate: a thread and two descriptors each",
         lambda s: connections.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
     Row("w4_refused_uploads", "600 uploads that are not sent, then some by curl, under 256 descriptors",
@@ -109,8 +106,7 @@ ROWS = [
         lambda s: floods.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400),
         left_descriptors=2 * full(2000, 400), left_heap_kib=10 * full(2000, 400), closed=1),
     Row("http_2_long_heads", "300 clients of HTTP/2.0 with heads of 62 KiB, timeout 2",
-        lambda s: floods.http_2(s, 300, floods.HTTP_2_LONG), SOON, left_threads=300, left_descriptors=600,
-        left_heap_kib=300 * 80, closed=1),
+        lambda s: floods.http_2(s, 300, floods.HTTP_2_LONG), SOON, left_threads=300, left_descriptors=600, left_heap_kib=24_000, closed=1),
     *(
         Row(f"http_2_under_{descriptors}", f"{count} clients of HTTP/2.0 under {descriptors} descriptors, timeout 2",
             lambda s, count=count: floods.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors,

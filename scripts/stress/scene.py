@@ -143,9 +143,7 @@ class Scene:
                 row.act(self)
                 self.demand(self.others.sees(20), "the bystander still waits for an answer")
             self.judge_bystander()
-        # The act may have ended it.
-        if server.process.poll() is None:
-            self.judge_server()
+        self.judge_server()
 
     def judge_bystander(self):
         others, row = self.others, self.row
