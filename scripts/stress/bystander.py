@@ -1,8 +1,8 @@
 """A client that takes no part in an attack on the server, and must be answered all the same.
 
-Its process asks for ranges of the file again and again, until its stdin ends. SOURCE is its own address. It asks by turns on
-a new connection and on one that is kept; KIND `kept` on that only. Each byte is compared. It prints one line for each ask:
-`answered SECONDS`, `closed` where the connection ended before the answer began, or `wrong WHY`.
+Its process asks for ranges of the file until its stdin ends, by turns on a new connection and on one that is kept; KIND `kept`
+on that only. SOURCE is its own address. It pauses, so that it is no load itself. Each byte is compared. It prints a line for
+each ask: `answered SECONDS`, `closed` where the connection ended before the answer began, or `wrong WHY`.
 """
 
 import os
@@ -17,17 +17,13 @@ from waiting import PATIENCE_SECONDS, wait_until
 
 # After this an answer counts as missing.
 ANSWER_SECONDS = 30
-# The usual bystander watches the server, and must not be load itself.
-PAUSE_SECONDS = 0.005
-LONGEST_RANGE_BYTES = 2000
 
 
 class Bystander:
-    """Asks again and again, and knows what became of it. In the process of the attack it would have to wait for that.
+    """Asks again and again, in a process of its own: in that of the attack it would have to wait for it. `answers` has the
+    seconds that each took; `closed` and `wrong` have what else its process said."""
 
-    `answers` has the seconds of each, `closed` and `wrong` what else was said, all in the order in which it was said."""
-
-    def __init__(self, scene, pause_seconds=PAUSE_SECONDS, source=HOST, kind="usual"):
+    def __init__(self, scene, pause_seconds=0.005, source=HOST, kind="usual"):
         self.answers, self.wrong, self.closed = [], [], []
         command = [sys.executable, "-B", __file__, str(scene.server.port), scene.file, str(pause_seconds), source, kind]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -67,7 +63,7 @@ def ask_in_turn(port, whole, pause_seconds, source, kind):
         turn += 1
         keep = kind == "kept" or turn % 2
         first = random.randrange(len(whole))
-        right = whole[first : first + random.randint(1, LONGEST_RANGE_BYTES)]
+        right = whole[first : first + random.randint(1, 2000)]
         start, client, status = time.monotonic(), keep and kept, None
         try:
             client = client or connect(port, source=(source, 0))

@@ -4,7 +4,6 @@ opened (W19), and nobody else's."""
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections import Counter
@@ -45,20 +44,7 @@ def unsent(scene, count, lengths_bytes=LENGTHS_BYTES, at_once=100):
         scene.demand(read_answer(client) == (200, scene.whole), "a viewer does not get the file any more")
 
 
-def refused(scene, count):
-    """The same, one after the other, and each ends its side: the server need not wait for its timeout."""
-    for n in range(count):
-        with held(scene, 1, upload((200_000, 4 * 10**9)[n % 2])) as (client,):
-            with suppress(OSError):  # It may have been refused already.
-                client.shutdown(socket.SHUT_WR)
-            said = read_status(client)
-        scene.demand(said in ("ended", 400, 405, 408, 413), f"number {n} without a body got {said}")
-        if said == "none":
-            return
-    by_curl(scene, (200_000, 3_000_000, 40_000_000), full(20, 2))
-
-
-def by_curl(scene, lengths_bytes, rounds):
+def by_curl(scene, rounds, lengths_bytes=(200_000, 3_000_000, 40_000_000)):
     """curl uploads so many bytes, with their length, and in chunks from stdin, whose length it cannot know."""
     said, path = Counter(), f"{scene.file}.upload"
     command = [*CURL, "--max-time", str(PATIENCE_SECONDS), "--output", os.devnull, "--write-out", "%{http_code}"]

@@ -13,10 +13,6 @@ from program import ROOT
 from scene import NEVER, full
 from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
-# The kernel reads no more than this ahead for a viewer. It sends 4 MiB ahead at most, so files are larger.
-RECEIVE_BYTES = 16 << 10
-
-
 def sends(client, sent):
     """Sends it. Returns whether the connection was still there, and took it."""
     try:
@@ -94,7 +90,8 @@ def viewers(scene, clients, rounds, latest_ms):
     """So many viewers begin at the same instant, and stay until all have begun. Then they read and compare a MiB."""
     latest, right = [], scene.whole[: 1 << 20]
     for _ in range(rounds):
-        times, opened = first_bytes(scene.server.port, clients, request(), PATIENCE_SECONDS, RECEIVE_BYTES)
+        # With 16 KiB here, the kernel reads little ahead. It sends 4 MiB ahead at most, so files are larger.
+        times, opened = first_bytes(scene.server.port, clients, request(), PATIENCE_SECONDS, 16 << 10)
         latest.append(1000 * max(times))
         scene.demand(NEVER not in times, f"{times.count(NEVER)} of {clients} viewers were not answered")
         scene.demand(is_answered(scene.server.port, PATIENCE_SECONDS), "one more was not answered")

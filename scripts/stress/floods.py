@@ -14,7 +14,6 @@ BAD = b"GET / HTTP/1.1\r\n\r\n"
 # A client of an attack gives up a connection from which the server has read nothing for so long.
 UNREAD_SECONDS = full(20, 2)
 HTTP_2 = (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-HTTP_2_LONG = (HTTP_2[0][:-2] + b"X: " + b"x" * 62 * 1024 + b"\r\n\r\n",)
 
 
 def withheld_bodies(scene, count):

@@ -47,7 +47,8 @@ ROWS = [
     # Strangers, who may not get another's bytes.
     *(
         Row(f"strangers_{mode[1]}", "one client announces bodies, resets and uses its port again, at speed",
-            lambda s: connections.strangers(s, full(10, 3), full(3, 1), full(10_000, 100)), mode, bystander="none", left_threads=10)
+            lambda s: connections.strangers(s, full(10, 3), full(3, 1), full(10_000, 100)), mode,
+            bystander="none", left_threads=10)
         for mode in (STREAM, BUFFER)
     ),
     # Heads and requests.
@@ -80,8 +81,9 @@ ROWS = [
         lambda s: connections.unsent(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40, bystander="none"),
     Row("unallocatable_bodies", "200 bodies that no system would allocate: a thread and two descriptors each",
         lambda s: connections.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
-    Row("w4_refused_uploads", "600 uploads that are not sent, then some by curl, under 256 descriptors",
-        lambda s: connections.refused(s, full(600, 300)), descriptors=256),
+    Row("w4_refused_uploads", "600 uploads of 200 kB and of 4 GB are not sent, under 256 descriptors", descriptors=256,
+        act=lambda s: connections.unsent(s, full(600, 300), (200_000, 4 * 10**9), 30)),
+    Row("uploads_by_curl", "curl uploads up to 40 MB", lambda s: connections.by_curl(s, full(20, 2))),
     Row("w16_chunked_uploads", "chunked uploads of 3 MB, sent whole before the answer is read",
         lambda s: connections.sent_whole(s, full(40, 5), connections.CHUNKED)),
     Row("refused_and_sent", f"{full(100, 20)} bodies of 9 MB are refused, and sent whole",
@@ -106,7 +108,8 @@ ROWS = [
         lambda s: floods.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400),
         left_descriptors=2 * full(2000, 400), left_heap_kib=10 * full(2000, 400), closed=1),
     Row("http_2_long_heads", "300 clients of HTTP/2.0 with heads of 62 KiB, timeout 2",
-        lambda s: floods.http_2(s, 300, floods.HTTP_2_LONG), SOON, left_threads=300, left_descriptors=600, left_heap_kib=24_000, closed=1),
+        lambda s: floods.http_2(s, 300, (floods.HTTP_2[0][:-2] + b"X: " + b"x" * 62 * 1024 + b"\r\n\r\n",)), SOON,
+        left_threads=300, left_descriptors=600, left_heap_kib=24_000, closed=1),
     *(
         Row(f"http_2_under_{descriptors}", f"{count} clients of HTTP/2.0 under {descriptors} descriptors, timeout 2",
             lambda s, count=count: floods.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors,

@@ -11,9 +11,6 @@ from rows import ROWS
 from scene import CHOSEN, SHORT
 from server import stop_servers_on_signals
 
-# Rows wait more than they work, and with --short no time decides.
-ROWS_AT_ONCE = 4
-
 
 def is_chosen(row):
     """Whether the command line names this row: as `resets`, as `*descriptors*`, or as `W1` for `w1_...`."""
@@ -40,8 +37,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     stop_servers_on_signals()
     results = []
-    # Each row has a process of its own. On the way out, those that still run get SIGTERM.
-    with multiprocessing.get_context("fork").Pool(ROWS_AT_ONCE if SHORT else 1, maxtasksperchild=1) as pool:
+    # Each row has a process of its own, and waits more than it works. Those that still run on the way out get SIGTERM.
+    with multiprocessing.get_context("fork").Pool(4 if SHORT else 1, maxtasksperchild=1) as pool:
         for passed, line in pool.imap(run_row, rows):
             results.append(passed)
             print(line, flush=True)

@@ -12,7 +12,7 @@ from typing import Callable
 from bystander import Bystander
 from client import is_answered
 from server import Server
-from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
+from waiting import wait_until, wait_until_steady
 
 _parser = argparse.ArgumentParser(prog="stress.sh", description="""Runs load, faults and attacks against heapserve, on
 loopback (Linux). Prints one line for each row: `ok` or `FAIL`, what the row does, what was wrong, and its figures. Exit code:
@@ -33,11 +33,9 @@ def full(count, short):
     return short if SHORT else count
 
 
-MIB, NEVER = 1 << 20, float("inf")
+NEVER = float("inf")
 # A server that takes more than this has no bound. Attacks then stop, for the sake of the machine.
 STOP_KIB = 768 * 1024
-# After this, what the server still holds counts as left for ever.
-LEAVE_SECONDS = full(20, PATIENCE_SECONDS)
 # A row that takes longer has failed, whatever it waits for.
 ROW_SECONDS = full(1800, 100)
 
@@ -53,9 +51,8 @@ class Row:
     `closed` in a thousand end without an answer; a resident set of `rss_mib` at most at any time; and that afterwards
     the server has no more than before, but for `left_threads`, `left_descriptors`, `left_heap_kib` and `left_rss_mib`.
 
-    --short must pass on a shared machine that stands still for a second. Times and shares of the CPU are then
-    shown only, a resident set may be twice as large, and `closed` does not count where it is not 0. A row that `is_long`
-    is left out.
+    --short must pass on a shared machine that stands still for a second. It leaves out rows that are `is_long`, shows times
+    and shares of the CPU only, allows twice the resident set, and does not count `closed` where that is not 0.
     """
 
     name: str
@@ -117,15 +114,13 @@ class Scene:
     def play(self, folder):
         """Starts the server and the bystander, lets the row act, and judges what is left."""
         row, program = self.row, CHOSEN.program
-        self.file, self.whole = os.path.join(folder, "file"), os.urandom(row.file_mib * MIB)
-        with open(self.file, "wb") as written:
-            written.write(self.whole)
+        self.file, self.whole = f"{folder}/file", os.urandom(row.file_mib << 20)
+        Path(self.file).write_bytes(self.whole)
         if row.threads:
             # Where root runs this, the server is another user's, who must be able to read both.
             os.chmod(folder, 0o755)
             program = shutil.copy(program, folder)
-        limits = {"descriptors": row.descriptors, "threads": row.threads}
-        with Server(program, self.file, *row.options, **limits) as self.server:
+        with Server(program, self.file, *row.options, descriptors=row.descriptors, threads=row.threads) as self.server:
             self.act()
 
     def act(self):
@@ -156,16 +151,15 @@ class Scene:
     def judge_server(self):
         """Waits until the server holds no more than it may. Fails the row where it still does."""
         row, server = self.row, self.server
-        if row.rss_mib:
-            self.at_most(server.resident_kib("VmHWM") / 1024, row.rss_mib * full(1, 2), "MiB", "resident at most")
+        self.at_most(server.resident_kib("VmHWM") / 1024, (row.rss_mib or NEVER) * full(1, 2), "MiB", "resident at most")
         more = lambda: (server.threads() - self.idle_threads, server.descriptors() - self.idle_descriptors)
         few = lambda: more()[0] <= row.left_threads and more()[1] <= row.left_descriptors
-        self.demand(wait_until(few, LEAVE_SECONDS) is not None, "too much is left")
+        self.demand(wait_until(few) is not None, "too much is left")
         self.show("left: {} threads, {} descriptors".format(*more()))
         if row.left_heap_kib is None:
             return
         heap_kib = lambda: (server.figures()["live"] - self.idle_live_bytes) / 1024
-        freed = wait_until(lambda: heap_kib() <= row.left_heap_kib, LEAVE_SECONDS)
+        freed = wait_until(lambda: heap_kib() <= row.left_heap_kib)
         self.demand(freed is not None, f"more heap is left than {row.left_heap_kib:g} KiB")
         self.show(f"{heap_kib():.0f} KiB of heap")
         self.at_most((server.resident_kib() - self.idle_kib) / 1024, row.left_rss_mib or NEVER, "MiB", "RSS above that of before")
