@@ -19,7 +19,7 @@ ROWS = [
     *(
         Row(f"burst_of_{count}", f"{count} viewers begin at the same instant, stay until all have begun, and read a MiB",
             lambda s, count=count, rounds=rounds, most=most: crowd.viewers(s, count, full(rounds, 2), most), LATE,
-            is_long=count not in (8, 500), file_mib=5, slowest_ms=max(200, count / 3), left_heap_kib=512)
+            is_long=count not in (8, 500), file_mib=5, slowest_ms=max(200, count / 3), left_heap_kib=max(512, count / 3))
         for count, most, rounds in ((8, 500, 20), (40, 500, 20), (200, 500, 20), (500, 300, 10), (3000, 2000, 1))
     ),
     Row("load_script_stream", "scripts/load.sh with 20 viewers", crowd.load_script, STREAM, file_mib=40),
