@@ -2,7 +2,7 @@
 
 Its process asks for ranges of the file until its stdin ends, by turns on a new connection and on one that is kept; KIND `kept`
 on that only. SOURCE is its own address. It pauses, so that it is no load itself. Each byte is compared. It prints a line for
-each ask: `answered SECONDS`, `closed` where the connection ended before the answer began, or `wrong WHY`.
+each ask: `answered SECONDS`, `closed` where the connection ended before the answer began, or with a 503; or `wrong WHY`.
 """
 
 import os
@@ -73,7 +73,7 @@ def ask_in_turn(port, whole, pause_seconds, source, kind):
             seconds = time.monotonic() - start
             good = (status, body) == (206, right)
             wrong = f"wrong status {status}, {len(body)} bytes for {len(right)}: {body[:20]}"
-            print("closed" if status is None else f"answered {seconds:.6f}" if good else wrong, flush=True)
+            print("closed" if status in (None, 503) else f"answered {seconds:.6f}" if good else wrong, flush=True)
         except (BrokenPipeError, ConnectionResetError):
             print("closed", flush=True)
         except OSError as error:
