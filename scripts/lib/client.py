@@ -1,10 +1,8 @@
 """A client that speaks HTTP over a plain socket, so that it can also do what a proper client would not."""
 
-import os
 import re
 import selectors
 import socket
-import subprocess
 import time
 
 from waiting import PATIENCE_SECONDS
@@ -18,28 +16,7 @@ def connect(port, host=HOST, receive_bytes=None, source=None):
     A small receive buffer (`receive_bytes`) keeps the kernel from reading ahead for a client that does not read.
     `source` is the client's own address and port, as bind(2) takes them.
     """
-    return connect_socket(new_socket(receive_bytes, source), port, host)
-
-
-def new_socket(receive_bytes=None, source=None):
-    """A socket for connect_socket(). One with a `source` holds its port, but lets others of the client share it."""
-    client = socket.socket()
-    try:
-        client.settimeout(PATIENCE_SECONDS)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if receive_bytes:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        if source:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            client.bind(source)
-    except BaseException:
-        client.close()
-        raise
-    return client
-
-
-def connect_socket(client, port, host=HOST):
-    """Connects the socket and returns it. Closes it where that fails."""
+    client = new_socket(receive_bytes, source)
     try:
         client.connect((host, port))
     except BaseException:
@@ -48,11 +25,26 @@ def connect_socket(client, port, host=HOST):
     return client
 
 
-def request(range_=None, close=False, target="/"):
+def new_socket(receive_bytes=None, source=None):
+    """A socket that is not connected. One with a `source` holds its port, but lets others of the client share it."""
+    client = socket.socket()
+    client.settimeout(PATIENCE_SECONDS)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if receive_bytes:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    if source:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        client.bind(source)
+    return client
+
+
+def request(range_=None, close=False, target="/", cookie_bytes=0):
     """The head of a GET: of the file, or of a range of it such as "0-99"."""
     lines = [f"GET {target} HTTP/1.1", "Host: localhost"]
     if range_:
         lines.append(f"Range: bytes={range_}")
+    if cookie_bytes:
+        lines.append("Cookie: a=" + cookie_bytes * "c")
     if close:
         lines.append("Connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
@@ -105,31 +97,39 @@ def read_status(client):
     return int(data.split()[1]) if data.startswith(b"HTTP/1.") else "ended"
 
 
+def status_of(client, sent=b""):
+    """Sends that. Returns the status of the answer, "ended" where the connection ends without one, and "none" where
+    nothing comes in time."""
+    try:
+        client.sendall(sent)
+        return read_answer(client)[0] or "ended"
+    except ConnectionError:
+        return "ended"
+    except TimeoutError:
+        return "none"
+
+
 def is_answered(port, seconds=10):
     """Whether a new client is answered within so many seconds."""
     try:
         with connect(port) as client:
             client.settimeout(seconds)
-            client.sendall(request("0-0", close=True))
-            return read_answer(client)[0] == 206
+            return status_of(client, request("0-0", close=True)) == 206
     except OSError:
         return False
 
 
 def has_ended(client):
     """Whether the server has closed this connection. Reads what has come."""
-    patience = client.gettimeout()
-    client.settimeout(0.01)
+    client.setblocking(False)
     try:
         while client.recv(65536):
             pass
         return True
-    except TimeoutError:
+    except BlockingIOError:
         return False
     except OSError:
         return True
-    finally:
-        client.settimeout(patience)
 
 
 def reset(client):
@@ -164,16 +164,3 @@ def first_bytes(port, clients, wanted, patience_seconds=10, receive_bytes=None):
                     pass  # It counts as one that was not answered.
                 select.unregister(client)
     return times + [float("inf")] * (clients - len(times)), opened
-
-
-def curl_upload(port, name, stdin=None, path="-"):
-    """Uploads with `curl -T` to that name. Returns the status that curl read, or how it failed.
-
-    `path` is the file to upload. "-" stands for `stdin`: curl cannot know its length, so it sends chunks.
-    """
-    command = ["curl", "-q", "--noproxy", "*", "--silent", "--max-time", str(PATIENCE_SECONDS)]
-    command += ["--upload-file", path, "--output", os.devnull]
-    command += ["--header", "Expect:"] if path == "-" else []
-    command += ["--write-out", "%{http_code}", f"http://localhost:{port}/{name}"]
-    done = subprocess.run(command, stdin=stdin, stdout=subprocess.PIPE, text=True, check=False)
-    return f"curl {done.stdout}" if done.returncode == 0 else f"curl exit {done.returncode} after {done.stdout}"

@@ -136,16 +136,6 @@ class Server:
         else:
             self.stop()
 
-    def ends_after(self, signal_number, seconds=PATIENCE_SECONDS):
-        """Sends the signal. Returns after how many seconds the server has ended, or None."""
-        start = time.monotonic()
-        self.process.send_signal(signal_number)
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        return time.monotonic() - start
-
     def events(self):
         """The JSON trace so far. Raises where a line is not JSON."""
         return [json.loads(line) for line in list(self.lines)]
@@ -197,7 +187,8 @@ def _limits(descriptors, threads):
     """What the new process calls before it becomes the server, to limit itself; or None."""
     if not descriptors and not threads:
         return None
-    user = _unused_user() if threads and os.geteuid() == 0 else None
+    # RLIMIT_NPROC counts all threads of a user. This one very likely has no process.
+    user = 30_000 + os.getpid() if threads and os.geteuid() == 0 else None
     threads_most = threads and threads + (0 if user else _threads_of(os.getuid()))
 
     def limit():
@@ -213,29 +204,13 @@ def _limits(descriptors, threads):
     return limit
 
 
-def _unused_user():
-    """The number of a user without a process. RLIMIT_NPROC counts all threads of a user."""
-    first = 30_000 + os.getpid() % 20_000
-    taken = {uid for _, uid in _processes()}
-    return next(uid for uid in range(first, first + 10_000) if uid not in taken)
-
-
 def _threads_of(uid):
     """How many threads this user has."""
     count = 0
-    for process, owner in _processes():
-        if owner == uid:
-            try:
-                count += len(os.listdir(f"/proc/{process}/task"))
-            except OSError:
-                pass  # It has ended.
-    return count
-
-
-def _processes():
-    """The number and the owner of each process."""
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
-            yield process, os.stat(f"/proc/{process}").st_uid
+            if os.stat(f"/proc/{process}").st_uid == uid:
+                count += len(os.listdir(f"/proc/{process}/task"))
         except OSError:
             pass  # It has ended.
+    return count

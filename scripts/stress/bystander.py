@@ -1,62 +1,94 @@
-"""A client that takes no part in an attack on the server, and must be answered all the same."""
+"""A client that takes no part in an attack on the server, and must be answered all the same.
+
+Its process asks for ranges of the file until its stdin ends, by turns on a new connection and on one that is kept; KIND `kept`
+on that only. SOURCE is its own address. It pauses, so that it is no load itself. Each byte is compared. It prints a line for
+each ask: `answered SECONDS`, `closed` where the connection ended before the answer began, or with a 503; or `wrong WHY`.
+"""
 
 import os
+import random
 import subprocess
 import sys
 import threading
+import time
 
-from client import HOST
-from options import SHORT
+from client import HOST, connect, read_answer, request
 from waiting import PATIENCE_SECONDS, wait_until
 
 # After this an answer counts as missing.
-ANSWER_SECONDS = PATIENCE_SECONDS if SHORT else 10
-# The bystander watches the server, and must not be load itself.
-PAUSE_SECONDS = 0.005
+ANSWER_SECONDS = 30
 
 
 class Bystander:
-    """Asks again and again, and knows what became of it.
+    """Asks again and again, in a process of its own: in that of the attack it would have to wait for it. `answers` has the
+    seconds that each took; `closed` and `wrong` have what else its process said."""
 
-    It is a process of its own (ask.py): in this one it would have to wait for the threads of the attack.
-    """
-
-    def __init__(self, scene, pause_seconds=PAUSE_SECONDS, source=HOST, kind="usual"):
-        self.answers, self.wrong, self.closed = [], [], 0
-        asking = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask.py")
-        command = [sys.executable, "-B", asking, str(scene.server.port), scene.file, str(ANSWER_SECONDS)]
-        command += [str(pause_seconds), source, kind]
+    def __init__(self, scene, pause_seconds=0.005, source=HOST, kind="usual"):
+        self.answers, self.wrong, self.closed = [], [], []
+        command = [sys.executable, "-B", __file__, str(scene.server.port), scene.file, str(pause_seconds), source, kind]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
     def _read(self):
+        said = {"answered": self.answers, "closed": self.closed, "wrong": self.wrong}
         for line in self.process.stdout:
             kind, _, rest = line.strip().partition(" ")
-            if kind == "answered":
-                self.answers.append(float(rest))
-            elif kind == "closed":
-                self.closed += 1
-            else:
-                self.wrong.append(rest)
+            said[kind].append(float(rest) if kind == "answered" else rest)
 
     def __enter__(self):
         self.sees(2)
         return self
 
     def __exit__(self, *_):
-        try:
+        with self.process:
             # It looks at its stdin between two asks.
             self.process.stdin.close()
-            self.process.wait(2 * PATIENCE_SECONDS)
-        finally:
+            self.reader.join(2 * ANSWER_SECONDS)
             self.process.kill()
-            self.process.wait()
-            self.reader.join()
-            self.process.stdout.close()
 
     def sees(self, count):
         """Waits for so many more answers. Returns whether they came, with nothing wrong between them."""
         end, wrong = len(self.answers) + count, len(self.wrong)
-        wait_until(lambda: len(self.answers) >= end or len(self.wrong) > wrong, 2 * PATIENCE_SECONDS)
+        wait_until(lambda: len(self.answers) >= end or len(self.wrong) > wrong, PATIENCE_SECONDS)
         return len(self.answers) >= end
+
+
+def ask_in_turn(port, whole, pause_seconds, source, kind):
+    kept, turn = None, 0
+    os.set_blocking(0, False)
+    # read() returns None while the pipe is open, and b"" at its end.
+    stdin = os.fdopen(0, "rb", buffering=0)
+    while stdin.read() is None:
+        turn += 1
+        keep = kind == "kept" or turn % 2
+        first = random.randrange(len(whole))
+        right = whole[first : first + random.randint(1, 2000)]
+        start, client, status = time.monotonic(), keep and kept, None
+        try:
+            client = client or connect(port, source=(source, 0))
+            client.settimeout(ANSWER_SECONDS)
+            client.sendall(request(f"{first}-{first + len(right) - 1}"))
+            status, body = read_answer(client)
+            seconds = time.monotonic() - start
+            good = (status, body) == (206, right)
+            wrong = f"wrong status {status}, {len(body)} bytes for {len(right)}: {body[:20]}"
+            print("closed" if status in (None, 503) else f"answered {seconds:.6f}" if good else wrong, flush=True)
+        except (BrokenPipeError, ConnectionResetError):
+            print("closed", flush=True)
+        except OSError as error:
+            print(f"wrong after {time.monotonic() - start:.1f} s: {error!r}", flush=True)
+        if keep:
+            kept = client if status else None
+        if client and client is not kept:
+            client.close()
+        time.sleep(pause_seconds)
+
+
+if __name__ == "__main__":
+    try:
+        # PORT FILE PAUSE_SECONDS SOURCE KIND
+        with open(sys.argv[2], "rb") as file:
+            ask_in_turn(int(sys.argv[1]), file.read(), float(sys.argv[3]), *sys.argv[4:])
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(1)

@@ -1,13 +1,10 @@
 """The table of all rows: what is done, under which limits, and what is demanded. Row in scene.py explains the fields.
 The acts are in the other files."""
 
-import bodies
 import connections
 import crowd
 import floods
-import shortages
-from options import full
-from scene import Row
+from scene import Row, full
 
 TIMEOUT = 2
 SOON = ("--timeout", str(TIMEOUT))
@@ -20,36 +17,33 @@ PIPELINE_KIB = 2048
 ROWS = [
     # Loads.
     *(
-        Row(f"burst_of_{count}", f"{count} viewers begin at the same instant, and stay until all have begun",
-            lambda s, count=count, most=most: crowd.viewers(s, count, full(rounds, 2), 65536, most), file_mib=5)
-        for count, most, rounds in ((8, 500, 20), (40, 500, 20), (200, 500, 20), (500, 300, 10))
+        Row(f"burst_of_{count}", f"{count} viewers begin at the same instant, stay until all have begun, and read a MiB",
+            lambda s, count=count, rounds=rounds, most=most: crowd.viewers(s, count, full(rounds, 2), most), LATE,
+            is_long=count not in (8, 500), file_mib=5, slowest_ms=max(200, count / 3), left_heap_kib=max(512, count / 3))
+        for count, most, rounds in ((8, 500, 20), (40, 500, 20), (200, 500, 20), (500, 300, 10), (3000, 2000, 1))
     ),
-    Row("viewers_held", f"{full(3000, 500)} viewers at once, who all read a MiB", file_mib=5,
-        act=lambda s: crowd.viewers(s, full(3000, 500), reads_bytes=1 << 20), options=LATE, slowest_ms=1000,
-        left_heap_kib=512),
-    Row("kept_alive", "16 clients ask for ranges without a pause, each on one connection", crowd.kept_alive),
     Row("load_script_stream", "scripts/load.sh with 20 viewers", crowd.load_script, STREAM, file_mib=40),
-    Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40,
+    Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40, is_long=True,
         slowest_ms=2000, rss_mib=1000),
-    Row("idle_server", "nobody uses the server: no CPU, and its heap does not move",
-        lambda s: crowd.cpu_after_crowd(s, 0), bystander="none", left_heap_kib=1),
     Row("idle_after_crowd", f"{full(8000, 1000)} clients come and go: then the CPU is as before, idle and in light use",
         lambda s: crowd.cpu_after_crowd(s, full(8000, 1000)), bystander="none", left_heap_kib=1024),
     Row("rate_1", f"{full(4000, 300)} viewers at one byte a second",
         lambda s: floods.cpu_of_held(s, full(4000, 300), crowd.request(target="/?rate=1"), 20), left_heap_kib=1024),
     Row("pages", f"{full(1000, 100)} live pages", left_heap_kib=1024, slowest_ms=500,
         act=lambda s: floods.cpu_of_held(s, full(1000, 100), crowd.request(target="/heap/events"), 50)),
-    # Honest clients, whom nobody may hang up. All but the first run on a quiet machine and beside busy loops.
-    Row("honest_cookies", "300 clients with cookies of 32 KiB send two requests together",
-        lambda s: crowd.pipeliners(s, 300, 2, 32 << 10), slowest_ms=1000),
+    # Honest clients, whom nobody may hang up. The full run has them beside busy loops as well.
+    Row("honest_cookies", "300 clients with cookies of 30 KiB, and of 32 KiB, send two requests together",
+        lambda s: crowd.pipeliners(s, 300, 2, (30 << 10, 32 << 10)), slowest_ms=1000),
     Row("honest_pipelines", "30 clients send 1,000 requests ahead, with cookies of 1,000 bytes",
-        lambda s: crowd.pipeliners(s, 30, 1000, 1000), left_heap_kib=6144, slowest_ms=1000),
-    Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes",
-        lambda s: crowd.pipeliners(s, 16, 1500, 400), left_heap_kib=6144, slowest_ms=1000),
-    Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB",
-        lambda s: floods.uploads_beside_heads(s, 370, full(8, 2)), slowest_ms=1000),
-    Row("honest_bursts", "clients that send 300 requests ahead beside 180 with 250 requests that they do not read",
-        lambda s: floods.bursts_beside_unread(s, 180, full(8, 2)), left_heap_kib=16384, slowest_ms=1000),
+        lambda s: crowd.pipeliners(s, 30, full(1000, 300), (1000,)), left_heap_kib=6144, slowest_ms=1000),
+    Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes", is_long=True,
+        act=lambda s: crowd.pipeliners(s, 16, 1500, (400,)), left_heap_kib=6144, slowest_ms=1000),
+    Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB", slowest_ms=1000,
+        act=lambda s: crowd.all_answered(s, 10, connections.upload(1 << 20) + bytes(1 << 20), [(405, None)], full(8, 2),
+                                         (370, floods.HEAD + b"X: " + b"x" * 60_000))),
+    Row("honest_bursts", "10 clients send 300 requests ahead beside 180 with 250 requests that they do not read",
+        lambda s: crowd.pipeliners(s, 10, 300, (1000,), full(8, 1), (180, crowd.request(cookie_bytes=600) * 250)),
+        left_heap_kib=16384, slowest_ms=1000),
     # Strangers, who may not get another's bytes.
     *(
         Row(f"strangers_{mode[1]}", "one client announces bodies, resets and uses its port again, at speed",
@@ -58,95 +52,78 @@ ROWS = [
         for mode in (STREAM, BUFFER)
     ),
     # Heads and requests.
-    Row("w1_withheld_body", f"300 GETs, a close and a POST without its body on each of {full(10, 3)} connections",
-        lambda s: floods.withheld_bodies(s, full(10, 3), drips=False), LATE, left_heap_kib=PIPELINE_KIB, file_mib=40),
-    Row("w1_dripping_body", "the same, and the body comes a byte at a time", file_mib=40, left_heap_kib=PIPELINE_KIB,
-        act=lambda s: floods.withheld_bodies(s, full(10, 3), drips=True), options=LATE),
-    Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset", file_mib=40,
-        act=lambda s: floods.forgotten_pipeline(s, full(3, 1)), left_heap_kib=PIPELINE_KIB),
-    Row("pipeline_unread", "5,000 requests on a connection that is never read, in buffer mode",
-        floods.unread_pipeline, BUFFER, file_mib=40, bystander="none", left_heap_kib=PIPELINE_KIB),
-    Row("w3_waiting_heads", "3,000 pipelined heads with a field of 300 kB", floods.waiting_heads, file_mib=40,
-        rss_mib=200),
+    Row("w1_withheld_body", f"300 GETs, a close and a POST without its body on each of {full(10, 4)} connections",
+        lambda s: floods.withheld_bodies(s, full(10, 4)), LATE, left_heap_kib=PIPELINE_KIB, file_mib=40),
+    Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset", file_mib=40, left_heap_kib=PIPELINE_KIB,
+        act=lambda s: floods.forgotten_pipeline(s, full(3, 1))),
+    Row("w3_waiting_heads", "3,000 pipelined heads with a field of 300 kB", floods.waiting_heads, file_mib=40, rss_mib=200),
     Row("w5_gone_before_the_answer", "300 clients leave before their 400 is sent, beside 500 idle ones",
-        floods.gone_before_the_answer),
+        lambda s: floods.gone_before_the_answer(s, 300)),
     Row("w7_endless_line", f"four heads of one line without an end, for {full(8, 3)} s", rss_mib=96, closed=1,
-        act=lambda s: floods.endless_heads(s, b"x" * (512 << 10), full(8, 3))),
-    Row("w7_endless_lines", f"four heads of lines without an end, for {full(8, 3)} s", rss_mib=96, closed=1,
-        act=lambda s: floods.endless_heads(s, b"\r\na: b" * (80 << 10), full(8, 3))),
-    Row("w7_long_heads", "100 clients with heads of 1,024 lines of 32 kB", floods.long_heads, rss_mib=160, closed=1),
+        act=lambda s: floods.endless_heads(s, b"x" * (512 << 10), 4, full(8, 3))),
+    Row("w7_endless_lines", "four heads of lines without an end, for 8 s", rss_mib=96, closed=1, is_long=True,
+        act=lambda s: floods.endless_heads(s, b"\r\na: b" * (80 << 10), 4, 8)),
+    Row("w7_long_heads", f"100 heads of lines of 32 kB without an end, for {full(8, 3)} s", rss_mib=160, closed=1,
+        act=lambda s: floods.endless_heads(s, b"\r\na: " + b"x" * 32_000, 100, full(8, 3))),
     Row("w8_drips", f"{full(70, 10)} heads, bodies and refused uploads each come a byte every 300 ms, timeout 2",
-        lambda s: floods.drips(s, full(70, 10), TIMEOUT), SOON),
-    Row("slow_and_silent", f"300 idle clients, 300 in a head, {full(100, 10)} that do not read, buffer mode, timeout 2",
-        lambda s: floods.slow_and_silent(s, full(100, 10)), BUFFER + SOON, file_mib=40, slowest_ms=2000),
+        lambda s: floods.drips(s, full(70, 10), TIMEOUT), SOON, closed=1),
+    *(
+        Row(f"w18_slow_and_silent_{mode[1]}", f"300 idle clients, 300 in a head, {deaf} viewers that do not read, timeout 2",
+            lambda s, deaf=deaf: floods.slow_and_silent(s, deaf, TIMEOUT), mode + SOON, file_mib=40, slowest_ms=2000, closed=1)
+        for mode in (STREAM, BUFFER) for deaf in (full(100, 10),)
+    ),
     Row("heads_of_24_kib", f"{full(5000, 500)} connections with heads of 24 KiB that do not end",
         lambda s: floods.cpu_of_held(s, full(5000, 500), floods.HEAD + b"X: " + b"x" * 24_000, 20), left_heap_kib=1024),
     # Bodies.
     Row("unsent_bodies", f"{full(2000, 800)} bodies of 9 MB and of 4 GB are not sent, under 600 threads",
-        lambda s: bodies.unsent(s, full(2000, 800)), threads=600, left_threads=30, left_descriptors=30, slowest_ms=500),
+        lambda s: connections.unsent(s, full(2000, 800)), threads=600, left_threads=30, left_descriptors=30, slowest_ms=500),
     Row("unsent_in_little_heap", "600 of them, with a heap of 42M for a file of 40 MiB",
-        lambda s: bodies.unsent_in_little_heap(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40,
-        bystander="none"),
+        lambda s: connections.unsent(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40, bystander="none"),
     Row("unallocatable_bodies", "200 bodies that no system would allocate: a thread and two descriptors each",
-        lambda s: bodies.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
-    Row("w4_refused_uploads", "600 uploads that are not sent, then some by curl, under 256 descriptors",
-        lambda s: bodies.refused(s, full(600, 300)), descriptors=256),
-    Row("w16_chunked_uploads", "chunked uploads of 3 MB, sent whole before the answer is read, and of 40 MB by curl",
-        lambda s: bodies.chunked(s, full(40, 5))),
+        lambda s: connections.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
+    Row("w4_refused_uploads", "600 uploads of 200 kB and of 4 GB are not sent, under 256 descriptors", descriptors=256,
+        act=lambda s: connections.unsent(s, full(600, 300), (200_000, 4 * 10**9), 30)),
+    Row("uploads_by_curl", "curl uploads up to 40 MB", lambda s: connections.by_curl(s, full(20, 2))),
+    Row("w16_chunked_uploads", "chunked uploads of 3 MB, sent whole before the answer is read",
+        lambda s: connections.sent_whole(s, full(40, 5), connections.CHUNKED)),
     Row("refused_and_sent", f"{full(100, 20)} bodies of 9 MB are refused, and sent whole",
-        lambda s: bodies.sent_whole(s, full(100, 20), bodies.upload(9_000_000) + bytes(9_000_000))),
+        lambda s: connections.sent_whole(s, full(100, 20), connections.upload(9_000_000) + bytes(9_000_000))),
     Row("uploads_of_20_mb", "ten uploads of 20 MB leave little memory", left_rss_mib=16,
-        act=lambda s: bodies.sent_whole(s, 10, bodies.upload(20_000_000) + bytes(20_000_000))),
+        act=lambda s: connections.sent_whole(s, 10, connections.upload(20_000_000) + bytes(20_000_000))),
     Row("stopped_server", "the server is stopped for longer than its timeout, while uploads and heads become complete",
-        lambda s: bodies.stopped_server(s, full(40, 10)), SOON, bystander="none"),
+        lambda s: connections.stopped_server(s, full(40, 10)), SOON, bystander="none"),
     # Connections.
     Row("resets", "1,000 clients reset their connections in all phases", left_threads=20, left_descriptors=20,
         act=lambda s: connections.resets(s, 1000), file_mib=40),
     Row("w12_one_client_address", "one client port to two addresses of the server, with a 413 on one",
-        lambda s: connections.one_client_address(s, 20), ("--bind", "0.0.0.0")),
+        lambda s: connections.one_client_address(s, full(20, 8)), ("--bind", "0.0.0.0")),
     Row("w15_port_used_again", "a new connection from the port of one that was closed, refused or reset",
-        lambda s: connections.port_used_again(s, full(100, 20))),
-    *(
-        Row(f"w18_stalled_reader_{options[1].lower()}", "a reader stalls after 5 MB, timeout 3 (or 1)", file_mib=40,
-            act=lambda s: connections.stalled_reader(s, full(3, 1)), options=options + ("--timeout", str(full(3, 1))))
-        for options in (("--chunk-size", "64K"), ("--chunk-size", "1M"), BUFFER)
-    ),
+        lambda s: connections.port_used_again(s, full(100, 20)), SOON, closed=1),
     Row("w17_samples_under_load", "a live page beside 16 clients that ask without a pause: ten samples a second",
-        lambda s: connections.samples_under_load(s, full(6, 3)), bystander="none"),
-    Row("w19_idle_opens_nothing", "an idle server opens no connection to itself",
-        lambda s: connections.idle_opens_nothing(s, full(10, 4)), bystander="none"),
+        lambda s: connections.samples_under_load(s, 6), bystander="none", is_long=True),
+    Row("w19_idle", "an idle server takes no CPU, and opens no connection to itself",
+        lambda s: connections.idle(s, full(10, 2)), bystander="none"),
     # Shortages.
     Row("w6_http_2", f"{full(2000, 400)} clients of HTTP/2.0, timeout 2",
-        lambda s: shortages.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400),
-        left_descriptors=2 * full(2000, 400), left_heap_kib=10 * full(2000, 400)),
+        lambda s: floods.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400),
+        left_descriptors=2 * full(2000, 400), left_heap_kib=10 * full(2000, 400), closed=1),
     Row("http_2_long_heads", "300 clients of HTTP/2.0 with heads of 62 KiB, timeout 2",
-        lambda s: shortages.http_2(s, 300, shortages.HTTP_2_LONG), SOON, left_threads=300, left_descriptors=600,
-        left_heap_kib=300 * 80),
+        lambda s: floods.http_2(s, 300, (floods.HTTP_2[0][:-2] + b"X: " + b"x" * 62 * 1024 + b"\r\n\r\n",)), SOON,
+        left_threads=300, left_descriptors=600, left_heap_kib=24_000, closed=1),
     *(
         Row(f"http_2_under_{descriptors}", f"{count} clients of HTTP/2.0 under {descriptors} descriptors, timeout 2",
-            lambda s, count=count: shortages.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors,
-            bystander="kept", left_threads=count, left_descriptors=2 * count, left_heap_kib=None, closed=1)
-        for descriptors, count in ((1024, full(4000, 700)), (64, 300))
+            lambda s, count=count: floods.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors,
+            bystander="kept", is_long=True, left_threads=count, left_descriptors=2 * count, left_heap_kib=None, closed=1)
+        for descriptors, count in ((1024, 4000), (64, 300))
     ),
     Row("w9_out_of_threads", "200 viewers under 100 threads, who all leave", file_mib=40, threads=100,
-        act=lambda s: shortages.out_of_threads(s, 200), bystander="none"),
+        act=lambda s: floods.out_of_threads(s, 200), bystander="none"),
     *(
         Row(f"w10_out_of_descriptors_{timeout}", f"200 clients under 64 descriptors, {full(10, 3)} times",
-            lambda s: shortages.out_of_descriptors(s, full(10, 3)), ("--timeout", timeout), descriptors=64,
-            bystander="none", left_threads=26, left_descriptors=10, left_heap_kib=1024)
+            is_long=timeout != "0", act=lambda s: floods.out_of_descriptors(s, full(10, 3)), options=("--timeout", timeout),
+            descriptors=64, bystander="none", left_threads=26, left_descriptors=10, left_heap_kib=1024)
         for timeout in ("2", "0", "0.1")
     ),
-    Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors",
-        lambda s: shortages.storms(s, full(10, 3)), descriptors=64, left_threads=30, closed=100),
-    Row("out_of_memory", "60 viewers in buffer mode under 2 GB of addresses: refused at once",
-        lambda s: shortages.out_of_memory(s, 60), BUFFER, file_mib=40, address_mib=2000, bystander="limited",
-        rss_mib=2000,
-        left_heap_kib=1024),
-    *(
-        Row(f"w11_unread_stderr_{trace}", "stderr is a full pipe that nobody reads; SIGTERM at the end", trace=trace,
-            act=lambda s: shortages.unread_stderr(s, full(1500, 300)), unread=True, bystander="none")
-        for trace in ("json", "text", "off")
-    ),
-    Row("stopped_under_load", "SIGTERM beside pipeliners: the last line is the sum of the lines before",
-        lambda s: shortages.stops_under_load(s, 10), bystander="none", file_mib=40),
+    Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors", descriptors=64, left_threads=30, closed=100,
+        act=lambda s: crowd.pipeliners(s, 80, 1, (100,), full(10, 3), least=0.5)),
 ]

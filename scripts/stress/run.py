@@ -1,62 +1,48 @@
-"""Runs the rows of scripts/stress.sh, and prints for each what it does, what was wrong, and its figures."""
+"""Runs the rows of scripts/stress.sh. See its --help."""
 
 import fnmatch
-import subprocess
+import multiprocessing
+import resource
+import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
-from options import CHOSEN, SHORT
+from program import HEAPSERVE, cargo_build, fail, need_tools
 from rows import ROWS
+from scene import CHOSEN, SHORT
 from server import stop_servers_on_signals
-
-# Rows wait more than they work, and with --short no time decides.
-ROWS_AT_ONCE = 4
 
 
 def is_chosen(row):
     """Whether the command line names this row: as `resets`, as `*descriptors*`, or as `W1` for `w1_...`."""
-    matches = lambda pattern: fnmatch.fnmatch(row.name, pattern) or fnmatch.fnmatch(row.name, pattern + "_*")
-    return not CHOSEN.patterns or any(map(matches, CHOSEN.patterns))
+    if not CHOSEN.patterns:
+        return not (SHORT and row.is_long)
+    return any(fnmatch.fnmatch(row.name, shape) for name in CHOSEN.patterns for shape in (name, name + "_*"))
 
 
-def run_side_by_side(rows):
-    """Runs each row in a process of its own, some at the same time. Yields whether it passed, and its line."""
-    running = set()
-    command = [sys.executable, "-B", *(argument for argument in sys.argv if argument.lower() not in CHOSEN.patterns)]
-
-    def run_apart(row):
-        child = subprocess.Popen([*command, row.name, "--part"], stdout=subprocess.PIPE, text=True)
-        running.add(child)
-        said = child.communicate()[0].strip()
-        running.discard(child)
-        return child.returncode == 0, said or f"FAIL {row.name}: it ended with {child.returncode} and said nothing"
-
-    with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
-        try:
-            yield from pool.map(run_apart, rows)
-        finally:
-            # Does nothing unless this program is interrupted.
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in list(running):
-                child.terminate()
+def run_row(number):
+    # Ctrl-C reaches all processes. This one ends when the first one ends it.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    return ROWS[number].run()
 
 
 def main():
-    stop_servers_on_signals()
-    rows = [row for row in ROWS if is_chosen(row)]
+    rows = [number for number, row in enumerate(ROWS) if is_chosen(row)]
     if not rows:
-        print("stress.sh: there is no such row; see stress.sh --list", file=sys.stderr)
-        sys.exit(2)
-    if CHOSEN.list:
-        print("\n".join(row.line() for row in rows))
-        return
-    side_by_side = SHORT and len(rows) > 1
+        fail("stress.sh: there is no such row; scripts/stress/rows.py has all", 2)
+    need_tools("curl", "cargo")
+    CHOSEN.program = str((CHOSEN.program or HEAPSERVE).absolute())
+    if CHOSEN.program == str(HEAPSERVE):
+        cargo_build()
+    # One process opens thousands of connections.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    stop_servers_on_signals()
     results = []
-    for passed, line in run_side_by_side(rows) if side_by_side else (row.run() for row in rows):
-        results.append(passed)
-        print(line, flush=True)
-    if not CHOSEN.part:
-        print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    # Each row has a process of its own, and waits more than it works. Those that still run on the way out get SIGTERM.
+    with multiprocessing.get_context("fork").Pool(4 if SHORT else 1, maxtasksperchild=1) as pool:
+        for passed, line in pool.imap(run_row, rows):
+            results.append(passed)
+            print(line, flush=True)
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     sys.exit(not all(results))
 
 
