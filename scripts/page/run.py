@@ -9,10 +9,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 from browser import BROWSERS  # noqa: E402
 from edges import NAMES, Edges  # noqa: E402
 from journey import FILE_MIB, Journey  # noqa: E402
+from layout import Layout  # noqa: E402
 from page import MIB  # noqa: E402
-from particulars import Particulars  # noqa: E402
 from report import Report  # noqa: E402
 from server import stop_servers_on_signals  # noqa: E402
+from stories import Stories  # noqa: E402
 
 
 def check(kind, program, video, folder, pictures, report):
@@ -29,8 +30,9 @@ def check(kind, program, video, folder, pictures, report):
         finally:
             (pictures / f"{kind}.png").write_bytes(browser.picture())
         if kind == "chromium":
-            Particulars(browser, program, file, report, pictures).run(video)
-            Edges(browser, program, file, report).run()
+            Stories(browser, program, file, report).run()
+            Layout(browser, program, file, report).run(pictures)
+            Edges(browser, program, file, report).run(video)
     finally:
         browser.close()
 

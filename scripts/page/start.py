@@ -50,8 +50,7 @@ def main():
     python = environment()
     options.pictures.mkdir(parents=True, exist_ok=True)
     cargo_build()
-    tests = HERE / "tests"
-    modules = subprocess.run(["node", "--test", tests], check=False).returncode if tests.is_dir() else 0
+    modules = subprocess.run(["node", "--test", *sorted((HERE / "tests").glob("*.mjs"))], check=False).returncode
     with work_folder() as work, Running(python, "-B", HERE / "run.py", HEAPSERVE, FILM, work, options.pictures, *browsers) as checks:
         return checks.process.wait() or modules
 

@@ -13,9 +13,9 @@ use super::ledger::Ledger;
 
 /// The interval between two samples while a request runs, a run goes on or the figures change.
 const BUSY_INTERVAL: Duration = Duration::from_millis(100);
-/// The interval otherwise, if a page is open. The server notices that a page was closed when it fails to send it a
-/// sample.
-const IDLE_INTERVAL: Duration = Duration::from_secs(1);
+/// The interval otherwise, if a page is open. It ends up to [`BUSY_INTERVAL`] later, so that a sample is added at least
+/// once per second. The server notices that a page was closed when it fails to send it a sample.
+const IDLE_INTERVAL: Duration = Duration::from_millis(900);
 /// How long the figures must not change before the recorder waits. The memory of a connection is freed shortly after
 /// its last request.
 const WAITS_AFTER: Duration = Duration::from_secs(1);
