@@ -11,8 +11,6 @@ import json
 import mmap
 import os
 import re
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -21,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
 from program import FILM, HEAPSERVE, cargo_build, fail, need_tools  # noqa: E402
+from server import Server, stop_servers_on_signals  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 MODES = ("buffer", "stream")
@@ -49,44 +48,6 @@ def size(figure):
     return f"{figure / UNITS[unit]:.1f} {unit}iB" if unit else f"{figure} bytes"
 
 
-class Served:
-    """heapserve in one mode on a free port, for `with`; with Python's parts that Windows has too."""
-
-    def __init__(self, mode, file):
-        command = [HEAPSERVE, "--mode", mode, "--port", "0", "--trace", "json", file]
-        self.mode = mode
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
-        self.trace = []
-        # The trace must be read, or the server would lose lines.
-        self.reader = threading.Thread(target=lambda: self.trace.extend(self.process.stderr), daemon=True)
-        self.reader.start()
-        found = re.search(r"(http://[^/ ]+):(\d+)/", self.process.stdout.readline())
-        if not found:
-            self.reader.join(5)
-            fail(f"compare.sh: heapserve did not start in {mode} mode: {''.join(self.trace[:1])}")
-        self.url, self.port = found[0], int(found[2])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind or os.name == "nt":  # Windows cannot send Ctrl-C to one program.
-            self.process.kill()
-        else:
-            self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(20)
-        if code and not kind and os.name != "nt":
-            fail(f"compare.sh: the server ended with exit code {code} in {self.mode} mode: {''.join(self.trace[-1:])}")
-
-    def run(self):
-        """The last run, when none goes on any more; None until then."""
-        connection = http.client.HTTPConnection("localhost", self.port, timeout=5)
-        connection.request("GET", "/heap.json")
-        sample = json.load(connection.getresponse())
-        connection.close()
-        return sample["last_run"] if sample["run"] is None else None
-
-
 def view(server, content, rate):
     """One viewer, who keeps nothing but compares what comes. Returns "ok", or why the download failed."""
     connection = http.client.HTTPConnection("localhost", server.port, timeout=SILENT_SECONDS)
@@ -108,7 +69,7 @@ def view(server, content, rate):
         connection.close()
 
 
-def watch(server, content, options):
+def watch(mode, server, content, options):
     """All viewers at once. Rewrites one line on a terminal; prints nothing into a log."""
     ends = []
     viewers = [threading.Thread(target=lambda: ends.append(view(server, content, options.rate)), daemon=True) for _ in range(options.n)]
@@ -117,11 +78,11 @@ def watch(server, content, options):
     for viewer in viewers:
         viewer.join()
         if sys.stderr.isatty():
-            print(f"\r\033[K{server.mode}: {len(ends)} of {options.n} done", end="", file=sys.stderr, flush=True)
+            print(f"\r\033[K{mode}: {len(ends)} of {options.n} done", end="", file=sys.stderr, flush=True)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     good = ends.count("ok")
-    print(f"{server.mode}: {good} of {options.n} downloads are equal to the file, byte for byte", file=sys.stderr)
+    print(f"{mode}: {good} of {options.n} downloads are equal to the file, byte for byte", file=sys.stderr)
     if good < options.n:
         reasons = collections.Counter(end for end in ends if end != "ok").most_common(5)
         fail("\n".join([*(f"{number:7} {why}" for why, number in reasons), "compare.sh: the modes cannot be compared, since downloads failed"]))
@@ -129,13 +90,11 @@ def watch(server, content, options):
 
 def measure(mode, content, options):
     """The run of that mode, as the server tells it."""
-    with Served(mode, options.f) as server:
+    with Server(HEAPSERVE, options.f, "--mode", mode) as server:
         print(f"{mode}: {options.n} viewers at once of {server.url}, each at most {options.rate} bytes/s", file=sys.stderr)
-        watch(server, content, options)
-        runs = []
-        if not wait_until(lambda: runs.append(server.run()) or runs[-1], 10):
-            fail(f"compare.sh: the server tells of no run in {mode} mode")
-        return runs[-1]
+        watch(mode, server, content, options)
+        wait_until(lambda: server.figures()["run"] is None, 10)
+        return server.figures()["last_run"] or fail(f"compare.sh: the server tells of no run in {mode} mode")
 
 
 def report(file, viewers, *runs):
@@ -176,7 +135,6 @@ def main():
     parser.add_argument("--json", action="store_true", help='print both runs as one JSON object instead: {"buffer":RUN,"stream":RUN}')
     parser.add_argument("--fail-above", type=bytes_of, metavar="SIZE", help="fail if a viewer of stream mode held more than this: bytes, or with K, M or G")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that `with` ends the server.
     try:
         with options.f.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
@@ -185,6 +143,7 @@ def main():
     # Many viewers take some time to start, and the first should still be there when the last comes.
     options.rate = options.rate or len(content) // (5 + options.n // 20) + 1
     need_tools("cargo")
+    stop_servers_on_signals()
     print("building heapserve", file=sys.stderr)
     cargo_build()
     runs = [measure(mode, content, options) for mode in MODES]
@@ -197,4 +156,7 @@ def main():
         fail(f"compare.sh: a viewer of stream mode held {held or 'an unknown number of'} bytes, more than {options.fail_above} (--fail-above)")
 
 
-main()
+try:
+    main()
+except RuntimeError as error:  # A server that does not start, or ends badly.
+    fail(f"compare.sh: {error}")

@@ -60,15 +60,15 @@ class Stories(Page):
     def tell(self, what, servers, address, steps):
         # A file system in memory allows any size.
         with contextlib.ExitStack() as up, tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-            port = two_free_ports()
+            port, pages = two_free_ports(), []
             for i, (mode, size, *options) in enumerate(servers):
                 own_port = options.pop(0) if options and isinstance(options[0], int) else port + i
                 file = Path(folder) / f"{size}.mp4"
                 with file.open("wb") as empty:
                     empty.truncate(size)
                 self.server = up.enter_context(self.serve(mode, *options, port=own_port, file=file))
-                first = self.server if i == 0 else first
-            self.browser.open(f"{first.url}heap{self.named(address)}")
+                pages.append(self.server.url)
+            self.browser.open(f"{pages[0]}heap{self.named(address)}")
             self.await_card(self.server, "live")
             for step in steps:
                 if step == "Start":

@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
@@ -84,12 +84,8 @@ class Windows:
         with self.serve(mode) as server:
             self.check("download", get(server) == (200, film), "not the same")
             self.traces(server, 1, 200)
-            answers = []
-            threads = [threading.Thread(target=lambda: answers.append(get(server) == (200, film))) for _ in range(20)]
-            for each in threads:
-                each.start()
-            for each in threads:
-                each.join()
+            with ThreadPoolExecutor(20) as pool:
+                answers = list(pool.map(lambda _: get(server) == (200, film), range(20)))
             self.check("20 downloads at once", answers == [True] * 20, answers)
             self.check("range", get(server, "1000-1999") == (206, film[1000:2000]), "not 206 or not bytes 1000-1999")
             self.traces(server, 22, 206)
