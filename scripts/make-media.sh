@@ -1,20 +1,13 @@
 #!/usr/bin/env bash
-# Makes media/powder-day.mp4 with ffmpeg's own filters alone: a minute of snow that falls over mountains, with wind.
-# The pictures are computed once, pixel by pixel, with geq expressions; the film only moves them.
+# Usage: make-media.sh [OUT]
+# Makes OUT (default: media/powder-day.mp4 of this repository) with ffmpeg's own filters alone, in about five minutes on two
+# cores: a minute of snow that falls over mountains, with wind. The pictures are computed once, pixel by pixel, with geq
+# expressions; the film only moves them.
 set -euo pipefail
 export LC_ALL=C
 name=${0##*/}
 say() { printf '%s\n' "$*" >&2; }
-usage() {
-  cat <<END
-Usage: $name [OUT]
-Makes the sample video with ffmpeg alone, in about five minutes on two cores.
-  OUT          the file to write (default: media/powder-day.mp4 of this repository)
-  -h, --help   print this text
-END
-}
-
-[[ ${1-} != -h && ${1-} != --help ]] || { usage; exit; }
+[[ ${1-} != -h && ${1-} != --help ]] || { sed -n 's/^# //p; /^set/q' "${BASH_SOURCE[0]}"; exit; }
 [[ $# -le 1 && ${1-} != -* ]] || { say "$name: there is at most one argument, the file to write; see $name --help"; exit 2; }
 command -v ffmpeg >/dev/null || { say "$name: ffmpeg is not in PATH (Debian: apt-get install ffmpeg)"; exit 2; }
 out=${1:-$(dirname -- "${BASH_SOURCE[0]}")/../media/powder-day.mp4}
