@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
-# Many viewers at once on a server that is already up, each of them one curl.
+# Many viewers at once on a server that is already up. Needs no more than curl (7.75 or newer), awk and bash (3.2 as on macOS,
+# or Git Bash).
 set -euo pipefail
-# shellcheck source=scripts/lib/script.sh
-. "$(dirname -- "${BASH_SOURCE[0]}")/lib/script.sh"
-# shellcheck source=scripts/lib/viewers.sh
-. "$lib/viewers.sh"
+export LC_ALL=C # awk must write a decimal point
+name=${0##*/} viewers=20 rate='' url=''
 
 usage() {
   cat <<END
 Usage: $name [-n VIEWERS] [-r RATE] [URL]
-Downloads URL with many curls at the same time. Prints how many succeeded, how many bytes they got, and, if the server
-is heapserve, what it says of the run. Meanwhile, watch the server's trace or its page /heap.
+Downloads URL many times at once with curl. Prints how many downloads succeeded, how many bytes they got, and, if the
+server is heapserve, what it says of the run. Meanwhile, watch the server's trace or its page /heap.
   -n VIEWERS   how many at once (default: 20)
   -r RATE      the most that each downloads in a second: bytes, or with K, M or G as for curl's --limit-rate (default:
                no limit). With a rate the downloads overlap, as those of people who watch do; 8M suits the sample video
@@ -20,97 +19,100 @@ Exit code: 0 if all succeeded, 1 if any failed, 2 if an option is wrong.
 END
 }
 
-url=''
+say() { printf '%s\n' "$*" >&2; }
+wrong() { say "$name: $*; see $name --help"; exit 2; }
 
-read_options() {
-  while (($#)); do
-    case $1 in
-      -h | --help) usage; exit ;;
-      -n | -r)
-        (($# > 1)) || wrong "$1 needs a value after it"
-        if [[ $1 == -n ]]; then viewers=$2; else rate=$2; fi
-        shift ;;
-      -?*) wrong "there is no option $1; there are -n and -r" ;;
-      *) [[ -z $url ]] || wrong "only one URL can be given, and '$1' is the second"; url=$1 ;;
-    esac
-    shift
+while (($#)); do
+  case $1 in
+    -h | --help) usage; exit ;;
+    -n | -r)
+      (($# > 1)) || wrong "$1 needs a value after it"
+      if [[ $1 == -n ]]; then viewers=$2; else rate=$2; fi
+      shift ;;
+    -?*) wrong "there is no option $1; there are -n and -r" ;;
+    *) [[ -z $url ]] || wrong "only one URL can be given, and '$1' is the second"; url=$1 ;;
+  esac
+  shift
+done
+url=${url:-http://localhost:3000/}
+[[ $viewers =~ ^[1-9][0-9]{0,3}$ ]] || wrong "-n must be a whole number from 1 to 9999, not '$viewers'"
+[[ -z $rate || $rate =~ ^[1-9][0-9]{0,11}[kKmMgG]?$ ]] || wrong "-r must be a rate such as 500K or 8M, not '$rate'"
+for tool in curl awk; do
+  command -v "$tool" >/dev/null || { say "$name: $tool is not in PATH"; exit 2; }
+done
+
+# One curl for each 100 viewers, since a process may not open many connections. Each download leaves a line: curl's exit
+# code, the status, the bytes, the seconds, and curl's message. A body shorter than its Content-Length is a failure (18). A
+# server that is silent for half a minute is given up. A proxy would be measured instead of it.
+start_curls() {
+  local left few i each quiet=(-s --no-progress-meter)
+  [[ ! -t 2 || $viewers -gt 100 ]] || quiet=() # curl shows how far the downloads are
+  for ((left = viewers; left > 0; left -= few)); do
+    few=$((left < 100 ? left : 100)) each=()
+    for ((i = 0; i < few; i++)); do each+=(-o /dev/null "$url"); done
+    curl -q -g ${quiet[@]+"${quiet[@]}"} --parallel --parallel-immediate --parallel-max "$few" --connect-timeout 10 --speed-time 30 --speed-limit 1 \
+      --noproxy 'localhost,127.0.0.1,::1' ${rate:+--limit-rate "$rate"} \
+      -w '%{exitcode} %{http_code} %{size_download} %{time_total} %{errormsg}\n' "${each[@]}" >"$work/$left" &
   done
-  url=${url:-http://localhost:3000/}
-  check_viewers
-  need_tools curl awk:gawk
 }
 
-# view NUMBER: one viewer. Leaves a line in NUMBER.end when it is done: curl's exit code, the status, the bytes, and
-# the seconds to the last of them. For curl, a body shorter than its Content-Length is a failure (18).
-view() {
-  local code=0 figures
-  # A proxy would be measured instead of a server on this machine.
-  figures=$(curl_viewer -o /dev/null --noproxy 'localhost,127.0.0.1,::1' \
-    -w '%{http_code} %{size_download} %{time_total}' -- "$url" 2>"$work/$1.said") || code=$?
-  printf '%s %s\n' "$code" "$figures" >"$work/$1.end"
+# last_run SECONDS: the last run of the server, one JSON object, when none goes on any more. Nothing if one still does after
+# so many seconds, or if it is no heapserve.
+last_run() {
+  local end=$((SECONDS + $1)) sample
+  while sample=$(curl -q -gfs --noproxy '*' --max-time 5 "$(grep -oE '^(https?://)?[^/]+' <<<"$url")/heap.json"); do
+    [[ $sample != *'"run":null'* ]] || { printf '%s\n' "${sample##*'"last_run":'}"; return; }
+    ((SECONDS < end)) || return 0
+    sleep 0.1
+  done
 }
 
-all_ends() { find "$work" -name '*.end' -exec cat {} +; }
-
-# Rewrites one line on a terminal; prints nothing into a log.
-show_progress() {
-  [[ ! -t 2 ]] || printf '\r%s of %s done' "$(($(all_ends | wc -l)))" "$viewers" >&2
-}
-
-# Why viewer NUMBER failed; nothing if it did not.
-why_failed() {
-  local code status
-  if ! read -r code status _ 2>/dev/null <"$work/$1.end"; then
-    echo "never started, since the system refused a process"
-  elif ((code != 0)); then
-    head -n 1 "$work/$1.said"
-  elif [[ $status != 200 && $status != 206 ]]; then
-    echo "HTTP status $status"
-  fi
-}
-
-# Every one of them could not resolve the name (6) or connect (7).
-nobody_answered() { ! grep -qv '^[67] ' "$work/ends"; }
-
-# What the server says of the run, if it is a heapserve.
-report_run() {
-  read_run "$(grep -oE '^(https?://)?[^/]+' <<<"$url")/" "$work/run" || return 0
-  awk "$(<"$lib/run.awk")"'{
-    least = size(figure("request_peak_min")); most = size(figure("request_peak_max"))
-    printf "the server: %d requests, %d at once, heap peak %s", figure("requests"), figure("at_once"), size(figure("heap_peak"))
-    if (figure("request_peak_max") != "") printf "; each held %s", least == most ? least : least " to " most
-    if (figure("first_byte_us_max") != "") printf "; first byte: median %s ms, worst %.1f ms", \
-      figure("first_byte_us_median") == "" ? "?" : sprintf("%.1f", figure("first_byte_us_median") / 1000), \
-      figure("first_byte_us_max") / 1000
-    print ""
-  }' "$work/run"
-}
-
+# Fails if a download has failed.
 report() {
-  local i failed
-  for ((i = 1; i <= viewers; i++)); do why_failed "$i"; done >"$work/failures"
-  failed=$(($(wc -l <"$work/failures")))
-  all_ends >"$work/ends"
-  awk -v all="$viewers" -v failed="$failed" "$(<"$lib/run.awk")"'
-    { bytes += $3 }
-    $1 == 0 && $4 > slowest { slowest = $4 }
+  awk -v viewers="$viewers" -v url="$url" -v name="$name" -v before="$before" -v run="$(last_run 10)" '
+    function size(bytes,   i) {
+      for (i = 0; bytes >= 1024 && i < 3; i++) bytes /= 1024
+      return sprintf(i ? "%.1f %s" : "%d %s", bytes, substr("bytesKiB  MiB  GiB  ", 5 * i + 1, i ? 3 : 5))
+    }
+    function figure(key,   at) { # "" for null
+      at = match(run, "\"" key "\":[0-9]+")
+      return at ? substr(run, at + length(key) + 3, RLENGTH - length(key) - 3) + 0 : ""
+    }
+    function ms(us) { return us == "" ? "?" : sprintf("%.1f", us / 1000) }
+    function why() {
+      if ($1 != 0) { $1 = $2 = $3 = $4 = ""; sub(/^ +/, ""); return $0 }
+      return $2 == 200 || $2 == 206 ? "" : "HTTP status " $2
+    }
+    { bytes += $3; unreached += $1 == 6 || $1 == 7; if ($1 == 0 && $4 > slowest) slowest = $4 }
+    (reason = why()) != "" { failed++; reasons[reason]++ }
     END {
-      printf "%d of %d succeeded, %s in all", all - failed, all, size(bytes + 0)
+      if (NR < viewers) { failed += viewers - NR; reasons["never started"] = viewers - NR }
+      printf "%d of %d succeeded, %s in all", viewers - failed, viewers, size(bytes)
       print slowest ? sprintf(", the slowest took %.1f s", slowest) : ""
-    }' "$work/ends"
-  report_run
-  ((failed == 0)) && return
-  if nobody_answered; then
-    say "$name: no server answers at $url; start one, for example with: cargo run --release"
-  else
-    say "$name: $failed failed:"
-    sort "$work/failures" | uniq -c >&2
-  fi
-  return 1
+      if (run != before && figure("requests") != "") {
+        least = size(figure("request_peak_min")); most = size(figure("request_peak_max"))
+        printf "the server: %d requests, %d at once, heap peak %s", figure("requests"), figure("at_once"), size(figure("heap_peak"))
+        if (figure("request_peak_max") != "") printf "; each held %s", least == most ? least : least " to " most
+        if (figure("first_byte_us_max") != "")
+          printf "; first byte: median %s ms, worst %s ms", ms(figure("first_byte_us_median")), ms(figure("first_byte_us_max"))
+        print ""
+      }
+      fflush()
+      if (failed && unreached == viewers) print name ": no server answers at " url "; start one, for example with: cargo run --release" >"/dev/stderr"
+      else if (failed) {
+        print name ": " failed " failed:" >"/dev/stderr"
+        for (reason in reasons) printf "%7d %s\n", reasons[reason], reason >"/dev/stderr"
+      }
+      exit failed > 0
+    }' "$work"/*
 }
 
-read_options "$@"
-begin_work
+work=$(mktemp -d "${TMPDIR:-/tmp}/heapserve.XXXXXX")
+trap 'kill $(jobs -p) 2>/dev/null || :; rm -rf -- "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 say "$viewers viewers at once of $url${rate:+, each at most $rate bytes/s}"
-view_all 2 view
+before=$(last_run 0)
+start_curls
+wait
 report

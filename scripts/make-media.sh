@@ -1,24 +1,20 @@
 #!/usr/bin/env bash
-# Makes media/powder-day.mp4 with ffmpeg's own filters alone: a minute of snow that falls over mountains, with wind.
-# The pictures are computed once, pixel by pixel, with geq expressions; the film only moves them.
+# Usage: make-media.sh [OUT]
+# Makes OUT (default: media/powder-day.mp4 of this repository) with ffmpeg's own filters alone, in about five minutes on two
+# cores: a minute of snow that falls over mountains, with wind. The pictures are computed once, pixel by pixel, with geq
+# expressions; the film only moves them.
 set -euo pipefail
-# shellcheck source=scripts/lib/script.sh
-. "$(dirname -- "${BASH_SOURCE[0]}")/lib/script.sh"
-
-usage() {
-  cat <<END
-Usage: $name [OUT]
-Makes the sample video with ffmpeg alone, in about five minutes on two cores.
-  OUT          the file to write (default: media/powder-day.mp4 of this repository)
-  -h, --help   print this text
-END
-}
-
-[[ ${1-} != -h && ${1-} != --help ]] || { usage; exit; }
-[[ $# -le 1 && ${1-} != -* ]] || wrong "there is at most one argument, the file to write"
-need_tools ffmpeg
-out=${1:-$root/media/powder-day.mp4}
-begin_work
+export LC_ALL=C
+name=${0##*/}
+say() { printf '%s\n' "$*" >&2; }
+[[ ${1-} != -h && ${1-} != --help ]] || { sed -n 's/^# //p; /^set/q' "${BASH_SOURCE[0]}"; exit; }
+[[ $# -le 1 && ${1-} != -* ]] || { say "$name: there is at most one argument, the file to write; see $name --help"; exit 2; }
+command -v ffmpeg >/dev/null || { say "$name: ffmpeg is not in PATH (Debian: apt-get install ffmpeg)"; exit 2; }
+out=${1:-$(dirname -- "${BASH_SOURCE[0]}")/../media/powder-day.mp4}
+work=$(mktemp -d "${TMPDIR:-/tmp}/heapserve.XXXXXX")
+trap 'kill $(jobs -p) 2>/dev/null || :; wait; rm -rf -- "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 fps=30 seconds=60 frames=1800 W=2160 H=1080 # the pictures are wider than the film, so that it can pan
 
 ff() { # in the background, so that a signal to this script ends it at once
@@ -148,6 +144,6 @@ ff "${inputs[@]}" -filter_complex "
   -colorspace bt709 -color_primaries bt709 -color_trc bt709 -c:a aac -b:a 128k -movflags +faststart "$work/film.mp4"
 
 size=$(wc -c <"$work/film.mp4")
-((size >= 34 << 20 && size <= 48 << 20)) || fail "the film has $size bytes instead of 34 to 48 MiB"
+((size >= 34 << 20 && size <= 48 << 20)) || { say "$name: the film has $size bytes instead of 34 to 48 MiB"; exit 1; }
 mkdir -p -- "$(dirname -- "$out")" && mv -f -- "$work/film.mp4" "$out"
 say "$out: $size bytes"

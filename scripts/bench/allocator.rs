@@ -5,6 +5,9 @@
 #[cfg(counting)]
 #[path = "../../src/instrument/heap.rs"]
 mod heap;
+#[cfg(counting)]
+#[path = "../../src/platform/mapping.rs"]
+mod platform;
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -7,9 +7,9 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from client import connect, first_bytes, request
-from waiting import wait_until
 
 CURL = ["curl", "-q", "-gsS", "--fail", "--noproxy", "*"]
 SAMPLE_SECONDS = 0.02
@@ -26,7 +26,8 @@ def with_curl(server, clients, each, work, *options):
         command = [*CURL, "-w", "%{http_code} %{size_download}\n", *options, "-K", gate]
         curls.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True))
     try:
-        opened = [open_to_write(gate) for gate in gates]
+        # Opening waits for the other end.
+        opened = [os.open(gate, os.O_WRONLY) for gate in gates]
         start = time.perf_counter()
         for descriptor in opened:
             os.write(descriptor, f'url = "{server.url}"\noutput = "/dev/null"\n'.encode() * each)
@@ -42,49 +43,28 @@ def with_curl(server, clients, each, work, *options):
     return seconds
 
 
-def open_to_write(gate):
-    """Opens a FIFO when the other end has been opened."""
-    opened = []
-
-    def is_open():
-        try:
-            opened.append(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            pass
-        return opened
-
-    if not wait_until(is_open):
-        raise RuntimeError("a curl did not start")
-    os.set_blocking(opened[0], True)
-    return opened[0]
-
-
 def reading_mebibytes(server, clients, each, _work):
     """The same with connections that take a mebibyte at a time, as the fastest clients do."""
-    size, failed = server.file.stat().st_size, []
-    wanted = request(target=f"/{server.file.name}")
+    size, wanted = server.file.stat().st_size, request(target=f"/{server.file.name}")
     connections = [connect(server.port) for _ in range(clients)]
 
     def download(client):
+        """Returns the head of an answer that was not complete; nothing if all were."""
         room = memoryview(bytearray(MIB))
         for _ in range(each):
             client.sendall(wanted)
             head = b""
             while b"\r\n\r\n" not in head:
                 head += client.recv(1)
-            left = size if head.startswith(b"HTTP/1.1 200") else 0
-            while left and (got := client.recv_into(room[:left], 0, socket.MSG_WAITALL)):
+            left = size
+            while head.startswith(b"HTTP/1.1 200") and left and (got := client.recv_into(room[:left], 0, socket.MSG_WAITALL)):
                 left -= got
-            if left or not head.startswith(b"HTTP/1.1 200"):
-                failed.append(head)
-                return
+            if left:
+                return head
 
-    threads = [threading.Thread(target=download, args=[client]) for client in connections]
     start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(clients) as pool:
+        failed = list(filter(None, pool.map(download, connections)))
     seconds = time.perf_counter() - start
     for client in connections:
         client.close()

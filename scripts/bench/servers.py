@@ -8,7 +8,7 @@ import time
 import urllib.request
 
 from nginx import Nginx
-from program import HEAPSERVE, ROOT, Running
+from program import HEAPSERVE, ROOT, Announced
 from server import Server
 from waiting import wait_until
 
@@ -70,25 +70,12 @@ def start(kind, file, work, programs):
         http = NGINX.replace("WORK", str(work)).replace("SENDFILE", "off" if what == "copies" else "on")
         return Nginx(work / f"nginx-{time.monotonic_ns()}", http, workers=os.cpu_count())
     if name == "node":
-        return Started("node", ROOT / "scripts" / "peers" / f"{what}.mjs", file, "0")
+        return Announced("node", ROOT / "scripts" / "peers" / f"{what}.mjs", file, "0", stderr=subprocess.DEVNULL)
     if name == "python":
         # -u: the line with the address must not wait in a buffer. It logs each request, as the traced heapserve does.
-        return Started(sys.executable, "-u", "-m", "http.server", "-b", "127.0.0.1", "-d", work, "0")
+        return Announced(sys.executable, "-u", "-m", "http.server", "-b", "127.0.0.1", "-d", work, "0", stderr=subprocess.DEVNULL)
     mode = what if name in ("heapserve", "traced") else "stream"
     trace = "off" if name == "heapserve" or what == "off" else "text"
     with open(os.devnull if what == "null" else work / "trace", "wb") as stderr:
         program = programs.get(name, HEAPSERVE)
         return Server(program, file, "--mode", mode, "--bind", "127.0.0.1", trace=trace, stderr=stderr)
-
-
-class Started(Running):
-    """A program that prints its address."""
-
-    def __init__(self, *command):
-        super().__init__(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        line = self.process.stdout.readline()
-        found = re.search(r"http://[^/ ]+/", line)
-        if not found:
-            self.__exit__()
-            raise RuntimeError(f"{command[0]} printed {line!r} instead of its address")
-        self.url = found[0]

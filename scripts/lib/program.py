@@ -1,6 +1,7 @@
 """What the checks in Python share: messages, the tools that they need, the program, and other programs that they start."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # cargo reads a relative one from the folder in which it is called, as is done here.
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
-HEAPSERVE = TARGET / "release" / "heapserve"
+HEAPSERVE = TARGET / "release" / ("heapserve.exe" if os.name == "nt" else "heapserve")
 FILM = ROOT / "media" / "powder-day.mp4"
 
 # A proxy would be measured or checked instead of the server, and messages depend on the user's language.
@@ -90,3 +91,16 @@ class Running:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe:
                 pipe.close()
+
+
+class Announced(Running):
+    """A program whose first line has its address; `url` is that, with its slash at the end."""
+
+    def __init__(self, *command, **how):
+        super().__init__(*command, stdout=subprocess.PIPE, text=True, **how)
+        line = self.process.stdout.readline()
+        found = re.search(r"http://[^/ ]+/", line)
+        if not found:
+            self.__exit__()
+            raise RuntimeError(f"{command[0]} printed {line!r} instead of its address")
+        self.url = found[0]

@@ -5,15 +5,13 @@
         print(server.url, server.figures()["live"], server.requests())
 
 A server that is not used with `with` needs a call of stop(). None outlives this program, unless that is killed by
-SIGKILL. What is read from /proc is there on Linux only.
+SIGKILL. What is read from /proc is there on Linux only, and limits are on Unix.
 """
 
 import atexit
 import json
 import os
 import re
-import resource
-import select
 import signal
 import subprocess
 import sys
@@ -38,8 +36,9 @@ def stop_servers_on_signals():
     def leave(number, _):
         sys.exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, leave)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP.
+            signal.signal(getattr(signal, name), leave)
 
 
 class Server:
@@ -80,20 +79,16 @@ class Server:
 
     def _await_ready_line(self):
         """The address in the line that the server prints when it accepts connections."""
-        stdout, end, ready = self.process.stdout.fileno(), time.monotonic() + PATIENCE_SECONDS, b""
-        while b"\n" not in ready:
-            if not select.select([stdout], [], [], max(0, end - time.monotonic()))[0]:
-                break
-            piece = os.read(stdout, 4096)
-            if not piece:
-                break
-            ready += piece
-        found = re.search(rb"http://\S+?:(\d+)/", ready)
-        if not found or b"\n" not in ready:
+        end = threading.Timer(PATIENCE_SECONDS, self.process.kill)
+        end.start()
+        line = self.process.stdout.readline()
+        end.cancel()
+        found = re.match(rb".*(http://\S+?:(\d+)/).*\n", line)
+        if not found:
             # What it said on stderr is complete only after its end.
             self.kill()
-            raise RuntimeError(f"the server printed {ready!r} and no ready line; stderr: {self.lines[:3]}")
-        return found[0].decode(), int(found[1])
+            raise RuntimeError(f"the server printed {line!r} and no ready line; stderr: {self.lines[:3]}")
+        return found[1].decode(), int(found[2])
 
     def kill(self):
         """Ends it at once. Does nothing more where it has ended."""
@@ -108,6 +103,8 @@ class Server:
 
     def stop(self):
         """Ends it as Ctrl-C does, without waiting for running answers. Raises where the exit code is not 0."""
+        if os.name == "nt":  # Windows cannot send Ctrl-C to one program.
+            return self.kill()
         try:
             if self.process.poll() is None:
                 # The second signal ends running answers, so one of them is followed by another.
@@ -187,6 +184,8 @@ def _limits(descriptors, threads):
     """What the new process calls before it becomes the server, to limit itself; or None."""
     if not descriptors and not threads:
         return None
+    import resource  # Windows has none.
+
     # RLIMIT_NPROC counts all threads of a user. This one very likely has no process.
     user = 30_000 + os.getpid() if threads and os.geteuid() == 0 else None
     threads_most = threads and threads + (0 if user else _threads_of(os.getuid()))

@@ -32,13 +32,16 @@ WIDTH, HEIGHT = 1280, 900
 
 
 class Browser:
-    """A browser of one kind adds open(), run(), find_all(), perform(), role_and_name(), errors() and close()."""
+    """A browser of one kind adds open(), run(), perform(), role_and_name(), errors() and close()."""
 
     downloads = None  # The folder; None where files cannot be saved without a dialog.
     roles = {}  # What the driver calls a role, where that is not its name.
 
     def reload(self):
         self.driver.refresh()
+
+    def find_all(self, selector):
+        return self.driver.find_elements("css selector", selector)
 
     def call(self, function, *arguments):
         """The result of a JavaScript function; it may be a promise."""
@@ -125,9 +128,6 @@ class SeleniumBrowser(Browser):
 
     def run(self, script, arguments):
         return self.driver.execute_async_script(script, *arguments)
-
-    def find_all(self, selector):
-        return self.driver.find_elements("css selector", selector)
 
     def role_and_name(self, element):
         return element.aria_role, element.accessible_name.strip()
@@ -232,9 +232,6 @@ class Firefox(Browser):
 
     def run(self, script, arguments):
         return self.driver.execute_async_script(script, arguments, sandbox=None)
-
-    def find_all(self, selector):
-        return self.driver.find_elements("css selector", selector)
 
     def role_and_name(self, element):
         return element.computed_role, element.computed_label.strip()

@@ -1,22 +1,42 @@
-"""What a class and a long day do to the page: another host name, two servers in one mode, a server that stops, many tabs."""
+"""What a class and a long day do to the page: another host name, a server that stops, a reset, many tabs, another zone."""
 
 import re
 import signal
-import tempfile
-from pathlib import Path
+import urllib.request
+from datetime import datetime, timedelta, timezone
 
+from hostile import Hostile
 from page import SIDE_BY_SIDE, Page, two_free_ports
+from waiting import wait_until
 
 CLASSROOM, OTHER = "teacher-pc", "other-pc"
 # Tells the browser where these are.
 NAMES = f"--host-resolver-rules=MAP {CLASSROOM} 127.0.0.2, MAP {OTHER} 127.0.0.2"
-ROWS = "() => document.querySelector('#rows').innerText"
+SINCE_RESET = re.compile(r"Since \d\d:\d\d:\d\d")
+
+# Plays, and goes on from the middle; how that went.
+PLAY = """video => new Promise(done => {
+  const report = {}, end = () => done({ ...report, error: video.error?.message ?? report.error ?? null });
+  setTimeout(end, 30000);
+  const after = (time, what) => { video.ontimeupdate = () => { if (video.currentTime > time) { video.ontimeupdate = null; what(); } }; };
+  video.play().catch(error => { report.error = String(error); end(); });
+  after(0.2, () => {
+    report.played = video.videoWidth > 0;
+    video.currentTime = video.duration / 2;
+    after(video.duration / 2 + 0.2, () => { report.onFromTheMiddle = true; end(); });
+  });
+})"""
 
 
 class Edges(Page):
-    def run(self):
-        for step in (self.another_host, self.two_in_one_mode, self.silent_server, self.reset, self.many_tabs, self.odd_files):
-            step()
+    def run(self, video):
+        self.another_host()
+        for step in (self.hostile, self.silent_server, self.reset, self.many_tabs, self.another_zone):
+            with self.serve("stream") as self.stream:
+                self.browser.open(f"{self.stream.url}heap")
+                self.await_card(self.stream, "live")
+                step()
+        self.play(video)
         self.silent("at the edges")
 
     def region(self, name):
@@ -29,7 +49,8 @@ class Edges(Page):
             browser.open(f"http://{CLASSROOM}:{port}/heap")
             for mode, each in (("stream", port), ("buffer", port + 1)):
                 self.see(f"from another machine there is a card of {mode}", self.region(f"Server http://{CLASSROOM}:{each}"), mode, "live")
-            self.choose_rate("as fast as it goes")
+            self.see("how many can watch at a time is said before Start", self.body, "4 viewers watch at a time")
+            self.choose_rate("full speed")
             browser.click("button", "Start")
             said = self.await_end()
             self.check("and viewers of both get the whole file", said.count("20 of 20 viewers got the whole file") == 2, said)
@@ -39,60 +60,85 @@ class Edges(Page):
             browser.open("about:blank")
             browser.errors()  # The browser tells each answer that the page may not read.
 
-    def two_in_one_mode(self):
-        port = two_free_ports()
-        with self.serve("stream", port=port), self.serve("stream", port=port + 1):
-            self.browser.open(f"http://localhost:{port}/heap")
-            self.see("two servers in one mode are told, with the command for the other", lambda: self.browser.call("() => document.body.innerText"),
-                     "cargo run --release -- --mode buffer")
-            self.browser.open("about:blank")
+    def hostile(self):
+        browser = self.browser
+        with Hostile() as other:
+            browser.open(f"{self.stream.url}heap?with={other.origin}")
+            told = self.see("a server that tells nonsense is said to", lambda: browser.read(*SIDE_BY_SIDE),
+                            "make no sense: mode, in_flight, live, live_peak.")
+            self.check("but nothing that it tells", not re.search("NaN|Infinity|undefined|null|<b>", told), told)
+            browser.click("button", "Pause")
+            self.see("it does not stop the page", lambda: browser.attribute(browser.find("button", "Pause"), "aria-pressed"), "true")
+            self.see("nor hides the other one", lambda: self.card(self.stream), "live", "stream")
+            browser.open("about:blank")
+        browser.errors()  # Its answers end early, again and again.
 
     def silent_server(self):
         """A server that stops without an end of its connections, as a machine does that sleeps."""
-        with self.serve("stream") as server:
-            self.browser.open(f"{server.url}heap")
-            self.await_card(server, "live")
-            self.check("a new page has missed nothing", "too fast" not in self.browser.call("() => document.body.innerText"), "it says so")
-            server.process.send_signal(signal.SIGSTOP)
-            try:
-                self.see("a server that is silent is not live", lambda: self.card(server), re.compile(r"silent; last heard at \d\d:\d\d:\d\d"))
-            finally:
-                server.process.send_signal(signal.SIGCONT)
-            self.see("and is live when it goes on", lambda: self.card(server), "live", lambda card: "silent" not in card)
+        self.check("a new page has missed nothing", "too fast" not in self.body(), "it says so")
+        self.stream.process.send_signal(signal.SIGSTOP)
+        try:
+            self.see("a server that is silent is not live", lambda: self.card(self.stream),
+                     re.compile(r"silent; last heard at \d\d:\d\d:\d\d\. Connecting again"), lambda card: "live" not in card)
+        finally:
+            self.stream.process.send_signal(signal.SIGCONT)
+        self.see("and is live when it goes on", lambda: self.card(self.stream), "live", lambda card: "silent" not in card)
 
     def reset(self):
-        with self.serve("stream") as server:
-            self.browser.open(f"{server.url}heap")
-            self.await_card(server, "live")
-            self.browser.call("() => fetch('/').then(answer => answer.blob()).then(() => null)")
-            self.see("a request is in the table", lambda: self.browser.call(ROWS), "stream")
-            self.browser.click("button", "Reset")
-            self.see("Reset empties the table", lambda: self.browser.call(ROWS), lambda rows: "stream" not in rows)
-            self.see("and counts from now on", lambda: self.card(server), re.compile(r"Since \d\d:\d\d:\d\d"))
+        browser, card = self.browser, lambda: self.card(self.stream)
+        self.choose_rate("4 MiB/s")
+        browser.click("button", "Start")
+        self.see("the lesson is of what is held while it goes on", self.lesson, "20 requests at once: stream holds up to")
+        browser.click("button", "Reset")
+        self.see("Reset in the middle counts from now on", card, SINCE_RESET)
+        self.check("and leaves the run", "20 requests at once: stream holds up to" in self.lesson(), self.lesson())
+        self.await_end()
+        self.see("which ends", self.lesson, "20 requests at once: stream needed", "(median)")
+        self.see("its requests are in the table", self.rows, "stream")
+        browser.click("button", "Reset")
+        self.see("Reset after the end forgets the run", self.lesson, "Press Start")
+        self.see("empties the table", self.rows, "None in the last minute, or since Reset.")
+        self.see("and counts from 0", card, SINCE_RESET, re.compile(r"\b0 answered"))
+        self.choose("spinbutton", "Viewers", "End", "Backspace", "Backspace", "3")
+        self.choose_rate("full speed")
+        browser.click("button", "Start")
+        self.see("what comes then is counted", card, re.compile(r"\b3 answered"))
+        self.see("and is the lesson", self.lesson, "3 requests at once: stream")
 
     def many_tabs(self):
-        """A browser has six connections to a host."""
-        driver = self.browser.driver
-        with self.serve("stream") as server:
-            first = driver.current_window_handle
-            for _ in range(7):
-                driver.switch_to.new_window("tab")
-                self.browser.open(f"{server.url}heap")
-            self.see("the seventh tab is live", lambda: self.card(server), "live")
-            for handle in set(driver.window_handles) - {first}:
-                driver.switch_to.window(handle)
-                driver.close()
-            driver.switch_to.window(first)
+        """A browser has six connections to a host, and a hidden page none. What it has not seen, it shows later."""
+        browser, driver, stream = self.browser, self.browser.driver, self.stream
+        first, before = driver.current_window_handle, stream.descriptors()
+        driver.switch_to.new_window("tab")
+        self.check("a hidden page has no connection", wait_until(lambda: stream.descriptors() < before, 20), "it keeps it")
+        with urllib.request.urlopen(stream.url) as answer:
+            answer.read()
+        for _ in range(7):
+            driver.switch_to.new_window("tab")
+            browser.open(f"{stream.url}heap")
+        self.see("the eighth tab is live", lambda: self.card(stream), "live")
+        for handle in set(driver.window_handles) - {first}:
+            driver.switch_to.window(handle)
+            driver.close()
+        driver.switch_to.window(first)
+        self.see("a page that is seen again is live", lambda: self.card(stream), "live")
+        self.see("with the requests that it has not seen", self.rows, "GET /")
 
-    def odd_files(self):
-        """A file whose size JavaScript's numbers cannot tell, and the last port."""
-        for name, port, size in (("port 65535", 65535, 1000), ("a file of 2^53 bytes", 0, 1 << 53)):
-            # A file system in memory allows such a size.
-            with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-                file = Path(folder) / "film.mp4"
-                with file.open("wb") as empty:
-                    empty.truncate(size)
-                with self.serve("stream", port=port, file=file) as server:
-                    self.browser.open(f"{server.url}heap")
-                    self.see(f"the page works with {name}", lambda: self.card(server), "live")
-                    self.browser.open("about:blank")
+    def another_zone(self):
+        browser = self.browser
+        browser.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+        known = set(browser.downloads.iterdir())
+        browser.click("button", "Save picture (PNG)")
+        new = []
+        wait_until(lambda: new.extend(each for each in browser.downloads.glob("*.png") if each not in known) or new)
+        saved = datetime.strptime(new[0].name, "heapserve-%Y-%m-%d-%H-%M-%S.png").replace(tzinfo=timezone(timedelta(hours=9)))
+        late = (datetime.now(timezone.utc) - saved).total_seconds()
+        self.check("a picture's name has the local time", 0 <= late < 60, new[0].name)
+
+    def play(self, video):
+        with self.serve("stream", file=video) as server:
+            self.browser.open(f"{server.url}heap")
+            self.await_card(server, "live")
+            went = self.browser.call(PLAY, self.browser.find_all("video")[0])
+            self.check("the video plays, and on from its middle", went.get("onFromTheMiddle") and went.get("played"), went)
+            self.browser.open("about:blank")

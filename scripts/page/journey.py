@@ -63,7 +63,8 @@ class Journey(Page):
         self.browser.click("button", "Start")
 
     def await_rest(self):
-        return wait_until(lambda: all(server.figures()["in_flight"] == 0 for server in (self.stream, self.buffer)))
+        """Waits until no run goes on. One ends a second after its last answer."""
+        return wait_until(lambda: all(server.figures()["run"] is None for server in (self.stream, self.buffer)))
 
     def reload_in_the_middle(self):
         self.let_watch()
@@ -82,6 +83,8 @@ class Journey(Page):
     def everybody_gets_everything(self):
         before = {server: len(server.requests()) for server in (self.stream, self.buffer)}
         self.let_watch()
+        self.see("while it goes on, the lesson is of what is held", self.lesson, f"{VIEWERS} requests at once: buffer holds up to",
+                 lambda said: "median" not in said)
         said = self.await_end()
         for mode, server in (("buffer", self.buffer), ("stream", self.stream)):
             told = f"{mode}: {VIEWERS} of {VIEWERS} viewers got the whole file; {TOP_MIB}.0 of {TOP_MIB}.0 MiB."
@@ -103,8 +106,12 @@ class Journey(Page):
             right = buffer >= TOP_MIB and stream < 3 and abs(times / (buffer / stream) - 1) < 0.05
             right = right and FILE_MIB <= buffer_each < FILE_MIB + 1 and 64 < stream_each_kib < 80
             self.check("whose figures are right", right, found[0])
-        rows = self.browser.call("() => document.querySelector('#rows').innerText")
+        rows = self.rows()
         self.check("the last requests of both modes stand side by side", {"buffer", "stream"} <= set(rows.split()), rows)
+        said = self.lesson()
+        self.browser.reload()
+        self.await_card(self.buffer, "live")
+        self.see("a page that is opened after the load tells the same", self.lesson, said)
 
     def look_at_a_time(self):
         browser = self.browser
@@ -140,13 +147,13 @@ class Journey(Page):
             wait_until(lambda: any(file.stat().st_size for file in folder.glob(f"heapserve-*{end}")))
         picture = b"".join(file.read_bytes() for file in folder.glob("heapserve-*.png"))
         self.check("the picture is a PNG", picture.startswith(b"\x89PNG\r\n") and len(picture) > 10_000, len(picture))
-        samples, requests = (self.rows(what) for what in ("samples", "requests"))
+        samples, requests = (self.saved(what) for what in ("samples", "requests"))
         top = max((int(row["live_bytes"]) for row in samples if row["mode"] == "buffer"), default=0)
         self.check("the samples have buffer's top", top >= TOP_MIB * MIB, top)
         whole = [row for row in requests if row["sent_bytes"] == str(FILE_MIB * MIB)]
         self.check("the requests have all viewers", len(whole) >= 2 * VIEWERS, len(whole))
 
-    def rows(self, what):
+    def saved(self, what):
         with open(next(self.browser.downloads.glob(f"heapserve-*-{what}.csv")), newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
@@ -158,7 +165,7 @@ class Journey(Page):
         count = browser.find("spinbutton", "Viewers")
         self.check("Tab reaches the number of viewers", browser.tab_to(count), "it does not")
         browser.press("End", "Backspace", "Backspace", "3")
-        self.choose_rate("as fast as it goes")
+        self.choose_rate("full speed")
         self.choose("button", "Start", "Enter")
         said = self.await_end()
         self.check("three viewers watch by keyboard alone", said.count("3 of 3 viewers got the whole file") == 2, said)

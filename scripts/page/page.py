@@ -10,7 +10,7 @@ from waiting import wait_until
 MIB = 1 << 20
 SIDE_BY_SIDE = ("region", "Both modes side by side")
 CHART = "Time in the chart"
-RATES = ["1 MiB/s", "2 MiB/s", "4 MiB/s", "8 MiB/s", "16 MiB/s", "as fast as it goes"]
+RATES = ["1 MiB/s", "2 MiB/s", "4 MiB/s", "8 MiB/s", "16 MiB/s", "full speed"]
 UNITS = {"B": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
 MIB_TEXT = r"([\d,]+\.\d+) MiB"
 
@@ -80,6 +80,13 @@ class Page:
         figures = {cells[0]: cells[1] for cells in self.browser.call(rows, card)}
         figure = re.fullmatch(r"([\d,.]+)([BKMG])", figures[row])
         return number(figure[1]) * UNITS[figure[2]] / MIB if figure else 0
+
+    def body(self):
+        return self.browser.call("() => document.body.innerText")
+
+    def rows(self):
+        """The table of the last requests."""
+        return self.browser.call("() => document.querySelector('#rows').innerText")
 
     def lesson(self):
         return self.browser.read("region", "The lesson")

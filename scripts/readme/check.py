@@ -6,7 +6,6 @@ the summaries, the options and the lines of code are those of the program.
 """
 
 import re
-import select
 import signal
 import socket
 import subprocess
@@ -17,10 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
-from program import ROOT, Running, need_tools, only_help  # noqa: E402
+from program import ROOT, Announced, need_tools, only_help  # noqa: E402
 from report import Report  # noqa: E402
 
-PATIENCE_SECONDS = 600
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 URL = re.compile(r"http://localhost:\d+[^\s>`\")\[]*")
 
@@ -39,16 +37,11 @@ class Readme:
         return [line for line in lines if line.startswith(start)]
 
 
-class Server(Running):
+class Server(Announced):
     """A server, started by a command of the README."""
 
     def __init__(self, command):
-        super().__init__(*command.split(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        ready = select.select([self.process.stdout], [], [], PATIENCE_SECONDS)[0]
-        line = self.process.stdout.readline() if ready else ""
-        if not line.startswith("heapserve: "):
-            self.__exit__()
-            raise RuntimeError(f"{command}: no ready line, but {line!r}")
+        super().__init__(*command.split(), cwd=ROOT, stderr=subprocess.PIPE)
 
     def stop(self):
         """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns what it wrote to stderr."""

@@ -51,8 +51,8 @@ fn a_refused_allocation_moves_nothing() {
     in_own_process("a_refused_allocation_moves_nothing", || {
         let start = ThreadHeap::start();
         let (peak, live, made) = (peak_bytes(), live_bytes(), allocations());
-        assert!(black_box(Buffer::try_new(1 << 46, None)).is_err());
-        assert!(black_box(Buffer::try_new(1 << 46, Some(1 << 47))).is_err());
+        assert!(black_box(Buffer::try_new(1 << 62, None)).is_err());
+        assert!(black_box(Buffer::try_new(1 << 62, Some(1 << 63))).is_err());
         assert!(black_box(Buffer::try_new(1 << 30, Some(1 << 20))).is_err());
         assert_eq!(start.since(), ThreadUse::default());
         assert_eq!((peak_bytes(), live_bytes(), allocations()), (peak, live, made));
@@ -117,7 +117,7 @@ fn a_span_has_a_peak_of_its_own() {
 
 #[test]
 fn memory_that_is_claimed_and_refused_is_in_no_figure() {
-    const REFUSED_BYTES: u64 = 1 << 46;
+    const REFUSED_BYTES: u64 = 1 << 61;
     in_own_process("memory_that_is_claimed_and_refused_is_in_no_figure", || {
         let claim = || {
             for _ in 0..20_000 {

@@ -13,9 +13,9 @@ use super::ledger::Ledger;
 
 /// The interval between two looks at the figures.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// The interval between two samples of figures that do not change, if a page is open. The server notices that a page was closed when it fails to send it a
-/// sample.
-const IDLE_INTERVAL: Duration = Duration::from_secs(1);
+/// The interval between two samples of figures that do not change, if a page is open. It ends up to [`INTERVAL`] later, so
+/// that there is a sample at least once per second. The server notices that a page was closed when it fails to send one.
+const IDLE_INTERVAL: Duration = Duration::from_millis(900);
 
 /// Adds the first sample, and starts the thread.
 pub fn start(ledger: Arc<Ledger>) -> io::Result<()> {

@@ -67,8 +67,10 @@ function many({ requests, at_once }) {
   return at_once === requests ? `${all} at once` : `${all}, ${whole(at_once)} at once at most`;
 }
 
-const verb = run => (isOver(run) ? 'needed' : run.isLost ? 'held up to' : 'holds up to');
-const holds = runs => (runs.some(run => run.isRunning && !run.isLost) ? 'holds' : 'held');
+// A run goes on for a second after its last answer, but nothing is held any more.
+const holdsNow = run => run.isRunning && !run.isLost && run.in_flight > 0;
+const verb = run => (holdsNow(run) ? 'holds up to' : run.isLost && run.isRunning ? 'held up to' : 'needed');
+const holds = runs => (runs.some(holdsNow) ? 'holds' : 'held');
 
 function ofOne(run) {
   const all = run.requests === 1 ? 'the only request' : `all ${whole(run.requests)} requests`;

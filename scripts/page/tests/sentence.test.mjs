@@ -36,6 +36,7 @@ const TABLE = [
     '20 requests at once: buffer holds up to 804.7 MiB of heap, stream 1.3 MiB: 615 times as much. Each request holds 40.2 MiB and 66.0 KiB.'],
   ['one goes on', [running('buffer', 20, EACH), stream()],
     '20 requests at once: buffer holds up to 804.7 MiB of heap, stream needed 1.3 MiB: 615 times as much. Each request holds 40.2 MiB and 66.0 KiB.'],
+  ['the last answers have ended, and no other has begun for less than a second', [running('buffer', 20, EACH, { in_flight: 0, complete: 20 }), stream()], TOTAL],
   ['other numbers', [buffer(3), stream(200)],
     'Each request held 40.2 MiB with buffer (3 requests at once) and 66.0 KiB with stream (200 requests at once): 624 times as much.' + FIRST],
   ['equal numbers that did not run at once', [buffer(20, { at_once: 6 }), stream()],
