@@ -26,7 +26,7 @@ from waiting import wait_until  # noqa: E402
 
 PATIENCE_SECONDS = 600
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-GC = re.compile(r"\[\d+:0x[0-9a-f]+\] +\d+ ms: [\w-]+ [\d.]+ \([\d.]+\) -> [\d.]+ \([\d.]+\) MB, [\d.]+ / [\d.]+ ms ")
+GC = re.compile(r"\[\d+:0x[0-9a-f]+\] +\d+ ms: [\w-]+ [\d.]+ \([\d.]+\) -> [\d.]+ \([\d.]+\) MB, [\d.]+ / [\d.]+ ms")
 EVENT = re.compile(r"^\| `(\w+)` \| (`.*) \|$", re.MULTILINE)
 URL = re.compile(r"http://localhost:\d+[^\s>`\")\[]*")
 
