@@ -1,11 +1,14 @@
 """
 Usage: check-readme.sh
-Takes the commands out of README.md and runs them: starts the two servers, asks for each address, and downloads with
-curl. If another program has port 3000 or 3001, it takes two others. Then it checks that the quoted lines of the trace,
-the summaries, the options and the lines of code are those of the program.
+Takes the commands out of README.md and runs them: starts the two servers, asks for each address, downloads with curl,
+and does the same with the two Node programs. If another program has one of the ports, it takes others. Then it checks
+that the quoted lines of the traces, the summaries, the options, the fields of JSON and the lines of code are those of
+the programs.
 """
 
+import json
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -16,10 +19,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
-from program import ROOT, Announced, need_tools, only_help  # noqa: E402
+from program import FILM, HEAPSERVE, ROOT, Running, need_tools, only_help  # noqa: E402
 from report import Report  # noqa: E402
+from server import Server  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
+PATIENCE_SECONDS = 600
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+GC = re.compile(r"\[\d+:0x[0-9a-f]+\] +\d+ ms: [\w-]+ [\d.]+ \([\d.]+\) -> [\d.]+ \([\d.]+\) MB, [\d.]+ / [\d.]+ ms")
+EVENT = re.compile(r"^\| `(\w+)` \| (`.*) \|$", re.MULTILINE)
 URL = re.compile(r"http://localhost:\d+[^\s>`\")\[]*")
 
 
@@ -27,7 +35,9 @@ class Readme:
     """What the README quotes."""
 
     def __init__(self, text):
+        self.text = text
         self.blocks = FENCE.findall(text)
+        self.events = {event: set(re.findall(r"`(\w+)`", fields)) for event, fields in EVENT.findall(text)}
         # An address with a query in brackets is one of curl's own forms.
         self.urls = sorted({url for url in URL.findall(text) if not url.endswith("viewer=")})
 
@@ -37,17 +47,22 @@ class Readme:
         return [line for line in lines if line.startswith(start)]
 
 
-class Server(Announced):
-    """A server, started by a command of the README."""
+class Quoted(Running):
+    """A server, started by a command of the README. Its ready line begins with `name`."""
 
-    def __init__(self, command):
-        super().__init__(*command.split(), cwd=ROOT, stderr=subprocess.PIPE)
+    def __init__(self, command, name="heapserve"):
+        super().__init__(*command.split(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        ready = select.select([self.process.stdout], [], [], PATIENCE_SECONDS)[0]
+        line = self.process.stdout.readline() if ready else ""
+        if not line.startswith(f"{name}: "):
+            self.__exit__()
+            raise RuntimeError(f"{command}: no ready line, but {line!r}")
 
     def stop(self):
-        """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns what it wrote to stderr."""
+        """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns what it wrote, but the ready line."""
         self.signal(signal.SIGINT)
         try:
-            return self.process.communicate(timeout=60)[1].splitlines()
+            return "".join(self.process.communicate(timeout=60)).splitlines()
         finally:
             self.__exit__()
 
@@ -77,6 +92,19 @@ def are_free(*ports):
     return not any(taken)
 
 
+def download(command, port, check):
+    """Runs a curl command of the README with this port."""
+    asked = re.sub(r"localhost:\d+", f"localhost:{port}", command).replace("curl ", "curl --no-progress-meter ", 1)
+    done = subprocess.run(asked, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    check(asked[:60] + f"… with port {port}", done.returncode == 0, done.stderr[-200:])
+
+
+def has_no_run(port):
+    """Whether the last run of this server has ended. A request that comes before would be part of it."""
+    with urllib.request.urlopen(f"http://localhost:{port}/heap.json", timeout=30) as answer:
+        return json.load(answer)["run"] is None
+
+
 def run_servers(readme, first_port, check):
     """Does what "Try it" says. Returns each server's lines on stderr."""
     commands = readme.lines("", "cargo run --release -- --mode")
@@ -85,27 +113,64 @@ def run_servers(readme, first_port, check):
     check("there are commands for two servers", len(commands) == 2, commands)
     servers = []
     try:
-        servers.extend(Server(command) for command in commands)
+        servers.extend(Quoted(command) for command in commands)
         for url in readme.urls:
             check(f"GET {url}", status(url) == 200, status(url))
+        ports = (first_port + 1, first_port)
+        check("the runs end", all(wait_until(lambda port=port: has_no_run(port)) for port in ports))
         for command in readme.lines("", "curl "):
-            for port in (first_port + 1, first_port):
-                asked = command.replace(f"localhost:{first_port + 1}", f"localhost:{port}")
-                asked = asked.replace("curl ", "curl --no-progress-meter ", 1)
-                done = subprocess.run(asked, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
-                check(asked[:60] + f"… with port {port}", done.returncode == 0, done.stderr[-200:])
+            for port in ports:
+                download(command, port, check)
+        check("the runs end", all(wait_until(lambda port=port: has_no_run(port)) for port in ports))
     finally:
         said = [server.stop() for server in servers]
+    return said
+
+
+def run_node(readme, check):
+    """Does the same with the programs for Node. Returns their lines."""
+    said = []
+    for command in readme.lines("", "node "):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        node = Quoted(f"{command.rpartition(' ')[0]} {port}", "node")
+        try:
+            for asked in readme.lines("", "curl "):
+                download(asked, port, check)
+        finally:
+            said.append(node.stop())
     return said
 
 
 def check_quotes(readme, said, check):
     """What the README quotes of the trace."""
     shapes = {shape(line) for lines in said for line in lines}
-    quoted = [line for line in readme.lines("") if line.startswith("heapserve: ") or re.match(r"\[\d+\] ", line)]
-    check("the trace and the summaries are quoted", len(quoted) >= 3, quoted)
+    quoted = [line for line in readme.lines("") if re.match(r"heapserve: |run \d|\[\d+\] ", line)]
+    check("the trace, the runs and the summaries are quoted", len(quoted) >= 4, quoted)
     for line in quoted:
         check(f"a line like {line[:50]}…", shape(line) in shapes, f"{shape(line)!r} is none of {sorted(shapes)}")
+
+
+def check_collections(readme, said, check):
+    """What the README quotes of Node's trace."""
+    check("a line of --trace_gc is quoted", GC.search(readme.text))
+    check("both programs for Node trace such lines", len(said) == 2 and all(any(map(GC.match, lines)) for lines in said), said)
+
+
+def check_fields(readme, check):
+    """The fields of JSON. Two downloads, because a run of one request has no line."""
+    with Server(HEAPSERVE, FILM) as server:
+        for _ in range(2):
+            status(server.url)
+        wait_until(lambda: server.figures()["run"] is None)
+        events = [server.figures()]
+    events += server.events()
+    found = {event.pop("event"): set(event) for event in events}
+    check("there is an object of each event", set(found) == set(readme.events), found.keys() ^ readme.events.keys())
+    for event, fields in found.items():
+        # The fields of a run that goes on are named in another row.
+        listed = readme.events.get(event, set()) - {"held_min", "held_max"}
+        check(f"the fields of {event}", fields == listed, fields ^ listed)
 
 
 def check_code(readme, check):
@@ -125,13 +190,15 @@ def check_code(readme, check):
 
 def main():
     only_help(__doc__)
-    need_tools("cargo", "curl")
+    need_tools("cargo", "curl", "node:nodejs")
     report = Report()
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     first_port = next(port for port in (3000, *range(3100, 9000, 100)) if are_free(port, port + 1))
     readme = Readme(text.replace("3001", str(first_port + 1)).replace("3000", str(first_port)))
     said = run_servers(readme, first_port, report.check)
     check_quotes(readme, said, report.check)
+    check_collections(readme, run_node(readme, report.check), report.check)
+    check_fields(readme, report.check)
     check_code(readme, report.check)
     return report.finish()
 
