@@ -192,7 +192,7 @@ fn unavailable(exchange: &Exchange, why: Unavailable) -> Plan {
 
 /// Starts a head with the fields that every answer has.
 fn head(exchange: &Exchange, status: u16) -> Head {
-    let mut head = Head::new(status, exchange.persistence);
+    let mut head = Head::new(status, exchange.persistence());
     origin::allow_pages(&mut head, &exchange.fields);
     head
 }

@@ -7,9 +7,10 @@
 use std::io;
 use std::mem;
 
-use tiny_http::{HTTPVersion, Header, Request};
+use tiny_http::{HTTPVersion, Request};
 
 use crate::http::fault::Fault;
+use crate::http::framing::{expects_continue, unread_bytes};
 use crate::instrument::heap;
 use crate::platform::Mapping;
 
@@ -18,60 +19,6 @@ use super::panics;
 /// The maximum size of a body that is read and discarded. After such a body, the client gets its answer, and the
 /// connection can stay open.
 pub const DRAIN_MOST_BYTES: u64 = 8 << 20;
-/// tiny_http reads a body up to this size before it hands over the request.
-const READ_BEFORE_BYTES: usize = 1024;
-/// The header fields of requests that have a body, or may have one.
-const ANNOUNCING: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Expect", "Upgrade"];
-
-/// What is unread of a request's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// Nothing: there is no body, or tiny_http has read it.
-    Read,
-    /// Nothing, but it is not certain where the next request begins.
-    Unclear,
-    /// This many bytes. A chunked body has 0.
-    Unread(u64),
-}
-
-impl Body {
-    /// Looks at the head of a request.
-    pub fn of(request: &Request) -> Self {
-        let announces = |line: &Header| ANNOUNCING.iter().any(|name| line.field.equiv(name));
-        if !request.headers().iter().any(announces) {
-            return Self::Read;
-        }
-        match unread_bytes(request) {
-            _ if is_upgrade(request) => Self::Unclear,
-            0 if first(request, "Transfer-Encoding").is_none() => Self::Read,
-            bytes => Self::Unread(bytes),
-        }
-    }
-}
-
-/// The number of bytes that tiny_http's reader still has to read, before anything is read from it. 0 for a chunked body.
-fn unread_bytes(request: &Request) -> u64 {
-    match request.body_length() {
-        // For an upgrade, tiny_http ignores the length. Its reader is that of the whole connection.
-        Some(_) if is_upgrade(request) => 0,
-        Some(bytes) if bytes > READ_BEFORE_BYTES || first(request, "Expect").is_some() => bytes as u64,
-        _ => 0,
-    }
-}
-
-fn is_upgrade(request: &Request) -> bool {
-    first(request, "Connection").is_some_and(|line| mentions(line, "upgrade"))
-}
-
-/// The first line of this field, which is the only one that tiny_http looks at.
-pub fn first<'a>(request: &'a Request, name: &'static str) -> Option<&'a Header> {
-    request.headers().iter().find(|line| line.field.equiv(name))
-}
-
-/// Whether the value of a header line contains `token`, which must be in lower case. tiny_http decides in the same way.
-pub fn mentions(line: &Header, token: &str) -> bool {
-    line.value.as_str().to_ascii_lowercase().contains(token)
-}
 
 /// Reads and discards a body of `bytes`, or a chunked body if `bytes` is 0. A client that waits for `100 Continue` gets it
 /// first. `read_bytes` counts what has been read. The watch ends a read that takes too long: it shuts down the receiving
@@ -82,7 +29,7 @@ pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<
         return Err(TOO_LONG);
     }
     // A read would send `100 Continue`, which HTTP/1.0 does not have (RFC 9110 10.1.1).
-    if *request.http_version() == HTTPVersion(1, 0) && first(request, "Expect").is_some() {
+    if *request.http_version() == HTTPVersion(1, 0) && expects_continue(request) {
         return Err(EXPECTS_IN_1_0);
     }
     let body = request.as_reader();

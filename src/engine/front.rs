@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use tiny_http::{Request, Server};
 
-use super::body::{self, Body};
+use crate::http::framing::Body;
+
+use super::body;
 use super::connections::{Connections, End, Key};
 use super::exchange::Exchange;
 use super::panics;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Request;
 
+use crate::http::framing::expects_continue;
+
 use super::body;
 use super::connections::{Connections, End, Key, State};
 
@@ -37,14 +39,9 @@ pub struct Refusal {
 
 impl Refusal {
     /// Begins to refuse a request. `None` if its client is gone.
-    pub fn begin(
-        mut request: Request,
-        mut read_bytes: u64,
-        key: Key,
-        connections: &Connections,
-    ) -> Option<Self> {
-        connections.enter(key, State::Refusing);
-        let socket = connections.socket(key).filter(|socket| is_of(&mut request, &mut read_bytes, socket));
+    pub fn begin(mut request: Request, mut read_bytes: u64, key: Key, all: &Connections) -> Option<Self> {
+        all.enter(key, State::Refusing);
+        let socket = all.socket(key).filter(|socket| is_of(&mut request, &mut read_bytes, socket));
         let Some(socket) = socket else {
             body::discard(request, read_bytes);
             return None;
@@ -75,17 +72,15 @@ impl Refusal {
 /// waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
 fn is_of(request: &mut Request, read_bytes: &mut u64, socket: &TcpStream) -> bool {
     // A read would send `100 Continue`.
-    if body::first(request, "Expect").is_some() {
+    if expects_continue(request) {
         return true;
     }
     let _ = socket.set_read_timeout(Some(Duration::from_millis(1)));
     let read = body::read(request, read_bytes, &mut [0]);
     let _ = socket.set_read_timeout(None);
     // Errors of the decoder of chunks are not those of the socket.
-    let is_of_socket = |error: &std::io::Error| error.raw_os_error().is_some();
-    let is_timeout =
-        |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-    !read.is_some_and(|read| read.is_err_and(|error| is_of_socket(&error) && !is_timeout(&error)))
+    let Some(Err(error)) = read else { return true };
+    error.raw_os_error().is_none() || matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 impl Drop for Refusal {
