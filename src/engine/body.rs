@@ -2,10 +2,12 @@
 //!
 //! When tiny_http drops an unread body, it allocates a buffer for all that is left of the announced length, and reads into
 //! it. So a body up to a maximum size is read and discarded first. For a larger one, the connection is shut down before the
-//! drop ([`Refusal`](super::writer::Refusal)), which then reads nothing. The buffer is lent, and takes no memory.
+//! drop ([`Refusal`]), which then reads nothing. The buffer is lent, and takes no memory.
 
-use std::io;
+use std::io::{self, ErrorKind, Read};
 use std::mem;
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 use tiny_http::{HTTPVersion, Request};
 
@@ -14,11 +16,25 @@ use crate::http::framing::{expects_continue, unread_bytes};
 use crate::instrument::heap;
 use crate::platform::Mapping;
 
+use super::connections::{Connections, End, Key, State};
 use super::panics;
 
 /// The maximum size of a body that is read and discarded. After such a body, the client gets its answer, and the
 /// connection can stay open.
 pub const DRAIN_MOST_BYTES: u64 = 8 << 20;
+/// How long a refused client may still send, so that it gets its answer.
+const LINGER_FOR: Duration = Duration::from_secs(1);
+/// The same for a client that sends nothing.
+const LINGER_IDLE: Duration = Duration::from_millis(250);
+/// The maximum number of bytes that are discarded meanwhile.
+const LINGER_MOST_BYTES: usize = 64 << 20;
+
+/// The body did not come within the timeout.
+pub const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
+const TOO_LONG: Fault =
+    Fault::new(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
+const EXPECTS_IN_1_0: Fault = Fault::new(417, "HTTP/1.0 has no Expect");
+const BROKEN: Fault = Fault::new(400, "the request's body ended early, or its chunks are malformed");
 
 /// Reads and discards a body of `bytes`, or a chunked body if `bytes` is 0. A client that waits for `100 Continue` gets it
 /// first. `read_bytes` counts what has been read. The watch ends a read that takes too long: it shuts down the receiving
@@ -83,9 +99,67 @@ pub fn discard(mut request: Request, mut read_bytes: u64) {
     drop(request.into_writer());
 }
 
-/// The body did not come within the timeout.
-pub const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
-const TOO_LONG: Fault =
-    Fault::new(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
-const EXPECTS_IN_1_0: Fault = Fault::new(417, "HTTP/1.0 has no Expect");
-const BROKEN: Fault = Fault::new(400, "the request's body ended early, or its chunks are malformed");
+/// A request that is refused because of its body. If it were answered through tiny_http, the reader of the body would be
+/// dropped first, which waits for the body.
+pub struct Refusal {
+    /// A duplicate.
+    pub socket: TcpStream,
+    /// Is `None` only while this is dropped.
+    request: Option<Request>,
+    /// The number of bytes that have been read of the body.
+    read_bytes: u64,
+}
+
+impl Refusal {
+    /// Begins to refuse a request. `None` if its client is gone.
+    pub fn begin(mut request: Request, mut read_bytes: u64, key: Key, all: &Connections) -> Option<Self> {
+        all.enter(key, State::Refusing);
+        let socket = all.socket(key).filter(|socket| is_of(&mut request, &mut read_bytes, socket));
+        let Some(socket) = socket else {
+            discard(request, read_bytes);
+            return None;
+        };
+        Some(Self { socket, request: Some(request), read_bytes })
+    }
+
+    /// Shuts the connection down. If the answer `is_complete`, this first reads and discards what the client still sends:
+    /// otherwise the connection would be reset, and the client could lose its answer. Not inlined, because its buffer would
+    /// be part of the stack of every thread that answers.
+    #[inline(never)]
+    pub fn end(mut self, is_complete: bool) -> End {
+        let (start, mut read_bytes, mut discarded) = (Instant::now(), 0, [0; 8 * 1024]);
+        let _ = self.socket.shutdown(Shutdown::Write);
+        let has_timeout = self.socket.set_read_timeout(Some(LINGER_IDLE)).is_ok();
+        while is_complete && has_timeout && read_bytes < LINGER_MOST_BYTES && start.elapsed() < LINGER_FOR {
+            match self.socket.read(&mut discarded) {
+                Ok(some) if some > 0 => read_bytes += some,
+                _ => break,
+            }
+        }
+        // tiny_http has not read past the body, so no request of this connection waits.
+        End::Replaced
+    }
+}
+
+/// Whether this is the socket of the request, and not of a later connection from the same client port: a read of the body
+/// waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
+fn is_of(request: &mut Request, read_bytes: &mut u64, socket: &TcpStream) -> bool {
+    // A read would send `100 Continue`.
+    if expects_continue(request) {
+        return true;
+    }
+    let _ = socket.set_read_timeout(Some(Duration::from_millis(1)));
+    let result = read(request, read_bytes, &mut [0]);
+    let _ = socket.set_read_timeout(None);
+    // Errors of the decoder of chunks are not those of the socket.
+    let Some(Err(error)) = result else { return true };
+    error.raw_os_error().is_none() || matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+impl Drop for Refusal {
+    /// Also when the thread panics. After the shutdown, the request can be dropped without waiting for its body.
+    fn drop(&mut self) {
+        let _ = self.socket.shutdown(Shutdown::Both);
+        self.request.take().into_iter().for_each(|request| discard(request, self.read_bytes));
+    }
+}

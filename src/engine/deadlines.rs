@@ -14,8 +14,8 @@ use super::connections::{Connections, Key, State};
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// How long tiny_http, or the client, may take to close a connection after its last answer.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// How long a client has at least after the program was stopped for a while.
-const AFTER_RESUME: Duration = Duration::from_secs(1);
+/// If a tick comes so late, the program may have been stopped. A client then has at least this time.
+pub const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// A connection without a request is looked at 50 times in this time, and then four times.
 const NEW: Duration = Duration::from_secs(1);
 /// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not read.
@@ -34,7 +34,6 @@ const BODY_MOST_BYTES: u64 = DRAIN_MOST_BYTES + (1 << 20);
 
 /// What one look at all sockets has to know, and what it finds.
 pub struct Walk {
-    pub number: u64,
     pub start: Instant,
     /// How long a client may take for a head or a body.
     pub timeout: Option<Duration>,
@@ -55,9 +54,9 @@ pub struct Walk {
 
 /// What is known of a socket from one walk to the next.
 pub struct Seen {
-    first: Instant,
-    pub first_walk: u64,
-    pub in_walk: u64,
+    /// The start of the first walk that has seen it, and of the last one.
+    pub first: Instant,
+    pub in_walk: Option<Instant>,
     /// The generation of its `Server`. 0 before its first request.
     pub generation: u32,
     /// See [`Connection::steps`](super::connections::Connection::steps).
@@ -68,18 +67,9 @@ pub struct Seen {
     /// Whether tiny_http has read too much since then, in the walk before.
     is_suspect: bool,
     unread_walks: u8,
-    shut: Shut,
-}
-
-/// What has been shut down of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shut {
-    Nothing,
-    /// The receiving side. A head that was complete before that is still answered.
-    Receiving,
-    /// The sending side, after the last answer.
-    Sending,
-    Both,
+    /// What has been shut down. [`Shutdown::Write`] follows the last answer. After [`Shutdown::Read`], a head that was
+    /// complete before is still answered.
+    shut: Option<Shutdown>,
 }
 
 impl Walk {
@@ -90,19 +80,18 @@ impl Walk {
 }
 
 impl Seen {
-    /// A socket that was not seen before.
-    pub fn new(walk: &Walk) -> Self {
+    /// A socket that was not seen before the walk that begins at `start`.
+    pub fn new(start: Instant) -> Self {
         Self {
-            first: walk.start,
-            first_walk: walk.number,
-            in_walk: 0,
+            first: start,
+            in_walk: None,
             generation: 0,
             steps: 0,
-            stepped: walk.start,
+            stepped: start,
             stepped_bytes: 0,
             is_suspect: false,
             unread_walks: 0,
-            shut: Shut::Nothing,
+            shut: None,
         }
     }
 
@@ -111,20 +100,20 @@ impl Seen {
     pub fn look_at(&mut self, socket: &Socket, key: Key, connections: &Connections, walk: &mut Walk) -> bool {
         let (mut state, mut since, mut steps, mut is_flooding) = (State::InHead, self.first, 0, false);
         if let Some(connection) = connections.lock().by_key.get_mut(&key) {
-            connection.in_walk = walk.number;
+            connection.in_walk = Some(walk.start);
             self.generation = connection.generation;
             (state, steps, is_flooding) = (connection.state, connection.steps, connection.is_flooding);
             since = connection.since.max(self.first);
         }
-        if self.shut == Shut::Both {
+        if self.shut == Some(Shutdown::Both) {
             return false;
         }
         if is_flooding || self.reads_too_much(socket, state, steps, walk) {
-            self.shut_down(socket, Shut::Both);
+            self.shut_down(socket, Shutdown::Both);
         } else {
             self.keep_deadline(socket, state, since, walk);
         }
-        if steps > 0 || self.shut != Shut::Nothing {
+        if steps > 0 || self.shut.is_some() {
             return false;
         }
         let is_new = walk.start < self.first + NEW;
@@ -163,44 +152,37 @@ impl Seen {
     }
 
     fn keep_deadline(&mut self, socket: &Socket, state: State, since: Instant, walk: &mut Walk) {
-        if state == State::Ended && self.shut == Shut::Nothing {
-            self.shut_down(socket, Shut::Sending);
+        if state == State::Ended && self.shut.is_none() {
+            self.shut_down(socket, Shutdown::Write);
         }
         let Some(limit) = limit(state, walk.timeout, walk.are_descriptors_short) else { return };
         // Time in which the program did not run does not count against a client.
-        let due = (since + limit).max(walk.resumed.map_or(since, |resumed| resumed + AFTER_RESUME));
+        let due = (since + limit).max(walk.resumed.map_or(since, |resumed| resumed + STOPPED_AFTER));
         match (state, self.shut) {
             _ if walk.start < due => walk.look_again(due),
-            (State::InBody, Shut::Receiving) => {}
-            (State::InHead | State::InBody, Shut::Nothing) => {
-                self.shut_down(socket, Shut::Receiving);
+            (State::InBody, Some(Shutdown::Read)) => {}
+            (State::InHead | State::InBody, None) => {
+                self.shut_down(socket, Shutdown::Read);
                 walk.needs_ping = true;
             }
-            (State::InHead, Shut::Receiving) if !walk.is_caught_up => walk.needs_ping = true,
-            _ => self.shut_down(socket, Shut::Both),
+            (State::InHead, Some(Shutdown::Read)) if !walk.is_caught_up => walk.needs_ping = true,
+            _ => self.shut_down(socket, Shutdown::Both),
         }
     }
 
-    fn shut_down(&mut self, socket: &Socket, side: Shut) {
-        let _ = socket.shutdown(match side {
-            Shut::Nothing => return,
-            Shut::Receiving => Shutdown::Read,
-            Shut::Sending => Shutdown::Write,
-            Shut::Both => Shutdown::Both,
-        });
-        if side != Shut::Sending {
+    fn shut_down(&mut self, socket: &Socket, side: Shutdown) {
+        let _ = socket.shutdown(side);
+        if side != Shutdown::Write {
             socket.cancel_receive();
         }
-        self.shut = side;
+        self.shut = Some(side);
     }
 }
 
 /// How long a connection may stay in this state.
 fn limit(state: State, timeout: Option<Duration>, are_descriptors_short: bool) -> Option<Duration> {
     match state {
-        State::InHead if are_descriptors_short => {
-            Some(timeout.unwrap_or(HEAD_WHEN_SHORT).min(HEAD_WHEN_SHORT))
-        }
+        State::InHead if are_descriptors_short => Some(HEAD_WHEN_SHORT.min(timeout.unwrap_or(Duration::MAX))),
         State::InHead | State::InBody => timeout,
         State::Ended if are_descriptors_short => Some(Duration::ZERO),
         State::Ended => Some(CLOSE_WITHIN),

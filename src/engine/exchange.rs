@@ -12,9 +12,8 @@ use crate::http::framing::{self, Body};
 use crate::http::head::Persistence;
 use crate::instrument::record::Outcome;
 
-use super::body;
+use super::body::{self, Refusal};
 use super::connections::{Connections, End, Key, State};
-use super::writer::{Refusal, Writer};
 
 /// A request, and the writer for its answer.
 pub struct Exchange<'a> {
@@ -36,6 +35,13 @@ pub struct Exchange<'a> {
     key: Key,
     writer: Writer,
     end: End,
+}
+
+enum Writer {
+    /// tiny_http's, which has a small buffer.
+    OfTinyHttp(Box<dyn Write + Send>),
+    /// The socket itself, for a request whose body is not read.
+    Refusing(Refusal),
 }
 
 impl<'a> Exchange<'a> {

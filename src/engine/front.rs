@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -36,21 +36,20 @@ pub struct Shared {
 pub struct Front {
     /// The number of this `Server` among those of its listening socket, from 1.
     pub generation: u32,
-    bound: SocketAddr,
+    /// Where the listening socket is bound, which may be an unspecified address.
+    pub bound: SocketAddr,
     shared: Arc<Shared>,
-    /// Is `None` after the release.
-    server: Mutex<Option<Arc<Server>>>,
     lead: Mutex<Lead>,
     /// Notified when the lead is given up.
     is_free: Condvar,
-    is_released: AtomicBool,
     has_failed: AtomicBool,
-    pings: AtomicU64,
-    pongs: AtomicU64,
+    /// The number of pings that the leader has not answered.
+    pings: AtomicUsize,
 }
 
-#[derive(Default)]
 struct Lead {
+    /// Is `None` after the release.
+    server: Option<Arc<Server>>,
     is_taken: bool,
     /// The number of threads that wait for the lead, or are about to.
     waiting: usize,
@@ -59,41 +58,48 @@ struct Lead {
 impl Front {
     /// Starts a `Server` on a clone of the listening socket, and the first thread.
     pub fn start(listener: &TcpListener, generation: u32, shared: &Arc<Shared>) -> io::Result<Arc<Self>> {
-        let front = Arc::new(Self {
-            generation,
-            bound: listener.local_addr()?,
-            shared: Arc::clone(shared),
-            server: Mutex::new(None),
-            lead: Mutex::default(),
-            is_free: Condvar::new(),
-            is_released: AtomicBool::new(false),
-            has_failed: AtomicBool::new(false),
-            pings: AtomicU64::new(0),
-            pongs: AtomicU64::new(0),
-        });
-        // The thread waits for this lock. If it were started later, and that failed, the server would have to be dropped
-        // here, which may block.
-        let mut server = front.server.lock().unwrap_or_else(PoisonError::into_inner);
-        front.add_thread(&mut front.lock())?;
-        let listener = listener.try_clone()?;
-        let built = panics::contain(|| Server::from_listener(listener, None))
+        let (bound, own) = (listener.local_addr()?, listener.try_clone()?);
+        let server = panics::contain(|| Server::from_listener(own, None))
             .map_err(|_| io::Error::other("no thread for another accept loop"))?
             .map_err(io::Error::other)?;
-        *server = Some(Arc::new(built));
-        drop(server);
+        let front = Arc::new(Self {
+            generation,
+            bound,
+            shared: Arc::clone(shared),
+            lead: Mutex::new(Lead { server: Some(Arc::new(server)), is_taken: false, waiting: 0 }),
+            is_free: Condvar::new(),
+            has_failed: AtomicBool::new(false),
+            pings: AtomicUsize::new(0),
+        });
+        front.ensure_thread();
         Ok(front)
     }
 
     /// Makes the threads exit, and drops the `Server`.
     pub fn release(&self) {
-        self.is_released.store(true, SeqCst);
-        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let server = self.lock().server.take();
         self.is_free.notify_all();
         if let Some(server) = server {
-            server.unblock();
+            self.unblock(&server);
             // The drop connects to the listening socket without a timeout, so it may block.
             let _ = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || drop(server));
         }
+    }
+
+    /// Asks the leader to say when it has taken all requests that wait now.
+    pub fn ping(&self) {
+        let server = self.lock().server.clone();
+        server.inspect(|server| self.unblock(server));
+    }
+
+    fn unblock(&self, server: &Server) {
+        self.pings.fetch_add(1, SeqCst);
+        server.unblock();
+    }
+
+    /// Whether the leader has answered all pings.
+    pub fn is_caught_up(&self) -> bool {
+        self.pings.load(SeqCst) == 0
     }
 
     /// Whether tiny_http has reported that its accept loop has ended. It does not report a panic.
@@ -101,36 +107,14 @@ impl Front {
         self.has_failed.load(SeqCst)
     }
 
-    /// Asks the leader to say when it has taken all requests that wait now.
-    pub fn ping(&self) {
-        if let Some(server) = self.server() {
-            self.pings.fetch_add(1, SeqCst);
-            server.unblock();
-        }
-    }
-
-    /// Whether the leader has answered all pings.
-    pub fn is_caught_up(&self) -> bool {
-        self.pongs.load(SeqCst) >= self.pings.load(SeqCst)
-    }
-
-    /// Starts a thread if there is none: the system had no more threads before.
+    /// Starts a thread if there is none to take requests. If the system has no more threads, the watch tries again.
     pub fn ensure_thread(self: &Arc<Self>) {
         let mut lead = self.lock();
-        if !lead.is_taken && lead.waiting == 0 && !self.is_released.load(SeqCst) {
-            let _ = self.add_thread(&mut lead);
+        if !lead.is_taken && lead.waiting == 0 && lead.server.is_some() {
+            let front = Arc::clone(self);
+            let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || front.work());
+            lead.waiting += usize::from(started.is_ok());
         }
-    }
-
-    fn add_thread(self: &Arc<Self>, lead: &mut Lead) -> io::Result<()> {
-        let front = Arc::clone(self);
-        thread::Builder::new().stack_size(STACK_BYTES).spawn(move || front.work())?;
-        lead.waiting += 1;
-        Ok(())
-    }
-
-    fn server(&self) -> Option<Arc<Server>> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Lead> {
@@ -139,9 +123,11 @@ impl Front {
 
     /// Takes requests and answers them until there is no need for this thread.
     fn work(self: &Arc<Self>) {
-        while self.wait_for_lead() {
-            let taken = panics::contain(|| self.take()).ok().flatten();
-            self.give_up_lead();
+        while let Some(server) = self.wait_for_lead() {
+            let taken = panics::contain(|| self.take(server)).ok().flatten();
+            self.lock().is_taken = false;
+            self.ensure_thread();
+            self.is_free.notify_one();
             match taken {
                 Some((key, request, Some(connection))) => self.serve(key, request, connection),
                 Some((key, request, None)) => self.discard(key, [request]),
@@ -151,42 +137,22 @@ impl Front {
         }
     }
 
-    /// Returns `false` if this thread is not needed. It counts as waiting until this returns.
-    fn wait_for_lead(&self) -> bool {
-        let mut lead = self.lock();
-        while lead.is_taken && !self.is_released.load(SeqCst) {
-            let waited = self.is_free.wait_timeout(lead, IDLE_FOR).unwrap_or_else(PoisonError::into_inner);
-            lead = waited.0;
-            if waited.1.timed_out() {
-                break;
-            }
-        }
-        let gets_it = !lead.is_taken && !self.is_released.load(SeqCst);
-        lead.is_taken |= gets_it;
+    /// Waits for the lead, to take requests from the result. `None` if this thread is not needed. It counts as waiting
+    /// until this returns.
+    fn wait_for_lead(&self) -> Option<Arc<Server>> {
+        let must_wait = |lead: &mut Lead| lead.is_taken && lead.server.is_some();
+        let waited = self.is_free.wait_timeout_while(self.lock(), IDLE_FOR, must_wait);
+        let (mut lead, _) = waited.unwrap_or_else(PoisonError::into_inner);
         lead.waiting -= 1;
-        gets_it
-    }
-
-    fn give_up_lead(self: &Arc<Self>) {
-        let mut lead = self.lock();
-        lead.is_taken = false;
-        if lead.waiting == 0 && !self.is_released.load(SeqCst) {
-            // If this fails, the watch tries again.
-            let _ = self.add_thread(&mut lead);
-        }
-        // A thread that is woken while the lock is held would have to wait again.
-        drop(lead);
-        self.is_free.notify_one();
+        let server = lead.server.clone().filter(|_| !lead.is_taken);
+        lead.is_taken |= server.is_some();
+        server
     }
 
     /// Takes requests until one is for this thread, with the number of its connection if it is to be answered. Never waits
     /// for a client. `None` after the release.
-    fn take(&self) -> Option<(Key, Request, Option<u64>)> {
-        let Some(server) = self.server() else {
-            self.is_released.store(true, SeqCst);
-            return None;
-        };
-        while !self.is_released.load(SeqCst) {
+    fn take(&self, server: Arc<Server>) -> Option<(Key, Request, Option<u64>)> {
+        while self.lock().server.is_some() {
             let request = match server.recv() {
                 Ok(request) => request,
                 Err(error) if error.raw_os_error().is_some() => {
@@ -196,7 +162,7 @@ impl Front {
                 }
                 // `unblock` was called.
                 Err(_) => {
-                    self.pongs.fetch_add(1, SeqCst);
+                    self.pings.fetch_sub(1, SeqCst);
                     continue;
                 }
             };

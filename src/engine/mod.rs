@@ -21,9 +21,9 @@
 //! | 5 | connections get stuck behind busy threads | [`accept`], [`deadlines`] |
 //! | 6, 7 | the accept loop ends with an error or a panic | [`accept`] |
 //! | 8 | a reset makes a thread panic, and prints a message | [`panics`] |
-//! | 9 | has no timeouts | [`deadlines`]; for sending, [`writer`] |
+//! | 9 | has no timeouts | [`deadlines`]; for sending, [`accept`] |
 //! | 10 | queues all pipelined requests at once | [`connections`] |
-//! | 11 | allocates an unread body when it drops it | [`body`], [`writer`] |
+//! | 11 | allocates an unread body when it drops it | [`body`] |
 //! | 12 | blocks a thread for ever at `HTTP/2.0`, and never answers | [`watch`] reports the lost threads |
 //! | 13 | stores a request head of any length | [`deadlines`] |
 
@@ -35,7 +35,6 @@ mod exchange;
 mod front;
 mod panics;
 mod watch;
-mod writer;
 
 use std::io;
 use std::net::TcpListener;
@@ -53,8 +52,6 @@ pub use panics::contain as contain_panic;
 
 /// How long answers may still take after a stop signal.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// The time between two checks whether they have ended.
-const STOP_TICK: Duration = Duration::from_millis(10);
 
 /// Accepts connections, and has their requests answered. Each connection has one thread at a time.
 pub struct Engine(Watch);
@@ -82,13 +79,12 @@ impl Engine {
     pub fn run(self, stop_requests: impl Fn() -> u32) {
         let Self(mut watch) = self;
         while stop_requests() == 0 {
-            thread::park_timeout(panics::contain(|| watch.tick()).unwrap_or(watch::IDLE_TICK));
+            watch.tick_and_wait();
         }
         watch.stop_accepting();
         let deadline = Instant::now() + STOP_PATIENCE;
         while watch.is_busy() && stop_requests() < 2 && Instant::now() < deadline {
-            let _ = panics::contain(|| watch.tick());
-            thread::sleep(STOP_TICK);
+            watch.tick_and_wait();
         }
     }
 }
