@@ -147,6 +147,8 @@ impl Connections {
             }
         });
         connection.steps += 1;
+        // The client may have connected again from the same port, and through a later `Server`.
+        connection.generation = generation;
         let (taken, wakes) = match connection.state {
             State::InHead => {
                 connection.enter(State::Answering);
