@@ -8,6 +8,7 @@ use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use crate::platform;
@@ -72,7 +73,7 @@ impl Acceptor {
     ///
     /// The listening socket has two descriptors: ours, and that of the accept loop, which closes it when it ends.
     pub fn has_ended(&self) -> bool {
-        self.current.has_failed() || self.descriptors < 2
+        self.current.has_failed.load(SeqCst) || self.descriptors < 2
     }
 
     /// Builds another `Server` if the accept loop of the current one has ended. Called at the end of the walk that began at

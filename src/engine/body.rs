@@ -33,8 +33,6 @@ const LINGER_MOST_BYTES: usize = 64 << 20;
 pub const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
 const TOO_LONG: Fault =
     Fault::new(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
-const EXPECTS_IN_1_0: Fault = Fault::new(417, "HTTP/1.0 has no Expect");
-const BROKEN: Fault = Fault::new(400, "the request's body ended early, or its chunks are malformed");
 
 /// Reads and discards a body of `bytes`, or a chunked body if `bytes` is 0. A client that waits for `100 Continue` gets it
 /// first. `read_bytes` counts what has been read. The watch ends a read that takes too long: it shuts down the receiving
@@ -46,7 +44,7 @@ pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<
     }
     // A read would send `100 Continue`, which HTTP/1.0 does not have (RFC 9110 10.1.1).
     if *request.http_version() == HTTPVersion(1, 0) && expects_continue(request) {
-        return Err(EXPECTS_IN_1_0);
+        return Err(Fault::new(417, "HTTP/1.0 has no Expect"));
     }
     let body = request.as_reader();
     let mut discarded = [0; 8 * 1024];
@@ -54,7 +52,7 @@ pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<
         match body.read(&mut discarded) {
             Ok(0) if bytes == 0 => break,
             Ok(some) if some > 0 => *read_bytes += some as u64,
-            _ => return Err(BROKEN),
+            _ => return Err(Fault::new(400, "the request's body ended early, or its chunks are malformed")),
         }
         if *read_bytes > DRAIN_MOST_BYTES {
             return Err(TOO_LONG);
@@ -65,7 +63,7 @@ pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<
 
 /// Reads from an unread body, if that cannot wait for long. At the end of the input, tiny_http drops the body's reader, whose
 /// buffer is lent here. `None` if there can be no such buffer.
-pub fn read(request: &mut Request, read_bytes: &mut u64, into: &mut [u8]) -> Option<io::Result<usize>> {
+fn read(request: &mut Request, read_bytes: &mut u64, into: &mut [u8]) -> Option<io::Result<usize>> {
     let rest_bytes = usize::try_from(unread_bytes(request).saturating_sub(*read_bytes)).ok()?;
     let block = Mapping::new(rest_bytes.max(1))?;
     let read = heap::with_lent(&block, rest_bytes, || request.as_reader().read(into));
@@ -80,7 +78,7 @@ pub fn read(request: &mut Request, read_bytes: &mut u64, into: &mut [u8]) -> Opt
 /// that waits for the reader.
 pub fn discard(mut request: Request, mut read_bytes: u64) {
     let body_bytes = unread_bytes(&request);
-    if body_bytes - read_bytes.min(body_bytes) > isize::MAX as u64 {
+    if body_bytes.saturating_sub(read_bytes) > isize::MAX as u64 {
         // The drop panics instead of allocating, and frees everything.
         return drop(panics::expect(|| drop(request.into_writer())));
     }

@@ -22,8 +22,8 @@ const NEW: Duration = Duration::from_secs(1);
 const UNREAD_WALKS_MOST: u8 = 32;
 /// If tiny_http takes less of the heap than this, no head can be too long.
 const HEAP_SMALL_BYTES: u64 = 4 << 20;
-/// If it takes more than this, heads are too long already if they are longer than the third figure, and older than the
-/// fourth. It is the only measure that does not ask what the one connection has done.
+/// If tiny_http takes more than this, heads above `HEAD_SMALL_BYTES` that have taken longer than `HEAD_YOUNG` are too long.
+/// It is the only measure that does not ask what the one connection has done.
 const HEAP_MOST_BYTES: u64 = 64 << 20;
 const HEAD_SMALL_BYTES: u64 = 8 << 10;
 const HEAD_YOUNG: Duration = Duration::from_millis(100);

@@ -42,7 +42,8 @@ pub struct Front {
     lead: Mutex<Lead>,
     /// Notified when the lead is given up.
     is_free: Condvar,
-    has_failed: AtomicBool,
+    /// Whether tiny_http has reported that its accept loop has ended. It does not report a panic.
+    pub has_failed: AtomicBool,
     /// The number of pings that the leader has not answered.
     pings: AtomicUsize,
 }
@@ -100,11 +101,6 @@ impl Front {
     /// Whether the leader has answered all pings.
     pub fn is_caught_up(&self) -> bool {
         self.pings.load(SeqCst) == 0
-    }
-
-    /// Whether tiny_http has reported that its accept loop has ended. It does not report a panic.
-    pub fn has_failed(&self) -> bool {
-        self.has_failed.load(SeqCst)
     }
 
     /// Starts a thread if there is none to take requests. If the system has no more threads, the watch tries again.
