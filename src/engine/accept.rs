@@ -33,7 +33,9 @@ const NUDGES_MOST: usize = 32;
 pub struct Acceptor {
     /// Is `None` after the stop.
     listener: Option<TcpListener>,
-    pub current: Arc<Front>,
+    /// Where it is bound, which may be an unspecified address.
+    bound: SocketAddr,
+    current: Arc<Front>,
     /// Those whose accept loop has ended, with the start of the walk that found it.
     old: Vec<(Arc<Front>, Instant)>,
     next_restart: Instant,
@@ -53,15 +55,15 @@ impl Acceptor {
         options.set_nodelay(true)?;
         let part = if cfg!(windows) { 1 } else { 8 };
         options.set_write_timeout(shared.connections.timeout.map(|timeout| timeout / part))?;
-        let current = Front::start(&listener, 1, shared)?;
-        let (old, next_restart) = (Vec::new(), Instant::now());
-        Ok(Self { listener: Some(listener), current, old, next_restart, descriptors: 0, stuck: 0 })
+        let (bound, current) = (listener.local_addr()?, Front::start(&listener, 1, shared)?);
+        let (listener, old, next_restart) = (Some(listener), Vec::new(), Instant::now());
+        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0, stuck: 0 })
     }
 
     /// Whether it accepts connections to this local address.
     pub fn accepts(&self, local: SocketAddr) -> bool {
-        let bound = self.current.bound;
-        local.port() == bound.port() && (bound.ip().is_unspecified() || local.ip() == bound.ip())
+        let bound = self.bound.ip();
+        local.port() == self.bound.port() && (bound.is_unspecified() || local.ip() == bound)
     }
 
     /// The `Server`s whose requests are taken.
@@ -108,7 +110,7 @@ impl Acceptor {
     /// until some thread is free. A connection to ourselves, closed at once, makes the pool start or wake one more
     /// thread, which takes the one that waits.
     pub fn nudge(&self) {
-        let mut target = self.current.bound;
+        let mut target = self.bound;
         match target.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => target.set_ip(Ipv4Addr::LOCALHOST.into()),
             IpAddr::V6(ip) if ip.is_unspecified() => target.set_ip(Ipv6Addr::LOCALHOST.into()),

@@ -6,7 +6,7 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use tiny_http::{HTTPVersion, Request};
@@ -16,7 +16,7 @@ use crate::http::framing::{expects_continue, unread_bytes};
 use crate::instrument::heap;
 use crate::platform::Mapping;
 
-use super::connections::{Connections, End, Key, State};
+use super::connections::{Connections, End, State};
 use super::panics;
 
 /// The maximum size of a body that is read and discarded. After such a body, the client gets its answer, and the
@@ -110,9 +110,14 @@ pub struct Refusal {
 
 impl Refusal {
     /// Begins to refuse a request. `None` if its client is gone.
-    pub fn begin(mut request: Request, mut read_bytes: u64, key: Key, all: &Connections) -> Option<Self> {
-        all.enter(key, State::Refusing);
-        let socket = all.socket(key).filter(|socket| is_of(&mut request, &mut read_bytes, socket));
+    pub fn begin(
+        mut request: Request,
+        mut read_bytes: u64,
+        peer: SocketAddr,
+        all: &Connections,
+    ) -> Option<Self> {
+        all.enter(peer, State::Refusing);
+        let socket = all.socket(peer).filter(|socket| is_of(&mut request, &mut read_bytes, socket));
         let Some(socket) = socket else {
             discard(request, read_bytes);
             return None;

@@ -2,13 +2,13 @@
 //! may store. All of this is decided for one connection, by what that connection does.
 
 use std::mem;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::platform::Socket;
 
 use super::body::DRAIN_MOST_BYTES;
-use super::connections::{Connections, Key, State};
+use super::connections::{Connections, State};
 
 /// The timeout for a head when descriptors are short, unless the usual one is shorter.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
@@ -97,9 +97,9 @@ impl Seen {
 
     /// Looks at the socket, and shuts it down if its time is over. Returns whether it seems to be stuck in tiny_http's
     /// thread pool: bytes have come, and nobody receives them.
-    pub fn look_at(&mut self, socket: &Socket, key: Key, connections: &Connections, walk: &mut Walk) -> bool {
+    pub fn look_at(&mut self, socket: &Socket, peer: SocketAddr, all: &Connections, walk: &mut Walk) -> bool {
         let (mut state, mut since, mut steps, mut is_flooding) = (State::InHead, self.first, 0, false);
-        if let Some(connection) = connections.lock().by_key.get_mut(&key) {
+        if let Some(connection) = all.lock().by_peer.get_mut(&peer) {
             connection.in_walk = Some(walk.start);
             self.generation = connection.generation;
             (state, steps, is_flooding) = (connection.state, connection.steps, connection.is_flooding);
@@ -171,7 +171,7 @@ impl Seen {
     }
 
     fn shut_down(&mut self, socket: &Socket, side: Shutdown) {
-        let _ = socket.shutdown(side);
+        let _ = socket.stream.shutdown(side);
         if side != Shutdown::Write {
             socket.cancel_receive();
         }
@@ -189,3 +189,7 @@ fn limit(state: State, timeout: Option<Duration>, are_descriptors_short: bool) -
         State::Answering | State::Refusing => None,
     }
 }
+
+#[cfg(test)]
+#[path = "tests/deadlines_tests.rs"]
+mod tests;

@@ -13,7 +13,7 @@ use crate::http::head::Persistence;
 use crate::instrument::record::Outcome;
 
 use super::body::{self, Refusal};
-use super::connections::{Connections, End, Key, State};
+use super::connections::{Connections, End, State};
 
 /// A request, and the writer for its answer.
 pub struct Exchange<'a> {
@@ -32,7 +32,6 @@ pub struct Exchange<'a> {
     /// The error in the request itself, if there is one.
     pub fault: Option<Fault>,
     connections: &'a Connections,
-    key: Key,
     writer: Writer,
     end: End,
 }
@@ -46,16 +45,21 @@ enum Writer {
 
 impl<'a> Exchange<'a> {
     /// Prepares a request to be answered, and drains its body. `None` if its client is gone.
-    pub(super) fn begin(mut request: Request, key: Key, number: u64, all: &'a Connections) -> Option<Self> {
+    pub(super) fn begin(
+        mut request: Request,
+        peer: SocketAddr,
+        number: u64,
+        all: &'a Connections,
+    ) -> Option<Self> {
         let mut fault = Fault::of(&request);
         let mut read_bytes = 0;
         let body = Body::of(&request);
         if let (Body::Unread(bytes), None) = (body, fault) {
             // The watch keeps the deadline of the whole body.
             let start = Instant::now();
-            all.enter(key, State::InBody);
+            all.enter(peer, State::InBody);
             fault = body::drain(&mut request, bytes, &mut read_bytes).err();
-            all.enter(key, State::Answering);
+            all.enter(peer, State::Answering);
             if all.timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
                 fault = fault.and(Some(body::LATE));
             }
@@ -72,17 +76,16 @@ impl<'a> Exchange<'a> {
         let keeps_head = head_bytes(&request) <= HEAD_MOST_BYTES;
         Some(Self {
             connection: number,
-            peer: key.peer,
+            peer,
             version: request.http_version().clone(),
             method: request.method().clone(),
             target: if keeps_head { request.url().to_owned() } else { "(too long)".to_owned() },
             fields: if keeps_head { Fields::of(request.headers()) } else { Fields::default() },
             fault,
             connections: all,
-            key,
             end,
             writer: if is_refused {
-                Writer::Refusing(Refusal::begin(request, read_bytes, key, all)?)
+                Writer::Refusing(Refusal::begin(request, read_bytes, peer, all)?)
             } else {
                 Writer::OfTinyHttp(request.into_writer())
             },
@@ -130,7 +133,7 @@ impl<'a> Exchange<'a> {
             // This comes before the writer is dropped: tiny_http could then send an answer of its own, which the client
             // would take for the rest of this one.
             Writer::OfTinyHttp(_) => {
-                self.connections.hang_up(self.key);
+                self.connections.hang_up(self.peer);
                 End::Gone
             }
         }

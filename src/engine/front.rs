@@ -16,7 +16,7 @@ use tiny_http::{Request, Server};
 use crate::http::framing::Body;
 
 use super::body;
-use super::connections::{Connections, End, Key};
+use super::connections::{Connections, End};
 use super::exchange::Exchange;
 use super::panics;
 
@@ -32,12 +32,10 @@ pub struct Shared {
     pub answer: Box<dyn Fn(Exchange) -> End + Send + Sync>,
 }
 
-/// See the [module documentation](self).
+/// A `Server`, and who takes its requests.
 pub struct Front {
     /// The number of this `Server` among those of its listening socket, from 1.
     pub generation: u32,
-    /// Where the listening socket is bound, which may be an unspecified address.
-    pub bound: SocketAddr,
     shared: Arc<Shared>,
     lead: Mutex<Lead>,
     /// Notified when the lead is given up.
@@ -59,13 +57,12 @@ struct Lead {
 impl Front {
     /// Starts a `Server` on a clone of the listening socket, and the first thread.
     pub fn start(listener: &TcpListener, generation: u32, shared: &Arc<Shared>) -> io::Result<Arc<Self>> {
-        let (bound, own) = (listener.local_addr()?, listener.try_clone()?);
+        let own = listener.try_clone()?;
         let server = panics::contain(|| Server::from_listener(own, None))
             .map_err(|_| io::Error::other("no thread for another accept loop"))?
             .map_err(io::Error::other)?;
         let front = Arc::new(Self {
             generation,
-            bound,
             shared: Arc::clone(shared),
             lead: Mutex::new(Lead { server: Some(Arc::new(server)), is_taken: false, waiting: 0 }),
             is_free: Condvar::new(),
@@ -125,8 +122,8 @@ impl Front {
             self.ensure_thread();
             self.is_free.notify_one();
             match taken {
-                Some((key, request, Some(connection))) => self.serve(key, request, connection),
-                Some((key, request, None)) => self.discard(key, [request]),
+                Some((peer, request, Some(connection))) => self.serve(peer, request, connection),
+                Some((peer, request, None)) => self.discard(peer, [request]),
                 None => {}
             }
             self.lock().waiting += 1;
@@ -147,7 +144,7 @@ impl Front {
 
     /// Takes requests until one is for this thread, with the number of its connection if it is to be answered. Never waits
     /// for a client. `None` after the release.
-    fn take(&self, server: Arc<Server>) -> Option<(Key, Request, Option<u64>)> {
+    fn take(&self, server: Arc<Server>) -> Option<(SocketAddr, Request, Option<u64>)> {
         while self.lock().server.is_some() {
             let request = match server.recv() {
                 Ok(request) => request,
@@ -163,40 +160,40 @@ impl Front {
                 }
             };
             let Some(&peer) = request.remote_addr() else { continue };
-            let key = Key { bound: self.bound, peer };
-            if let Some((request, connection)) = self.shared.connections.take(key, self.generation, request) {
-                return Some((key, request, connection));
+            if let Some((request, connection)) = self.shared.connections.take(peer, self.generation, request)
+            {
+                return Some((peer, request, connection));
             }
         }
         None
     }
 
     /// Answers a request, and those that come on the same connection meanwhile.
-    fn serve(&self, key: Key, mut request: Request, connection: u64) {
+    fn serve(&self, peer: SocketAddr, mut request: Request, connection: u64) {
         let Shared { connections, answer } = &*self.shared;
         loop {
-            let begin = || Exchange::begin(request, key, connection, connections);
+            let begin = || Exchange::begin(request, peer, connection, connections);
             // A panic must not end the thread, and the connection must leave its current state.
             let mut end = panics::contain(|| begin().map_or(End::Replaced, answer)).unwrap_or_else(|_| {
-                connections.hang_up(key);
+                connections.hang_up(peer);
                 End::Gone
             });
             request = loop {
-                match connections.ended(key, end) {
+                match connections.ended(peer, end) {
                     Ok(Some(next)) => break next,
-                    Ok(None) if connections.socket(key).is_some() => end = End::Replaced,
+                    Ok(None) if connections.socket(peer).is_some() => end = End::Replaced,
                     Ok(None) => end = End::Gone,
-                    Err(waiting) => return self.discard(key, waiting),
+                    Err(waiting) => return self.discard(peer, waiting),
                 }
             };
         }
     }
 
     /// Drops requests that are not to be answered. To drop one with a body, the connection must be shut down.
-    fn discard(&self, key: Key, requests: impl IntoIterator<Item = Request>) {
+    fn discard(&self, peer: SocketAddr, requests: impl IntoIterator<Item = Request>) {
         for request in requests {
             if Body::of(&request) != Body::Read {
-                self.shared.connections.hang_up(key);
+                self.shared.connections.hang_up(peer);
             }
             let _ = panics::contain(|| body::discard(request, 0));
         }

@@ -57,7 +57,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Engine(Watch);
 
 impl Engine {
-    /// Starts to accept connections on `listeners`.
+    /// Starts to accept connections on `listeners`: one, or one for IPv4 and one for IPv6.
     ///
     /// `timeout` is how long a client may take for a head or a body, and how long it may take nothing of an answer.
     /// `answer` is called on the thread of the connection. `warn` reports what the user should know. The thread that calls

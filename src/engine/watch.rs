@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 use std::io;
 use std::mem;
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use crate::instrument::{buffer, heap};
 use crate::platform::{self, Sockets};
 
 use super::accept::Acceptor;
-use super::connections::{Connection, Key, SPARE_CAPACITY};
+use super::connections::{Connection, SPARE_CAPACITY};
 use super::deadlines::{STOPPED_AFTER, Seen, Walk};
 use super::front::{Front, Shared};
 use super::panics;
@@ -28,18 +29,16 @@ const IDLE_TICK: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_millis(20);
 /// The same when connections may be stuck or are to be shut down, or when a thread waits for a socket.
 const URGENT_TICK: Duration = Duration::from_millis(5);
-/// The estimated time that a walk takes for each open descriptor. It is not measured, because on a busy machine that would
-/// include the time of other programs.
+/// The estimated time of a walk for each open descriptor. A measured one would include the time of other programs.
 const DESCRIPTOR_COST: Duration = Duration::from_micros(2);
 /// The time between two walks is at least this many times the time that a walk takes, and less for an urgent one.
 const SHARE: u32 = 20;
 const URGENT_SHARE: u32 = 4;
-/// Descriptors are short if fewer than this are free. A new accept loop would then soon end, because each connection needs
-/// two descriptors, and its answer one more for the file.
+/// Descriptors are short if fewer than this are free: each connection needs two, and its answer one more for the file.
 const SPARE_DESCRIPTORS: u64 = 24;
 /// What tiny_http may take of the heap for each connection. It needs about 6.5 KiB.
 const CONNECTION_BYTES: u64 = 16 << 10;
-/// If tiny_http took more than this, freed memory is returned to the system later, because the C library would keep it.
+/// If tiny_http took more than this, memory is returned to the system later, because the C library would keep it.
 const TRIM_ABOVE_BYTES: u64 = 16 << 20;
 const TRIM_TICK: Duration = Duration::from_millis(200);
 /// The first number of lost threads that is reported, and how long they must have been lost.
@@ -61,10 +60,8 @@ pub struct Watch {
     allocations: u64,
     open_descriptors: u64,
     trims: bool,
-    /// The threads of tiny_http that wait for ever (weakness 12), if there are enough: the least number that a walk has
-    /// seen since that time.
+    /// The least number of lost threads (weakness 12) since that time, if there are `lost_many`.
     lost: Option<(usize, Instant)>,
-    /// How many are enough to be reported.
     lost_many: usize,
 }
 
@@ -108,7 +105,7 @@ impl Watch {
 
     /// Whether a request is being answered.
     pub fn is_busy(&self) -> bool {
-        self.shared.connections.lock().by_key.values().any(Connection::is_busy)
+        self.shared.connections.lock().by_peer.values().any(Connection::is_busy)
     }
 
     /// Stops accepting connections. Clients that have not sent a whole request by now are hung up.
@@ -166,22 +163,20 @@ impl Watch {
         self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
         let mut ended = 0;
         self.open_descriptors = self.sockets.each(|socket| {
-            let Ok(local) = socket.local_addr() else { return };
+            let Ok(local) = socket.stream.local_addr() else { return };
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
-            match socket.peer_addr() {
+            match socket.stream.peer_addr() {
                 Ok(peer) => {
-                    let key = Key { bound: acceptor.current.bound, peer };
                     let seen = self.seen.entry((socket.identity, local, peer));
                     let seen = seen.or_insert_with(|| Seen::new(start));
                     // tiny_http has two descriptors of a socket.
                     if seen.in_walk.replace(start) != Some(start) {
-                        for sender in wanted.get(&key).into_iter().flatten() {
-                            match socket.try_clone() {
-                                Ok(own) => drop(sender.send(own)),
-                                Err(_) => drop(socket.shutdown(Shutdown::Both)),
-                            }
-                        }
-                        let is_stuck = seen.look_at(socket, key, connections, &mut self.walk);
+                        wanted
+                            .get(&peer)
+                            .into_iter()
+                            .flatten()
+                            .for_each(|sender| hand_over(&socket.stream, sender));
+                        let is_stuck = seen.look_at(socket, peer, connections, &mut self.walk);
                         acceptor.stuck += usize::from(is_stuck);
                     }
                 }
@@ -254,5 +249,13 @@ impl Watch {
             "tiny_http holds {least} connections that have ended, with a thread each, and will not free them: \
              clients have sent requests that it cannot answer, such as for HTTP/2.0; restart the server to free them"
         ));
+    }
+}
+
+/// Gives a duplicate of the socket to the thread that waits for it. If there can be none, the socket is shut down.
+fn hand_over(socket: &TcpStream, thread: &Sender<TcpStream>) {
+    match socket.try_clone() {
+        Ok(own) => drop(thread.send(own)),
+        Err(_) => drop(socket.shutdown(Shutdown::Both)),
     }
 }

@@ -7,7 +7,6 @@
 use std::ffi::c_ulong;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::ops::Deref;
 
 #[cfg(unix)]
 use std::os::fd::{AsRawFd as AsRaw, OwnedFd as OwnedHandle};
@@ -52,17 +51,9 @@ fn raw(socket: &impl AsRaw) -> RawHandle {
 
 /// A duplicate of a socket of this process.
 pub struct Socket {
-    stream: TcpStream,
+    pub stream: TcpStream,
     /// Tells this socket from all others, earlier ones included: its inode number. 0 where the system has none.
     pub identity: u64,
-}
-
-impl Deref for Socket {
-    type Target = TcpStream;
-
-    fn deref(&self) -> &TcpStream {
-        &self.stream
-    }
 }
 
 impl Socket {
@@ -257,15 +248,14 @@ mod windows {
 
     /// A duplicate of the socket with this number, if it is one.
     fn duplicate(number: u64) -> Option<Socket> {
-        const OVERLAPPED: u32 = 0x01;
-        const NO_HANDLE_INHERIT: u32 = 0x80;
+        const OVERLAPPED_NO_INHERIT: u32 = 0x01 | 0x80;
         let mut info = [0; 157];
         // SAFETY: the call fails if the number is no socket. It writes one WSAPROTOCOL_INFOW.
         if unsafe { WSADuplicateSocketW(number, std::process::id(), &mut info) } != 0 {
             return None;
         }
         // SAFETY: -1 takes the family, the kind and the protocol from `info`.
-        let own = unsafe { WSASocketW(-1, -1, -1, &info, 0, OVERLAPPED | NO_HANDLE_INHERIT) };
+        let own = unsafe { WSASocketW(-1, -1, -1, &info, 0, OVERLAPPED_NO_INHERIT) };
         // SAFETY: the new handle is ours.
         let own = (own != u64::MAX).then(|| unsafe { OwnedHandle::from_raw_socket(own) })?;
         Some(Socket { stream: TcpStream::from(own), identity: 0 })
