@@ -73,6 +73,21 @@ pub struct Seen {
 }
 
 impl Walk {
+    /// What is known before the first one.
+    pub fn new(start: Instant, timeout: Option<Duration>) -> Self {
+        Self {
+            start,
+            timeout,
+            resumed: None,
+            held_bytes: 0,
+            are_descriptors_short: false,
+            is_caught_up: false,
+            next_due: None,
+            is_urgent: false,
+            needs_ping: false,
+        }
+    }
+
     /// Makes sure that there is another walk at this time.
     pub fn look_again(&mut self, at: Instant) {
         self.next_due = Some(self.next_due.map_or(at, |earliest| earliest.min(at)));

@@ -18,11 +18,14 @@ use crate::instrument::{buffer, heap};
 use crate::platform::{self, Sockets};
 
 use super::accept::Acceptor;
-use super::connections::{Connection, SPARE_CAPACITY};
+use super::connections::{Connection, Connections, End, SPARE_CAPACITY};
 use super::deadlines::{STOPPED_AFTER, Seen, Walk};
+use super::exchange::Exchange;
 use super::front::{Front, Shared};
 use super::panics;
 
+/// How long answers may still take after a stop signal.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The time between two ticks when nothing happens.
 const IDLE_TICK: Duration = Duration::from_millis(100);
 /// The same when something happens.
@@ -45,8 +48,8 @@ const TRIM_TICK: Duration = Duration::from_millis(200);
 const LOST_MANY: usize = 100;
 const LOST_FOR: Duration = Duration::from_secs(1);
 
-/// See the [module documentation](self).
-pub struct Watch {
+/// Accepts connections, and has their requests answered. Each connection has one thread at a time.
+pub struct Engine {
     shared: Arc<Shared>,
     warn: Box<dyn Fn(&str)>,
     acceptors: Vec<Acceptor>,
@@ -65,34 +68,30 @@ pub struct Watch {
     lost_many: usize,
 }
 
-impl Watch {
-    /// Starts to accept on all listening sockets.
+impl Engine {
+    /// Starts to accept connections on `listeners`: one, or one for IPv4 and one for IPv6.
+    ///
+    /// `timeout` is how long a client may take for a head or a body, and how long it may take nothing of an answer.
+    /// `answer` is called on the thread of the connection. `warn` reports what the user should know. The thread that calls
+    /// this becomes the watch when it calls [`Engine::run`].
     pub fn start(
         listeners: Vec<TcpListener>,
-        shared: Arc<Shared>,
-        warn: Box<dyn Fn(&str)>,
+        timeout: Option<Duration>,
+        answer: impl Fn(Exchange) -> End + Send + Sync + 'static,
+        warn: impl Fn(&str) + 'static,
     ) -> io::Result<Self> {
+        panics::install_hook();
+        let connections = Connections::new(timeout, thread::current());
+        let shared = Arc::new(Shared { connections, answer: Box::new(answer) });
         let accept = |listener| Acceptor::start(listener, &shared);
-        let acceptors = listeners.into_iter().map(accept).collect::<io::Result<_>>()?;
         let now = Instant::now();
-        let walk = Walk {
-            start: now,
-            timeout: shared.connections.timeout,
-            resumed: None,
-            held_bytes: 0,
-            are_descriptors_short: false,
-            is_caught_up: false,
-            next_due: None,
-            is_urgent: false,
-            needs_ping: false,
-        };
         Ok(Self {
+            acceptors: listeners.into_iter().map(accept).collect::<io::Result<_>>()?,
             shared,
-            warn,
-            acceptors,
+            warn: Box::new(warn),
             sockets: Sockets::new()?,
             seen: HashMap::new(),
-            walk,
+            walk: Walk::new(now, timeout),
             walked: now,
             ticked: now,
             allocations: 0,
@@ -103,20 +102,24 @@ impl Watch {
         })
     }
 
-    /// Whether a request is being answered.
-    pub fn is_busy(&self) -> bool {
-        self.shared.connections.lock().by_peer.values().any(Connection::is_busy)
-    }
-
-    /// Stops accepting connections. Clients that have not sent a whole request by now are hung up.
-    pub fn stop_accepting(&mut self) {
+    /// Runs the watch until `stop_requests` is above 0. Then stops accepting, and hangs up the clients that have not sent a
+    /// whole request. Waits until the running answers have ended, [`STOP_PATIENCE`] is over, or `stop_requests` is above 1.
+    pub fn run(mut self, stop_requests: impl Fn() -> u32) {
+        while stop_requests() == 0 {
+            self.tick_and_wait();
+        }
         self.shared.connections.lock().is_stopping = true;
         self.walk.timeout = Some(Duration::ZERO);
         self.acceptors.iter_mut().for_each(Acceptor::stop);
+        let deadline = Instant::now() + STOP_PATIENCE;
+        let is_busy = |one: &Self| one.shared.connections.lock().by_peer.values().any(Connection::is_busy);
+        while is_busy(&self) && stop_requests() < 2 && Instant::now() < deadline {
+            self.tick_and_wait();
+        }
     }
 
     /// Does all that is due, and waits until the next tick, or until the watch is woken.
-    pub fn tick_and_wait(&mut self) {
+    fn tick_and_wait(&mut self) {
         thread::park_timeout(panics::contain(|| self.tick()).unwrap_or(IDLE_TICK));
     }
 
