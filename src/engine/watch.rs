@@ -174,11 +174,7 @@ impl Engine {
                     let seen = seen.or_insert_with(|| Seen::new(start));
                     // tiny_http has two descriptors of a socket.
                     if seen.in_walk.replace(start) != Some(start) {
-                        wanted
-                            .get(&peer)
-                            .into_iter()
-                            .flatten()
-                            .for_each(|sender| hand_over(&socket.stream, sender));
+                        hand_over(&socket.stream, wanted.get(&peer));
                         let is_stuck = seen.look_at(socket, peer, connections, &mut self.walk);
                         acceptor.stuck += usize::from(is_stuck);
                     }
@@ -255,10 +251,12 @@ impl Engine {
     }
 }
 
-/// Gives a duplicate of the socket to the thread that waits for it. If there can be none, the socket is shut down.
-fn hand_over(socket: &TcpStream, thread: &Sender<TcpStream>) {
-    match socket.try_clone() {
-        Ok(own) => drop(thread.send(own)),
-        Err(_) => drop(socket.shutdown(Shutdown::Both)),
+/// Gives a duplicate of the socket to each thread that waits for it. If there can be none, the socket is shut down.
+fn hand_over(socket: &TcpStream, threads: Option<&Vec<Sender<TcpStream>>>) {
+    for thread in threads.into_iter().flatten() {
+        match socket.try_clone() {
+            Ok(own) => drop(thread.send(own)),
+            Err(_) => drop(socket.shutdown(Shutdown::Both)),
+        }
     }
 }
