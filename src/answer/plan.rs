@@ -190,7 +190,7 @@ fn unavailable(exchange: &Exchange, error: &io::Error) -> Plan {
 
 /// Starts a head with the fields that every answer has.
 fn head(exchange: &Exchange, status: u16) -> Head {
-    let mut head = Head::new(status, exchange.persistence);
+    let mut head = Head::new(status, exchange.persistence());
     origin::allow_pages(&mut head, &exchange.fields);
     head
 }

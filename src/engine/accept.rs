@@ -8,6 +8,7 @@ use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use crate::platform;
@@ -33,10 +34,10 @@ pub struct Acceptor {
     /// Is `None` after the stop.
     listener: Option<TcpListener>,
     /// Where it is bound, which may be an unspecified address.
-    pub bound: SocketAddr,
+    bound: SocketAddr,
     current: Arc<Front>,
-    /// Those whose accept loop has ended, with the walk that found it.
-    old: Vec<(Arc<Front>, u64)>,
+    /// Those whose accept loop has ended, with the start of the walk that found it.
+    old: Vec<(Arc<Front>, Instant)>,
     next_restart: Instant,
     /// In this walk: the descriptors of the listening socket.
     pub descriptors: usize,
@@ -54,55 +55,32 @@ impl Acceptor {
         options.set_nodelay(true)?;
         let part = if cfg!(windows) { 1 } else { 8 };
         options.set_write_timeout(shared.connections.timeout.map(|timeout| timeout / part))?;
-        let bound = listener.local_addr()?;
-        let current = Front::start(&listener, 1, shared)?;
-        let next_restart = Instant::now();
-        Ok(Self {
-            listener: Some(listener),
-            bound,
-            current,
-            old: Vec::new(),
-            next_restart,
-            descriptors: 0,
-            stuck: 0,
-        })
+        let (bound, current) = (listener.local_addr()?, Front::start(&listener, 1, shared)?);
+        let (listener, old, next_restart) = (Some(listener), Vec::new(), Instant::now());
+        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0, stuck: 0 })
     }
 
     /// Whether it accepts connections to this local address.
     pub fn accepts(&self, local: SocketAddr) -> bool {
-        local.port() == self.bound.port()
-            && (self.bound.ip().is_unspecified() || local.ip() == self.bound.ip())
+        let bound = self.bound.ip();
+        local.port() == self.bound.port() && (bound.is_unspecified() || local.ip() == bound)
     }
 
-    fn fronts(&self) -> impl Iterator<Item = &Arc<Front>> {
+    /// The `Server`s whose requests are taken.
+    pub fn fronts(&self) -> impl Iterator<Item = &Arc<Front>> {
         self.old.iter().map(|(old, _)| old).chain([&self.current])
-    }
-
-    /// Asks all threads that take requests to say when they have taken those that wait now.
-    pub fn ping(&self) {
-        self.fronts().for_each(|front| front.ping());
-    }
-
-    /// Whether they have said so.
-    pub fn is_caught_up(&self) -> bool {
-        self.fronts().all(|front| front.is_caught_up())
     }
 
     /// Whether the accept loop has ended, as far as the last walk knows.
     ///
     /// The listening socket has two descriptors: ours, and that of the accept loop, which closes it when it ends.
     pub fn has_ended(&self) -> bool {
-        self.current.has_failed() || self.descriptors < 2
+        self.current.has_failed.load(SeqCst) || self.descriptors < 2
     }
 
-    /// Starts threads where none waits for requests: the system had no more threads before.
-    pub fn ensure_threads(&self) {
-        self.fronts().for_each(Front::ensure_thread);
-    }
-
-    /// Builds another `Server` if the accept loop of the current one has ended. Called at the end of a walk, and only if
-    /// descriptors are not short.
-    pub fn ensure_accepting(&mut self, walk: u64, shared: &Arc<Shared>) {
+    /// Builds another `Server` if the accept loop of the current one has ended. Called at the end of the walk that began at
+    /// `start`, and only if descriptors are not short.
+    pub fn ensure_accepting(&mut self, start: Instant, shared: &Arc<Shared>) {
         let now = Instant::now();
         if let Some(listener) = &self.listener
             && self.has_ended()
@@ -110,15 +88,15 @@ impl Acceptor {
         {
             self.next_restart = now + RESTART_EVERY;
             if let Ok(next) = Front::start(listener, self.current.generation + 1, shared) {
-                self.old.push((mem::replace(&mut self.current, next), walk));
+                self.old.push((mem::replace(&mut self.current, next), start));
             }
         }
     }
 
     /// Drops the old `Server`s whose connections have all ended. `has_connections` is asked with a generation, and with
-    /// the walk in which its last connections were seen first.
-    pub fn retire(&mut self, has_connections: impl Fn(u32, u64) -> bool) {
-        let has_ended = |(front, walk): &mut (Arc<Front>, u64)| !has_connections(front.generation, *walk);
+    /// the start of the walk in which its last connections were seen first.
+    pub fn retire(&mut self, has_connections: impl Fn(u32, Instant) -> bool) {
+        let has_ended = |(front, last): &mut (Arc<Front>, Instant)| !has_connections(front.generation, *last);
         self.old.extract_if(.., has_ended).for_each(|(front, _)| front.release());
     }
 
@@ -133,11 +111,10 @@ impl Acceptor {
     /// thread, which takes the one that waits.
     pub fn nudge(&self) {
         let mut target = self.bound;
-        if target.ip().is_unspecified() {
-            target.set_ip(match target {
-                SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-                SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            });
+        match target.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => target.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => target.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
         }
         let nudge = |_: &usize| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).is_err();
         (0..self.stuck.min(NUDGES_MOST)).find(nudge);

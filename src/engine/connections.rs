@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -22,18 +22,11 @@ pub const WAITING_MOST_BYTES: usize = 8 << 20;
 const ALL_WAITING_MOST_BYTES: usize = 128 << 20;
 /// A connection whose waiting requests take less than this is not hung up for the sum.
 const WAITING_SMALL_BYTES: usize = 64 << 10;
-/// The estimated number of bytes of the heap that a request takes, in addition to its text, and each line of its head.
+/// The estimated bytes of the heap that a request takes, in addition to its text, and each line of its head.
 const REQUEST_BYTES: usize = 1024;
 const LINE_BYTES: usize = 96;
-
-/// The addresses by which a connection is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// Where the listening socket is bound, which may be an unspecified address.
-    pub bound: SocketAddr,
-    /// The client's address.
-    pub peer: SocketAddr,
-}
+/// What a table keeps of its capacity when it is empty.
+pub const SPARE_CAPACITY: usize = 7;
 
 /// What happens to a connection after its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +67,12 @@ pub struct Connection {
     pub state: State,
     /// When it entered this state.
     pub since: Instant,
-    /// How often it has made a step: tiny_http has handed over a request, or a body has ended.
+    /// How often tiny_http has handed over a request, or a body has ended.
     pub steps: u64,
-    /// Whether its waiting requests take too much memory, so that it must be hung up.
+    /// Whether it must be hung up, because its waiting requests take too much memory.
     pub is_flooding: bool,
-    /// The last walk of the watch that has seen its socket.
-    pub in_walk: u64,
+    /// The start of the last walk of the watch that has seen its socket.
+    pub in_walk: Option<Instant>,
     waiting: VecDeque<Request>,
     waiting_bytes: usize,
 }
@@ -96,13 +89,12 @@ pub struct Connections {
 /// See [`Connections`].
 #[derive(Default)]
 pub struct Table {
-    pub by_key: HashMap<Key, Connection>,
-    /// The number of connections that a thread works for.
-    pub busy: usize,
+    /// By the client's address. It is enough: not more than one listening socket has addresses of its family.
+    pub by_peer: HashMap<SocketAddr, Connection>,
     /// The number of bytes of the heap that all waiting requests take.
     pub waiting_bytes: usize,
-    /// Whose sockets the watch is to duplicate, and who waits for them.
-    pub wanted: Vec<(Key, SyncSender<Option<TcpStream>>)>,
+    /// The connections whose sockets the watch is to duplicate, and who waits for that.
+    wanted: HashMap<SocketAddr, Vec<Sender<TcpStream>>>,
     /// Whether the watch is to look at a connection that must end.
     has_ending: bool,
     /// Whether no further request is answered.
@@ -126,13 +118,17 @@ impl Connections {
         self.watch.unpark();
     }
 
-    /// Takes a request that came through the `Server` of this generation. The result is the request, and the number of its
-    /// connection if it is to be answered; otherwise its connection has ended, and it is to be discarded. `None` if it
-    /// waits for the thread of its connection.
-    pub fn take(&self, key: Key, generation: u32, request: Request) -> Option<(Request, Option<u64>)> {
+    /// Takes a request that came through the `Server` of this generation. The result is the request, with the number of its
+    /// connection, or without if it is to be discarded. `None` if it waits for the thread of its connection.
+    pub fn take(
+        &self,
+        peer: SocketAddr,
+        generation: u32,
+        request: Request,
+    ) -> Option<(Request, Option<u64>)> {
         let mut table = self.lock();
-        let Table { by_key, busy, waiting_bytes, last_number, has_ending, .. } = &mut *table;
-        let connection = by_key.entry(key).or_insert_with(|| {
+        let Table { by_peer, waiting_bytes, last_number, has_ending, .. } = &mut *table;
+        let connection = by_peer.entry(peer).or_insert_with(|| {
             *last_number += 1;
             Connection {
                 number: *last_number,
@@ -141,15 +137,16 @@ impl Connections {
                 since: Instant::now(),
                 steps: 0,
                 is_flooding: false,
-                in_walk: 0,
+                in_walk: None,
                 waiting: VecDeque::new(),
                 waiting_bytes: 0,
             }
         });
         connection.steps += 1;
+        // The client may have connected again from the same port, and through a later `Server`.
+        connection.generation = generation;
         let (taken, wakes) = match connection.state {
             State::InHead => {
-                *busy += 1;
                 connection.enter(State::Answering);
                 (Some((request, Some(connection.number))), connection.steps == 1)
             }
@@ -172,18 +169,18 @@ impl Connections {
     }
 
     /// Notes what the connection does from now on.
-    pub fn enter(&self, key: Key, state: State) {
-        if let Some(connection) = self.lock().by_key.get_mut(&key) {
+    pub fn enter(&self, peer: SocketAddr, state: State) {
+        if let Some(connection) = self.lock().by_peer.get_mut(&peer) {
             connection.enter(state);
         }
     }
 
     /// Notes the end of an answer. The result is the next request of the connection, or those that are to be discarded, or
     /// `Ok(None)` if the caller is to find out whether there is a later connection.
-    pub fn ended(&self, key: Key, end: End) -> Result<Option<Request>, VecDeque<Request>> {
+    pub fn ended(&self, peer: SocketAddr, end: End) -> Result<Option<Request>, VecDeque<Request>> {
         let mut table = self.lock();
-        let Table { by_key, busy, waiting_bytes, is_stopping, has_ending, .. } = &mut *table;
-        let Some(connection) = by_key.get_mut(&key) else { return Err(VecDeque::new()) };
+        let Table { by_peer, waiting_bytes, is_stopping, has_ending, .. } = &mut *table;
+        let Some(connection) = by_peer.get_mut(&peer) else { return Err(VecDeque::new()) };
         if matches!(end, End::Open | End::Replaced)
             && !*is_stopping
             && let Some(request) = connection.waiting.pop_front()
@@ -197,7 +194,6 @@ impl Connections {
         if end == End::Left && !connection.waiting.is_empty() {
             return Ok(None);
         }
-        *busy -= 1;
         *waiting_bytes -= mem::take(&mut connection.waiting_bytes);
         // An empty queue keeps its capacity.
         let waiting = mem::take(&mut connection.waiting);
@@ -205,7 +201,7 @@ impl Connections {
             End::Open => connection.enter(State::InHead),
             End::Closed => connection.enter(State::Ended),
             // tiny_http takes no more requests from it. A later one is of a new connection from the same port.
-            End::Gone | End::Left | End::Replaced => drop(by_key.remove(&key)),
+            End::Gone | End::Left | End::Replaced => drop(by_peer.remove(&peer)),
         }
         *has_ending |= end == End::Closed;
         drop(table);
@@ -217,28 +213,30 @@ impl Connections {
 
     /// A duplicate of the socket of a connection. Waits until the watch has looked for it. `None` if the client is gone,
     /// or if there can be no duplicate and the watch has shut the socket down.
-    pub fn socket(&self, key: Key) -> Option<TcpStream> {
-        let (sender, receiver) = sync_channel(1);
-        self.lock().wanted.push((key, sender));
+    pub fn socket(&self, peer: SocketAddr) -> Option<TcpStream> {
+        let (sender, receiver) = channel();
+        self.lock().wanted.entry(peer).or_default().push(sender);
         self.wake_watch();
-        receiver.recv().ok().flatten()
+        // The walk ends with the drop of the sender.
+        let mut found: Vec<TcpStream> = receiver.iter().collect();
+        // One client has connected from one port to two of our addresses, and its address does not tell which one is wanted.
+        if found.len() > 1 {
+            found.drain(..).for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
+        }
+        found.pop()
     }
 
     /// Shuts a connection down.
-    pub fn hang_up(&self, key: Key) {
-        self.socket(key).inspect(|socket| drop(socket.shutdown(Shutdown::Both)));
+    pub fn hang_up(&self, peer: SocketAddr) {
+        self.socket(peer).inspect(|socket| drop(socket.shutdown(Shutdown::Both)));
     }
 }
 
 impl Table {
-    /// Removes the connections whose sockets were closed before this walk, which began at `start`.
-    pub fn forget_ended(&mut self, walk: u64, start: Instant) {
-        let is_idle =
-            |one: &Connection| matches!(one.state, State::InHead | State::Ended) && one.since < start;
-        self.by_key.retain(|_, one| one.in_walk == walk || !is_idle(one));
-        if self.by_key.capacity() > 4 * self.by_key.len() + 7 {
-            self.by_key.shrink_to_fit();
-        }
+    /// Removes the connections whose sockets were closed before the walk that began at `start`.
+    pub fn forget_ended(&mut self, start: Instant) {
+        self.by_peer.retain(|_, one| one.in_walk == Some(start) || one.since >= start || one.is_busy());
+        self.by_peer.shrink_to(2 * self.by_peer.len() + SPARE_CAPACITY);
     }
 
     /// Whether the watch is to look at the sockets for this table. If all waiting requests take too much memory, the
@@ -248,55 +246,25 @@ impl Table {
         if is_too_much {
             let holds_much =
                 |one: &&mut Connection| one.waiting_bytes > WAITING_SMALL_BYTES && !one.is_flooding;
-            let slowest = self.by_key.values_mut().filter(holds_much).min_by_key(|one| one.since);
+            let slowest = self.by_peer.values_mut().filter(holds_much).min_by_key(|one| one.since);
             slowest.into_iter().for_each(|one| one.is_flooding = true);
         }
-        is_too_much || self.has_ending || !self.wanted.is_empty()
-    }
-}
-
-/// The sockets that threads wait for, and the duplicates of those that fit.
-pub struct Wanted {
-    senders: Vec<(Key, SyncSender<Option<TcpStream>>)>,
-    found: HashMap<Key, Vec<TcpStream>>,
-}
-
-impl Wanted {
-    /// Takes what is wanted now.
-    pub fn take(connections: &Connections) -> Self {
-        let mut table = connections.lock();
-        table.has_ending = false;
-        let senders = mem::take(&mut table.wanted);
-        drop(table);
-        let found = senders.iter().map(|&(key, _)| (key, Vec::new())).collect();
-        Self { senders, found }
+        is_too_much || self.has_ending || self.is_stopping || !self.wanted.is_empty()
     }
 
-    /// Makes a duplicate of this socket, if it is wanted. If that cannot be made, the socket is shut down.
-    pub fn offer(&mut self, key: Key, socket: &TcpStream) {
-        if let Some(found) = self.found.get_mut(&key) {
-            match socket.try_clone() {
-                Ok(own) => found.push(own),
-                Err(_) => drop(socket.shutdown(Shutdown::Both)),
-            }
-        }
-    }
-
-    /// Gives the duplicates to those who wait for them. If two fit, both are shut down: one client has connected from one
-    /// port to two of our addresses, and the key does not tell which one is wanted.
-    pub fn hand_over(self) {
-        for (key, sender) in self.senders {
-            let found = &self.found[&key];
-            let own = found.first().filter(|_| found.len() == 1).and_then(|only| only.try_clone().ok());
-            if own.is_none() {
-                found.iter().for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
-            }
-            let _ = sender.send(own);
-        }
+    /// Takes what is wanted now, at the start of a walk.
+    pub fn take_wanted(&mut self) -> HashMap<SocketAddr, Vec<Sender<TcpStream>>> {
+        self.has_ending = false;
+        mem::take(&mut self.wanted)
     }
 }
 
 impl Connection {
+    /// Whether a thread works for it.
+    pub fn is_busy(&self) -> bool {
+        !matches!(self.state, State::InHead | State::Ended)
+    }
+
     fn enter(&mut self, state: State) {
         self.steps += u64::from(self.state == State::InBody);
         self.state = state;
@@ -307,3 +275,7 @@ impl Connection {
 fn heap_bytes(request: &Request) -> usize {
     REQUEST_BYTES + head_bytes(request) + LINE_BYTES * request.headers().len()
 }
+
+#[cfg(test)]
+#[path = "tests/connections_tests.rs"]
+mod tests;

@@ -2,28 +2,28 @@
 //! may store. All of this is decided for one connection, by what that connection does.
 
 use std::mem;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::platform::Socket;
 
 use super::body::DRAIN_MOST_BYTES;
-use super::connections::{Connections, Key, State, WAITING_MOST_BYTES};
+use super::connections::{Connections, State, WAITING_MOST_BYTES};
 
 /// The timeout for a head when descriptors are short, unless the usual one is shorter.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// How long tiny_http, or the client, may take to close a connection after its last answer.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// How long a client has at least after the program was stopped for a while.
-const AFTER_RESUME: Duration = Duration::from_secs(1);
+/// If a tick comes so late, the program may have been stopped. A client then has at least this time.
+pub const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// A connection without a request is looked at 50 times in this time, and then four times.
 const NEW: Duration = Duration::from_secs(1);
 /// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not read.
 const UNREAD_WALKS_MOST: u8 = 32;
 /// If tiny_http takes less of the heap than this, no head can be too long.
 const HEAP_SMALL_BYTES: u64 = 4 << 20;
-/// If it takes more than this, heads are too long already if they are longer than the third figure, and older than the
-/// fourth. It is the only measure that does not ask what the one connection has done.
+/// If tiny_http takes more than this, heads above `HEAD_SMALL_BYTES` that have taken longer than `HEAD_YOUNG` are too long.
+/// It is the only measure that does not ask what the one connection has done.
 const HEAP_MOST_BYTES: u64 = 64 << 20;
 const HEAD_SMALL_BYTES: u64 = 8 << 10;
 const HEAD_YOUNG: Duration = Duration::from_millis(100);
@@ -34,7 +34,6 @@ const BODY_MOST_BYTES: u64 = DRAIN_MOST_BYTES + (1 << 20);
 
 /// What one look at all sockets has to know, and what it finds.
 pub struct Walk {
-    pub number: u64,
     pub start: Instant,
     /// How long a client may take for a head or a body.
     pub timeout: Option<Duration>,
@@ -55,9 +54,9 @@ pub struct Walk {
 
 /// What is known of a socket from one walk to the next.
 pub struct Seen {
-    first: Instant,
-    pub first_walk: u64,
-    pub in_walk: u64,
+    /// The start of the first walk that has seen it, and of the last one.
+    pub first: Instant,
+    pub in_walk: Option<Instant>,
     /// The generation of its `Server`. 0 before its first request.
     pub generation: u32,
     /// See [`Connection::steps`](super::connections::Connection::steps).
@@ -68,21 +67,27 @@ pub struct Seen {
     /// Whether tiny_http has read too much since then, in the walk before.
     is_suspect: bool,
     unread_walks: u8,
-    shut: Shut,
-}
-
-/// What has been shut down of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shut {
-    Nothing,
-    /// The receiving side. A head that was complete before that is still answered.
-    Receiving,
-    /// The sending side, after the last answer.
-    Sending,
-    Both,
+    /// What has been shut down. [`Shutdown::Write`] follows the last answer. After [`Shutdown::Read`], a head that was
+    /// complete before is still answered.
+    shut: Option<Shutdown>,
 }
 
 impl Walk {
+    /// What is known before the first one.
+    pub fn new(start: Instant, timeout: Option<Duration>) -> Self {
+        Self {
+            start,
+            timeout,
+            resumed: None,
+            held_bytes: 0,
+            are_descriptors_short: false,
+            is_caught_up: false,
+            next_due: None,
+            is_urgent: false,
+            needs_ping: false,
+        }
+    }
+
     /// Makes sure that there is another walk at this time.
     pub fn look_again(&mut self, at: Instant) {
         self.next_due = Some(self.next_due.map_or(at, |earliest| earliest.min(at)));
@@ -90,42 +95,42 @@ impl Walk {
 }
 
 impl Seen {
-    /// A socket that was not seen before.
-    pub fn new(walk: &Walk) -> Self {
+    /// A socket that was not seen before the walk that begins at `start`.
+    pub fn new(start: Instant) -> Self {
         Self {
-            first: walk.start,
-            first_walk: walk.number,
-            in_walk: 0,
+            first: start,
+            in_walk: None,
             generation: 0,
             steps: 0,
-            stepped: walk.start,
+            stepped: start,
             stepped_bytes: 0,
             is_suspect: false,
             unread_walks: 0,
-            shut: Shut::Nothing,
+            shut: None,
         }
     }
 
     /// Looks at the socket, and shuts it down if its time is over. Returns whether it seems to be stuck in tiny_http's
     /// thread pool: bytes have come, and nobody receives them.
-    pub fn look_at(&mut self, socket: &Socket, key: Key, connections: &Connections, walk: &mut Walk) -> bool {
+    pub fn look_at(&mut self, socket: &Socket, peer: SocketAddr, all: &Connections, walk: &mut Walk) -> bool {
         let (mut state, mut since, mut steps, mut is_flooding) = (State::InHead, self.first, 0, false);
-        if let Some(connection) = connections.lock().by_key.get_mut(&key) {
-            connection.in_walk = walk.number;
+        if let Some(connection) = all.lock().by_peer.get_mut(&peer) {
+            connection.in_walk = Some(walk.start);
             self.generation = connection.generation;
             (state, steps, is_flooding) = (connection.state, connection.steps, connection.is_flooding);
             since = connection.since.max(self.first);
         }
-        if self.shut == Shut::Both || is_flooding || self.reads_too_much(socket, state, steps, walk) {
-            self.shut_down(socket, Shut::Both);
+        let is_shut = self.shut == Some(Shutdown::Both);
+        if is_shut || is_flooding || self.reads_too_much(socket, state, steps, walk) {
+            self.shut_down(socket, Shutdown::Both);
         } else {
             self.keep_deadline(socket, state, since, walk);
         }
-        if self.shut == Shut::Both {
+        if self.shut == Some(Shutdown::Both) {
             // The walk after its end may find a lost thread.
             walk.look_again(walk.start + CLOSE_WITHIN);
         }
-        if steps > 0 || self.shut != Shut::Nothing {
+        if steps > 0 || self.shut.is_some() {
             return false;
         }
         let is_new = walk.start < self.first + NEW;
@@ -165,47 +170,44 @@ impl Seen {
     }
 
     fn keep_deadline(&mut self, socket: &Socket, state: State, since: Instant, walk: &mut Walk) {
-        if state == State::Ended && self.shut == Shut::Nothing {
-            self.shut_down(socket, Shut::Sending);
+        if state == State::Ended && self.shut.is_none() {
+            self.shut_down(socket, Shutdown::Write);
         }
         let Some(limit) = limit(state, walk.timeout, walk.are_descriptors_short) else { return };
         // Time in which the program did not run does not count against a client.
-        let due = (since + limit).max(walk.resumed.map_or(since, |resumed| resumed + AFTER_RESUME));
+        let due = (since + limit).max(walk.resumed.map_or(since, |resumed| resumed + STOPPED_AFTER));
         match (state, self.shut) {
             _ if walk.start < due => walk.look_again(due),
-            (State::InBody, Shut::Receiving) => {}
-            (State::InHead | State::InBody, Shut::Nothing) => {
-                self.shut_down(socket, Shut::Receiving);
+            (State::InBody, Some(Shutdown::Read)) => {}
+            (State::InHead | State::InBody, None) => {
+                self.shut_down(socket, Shutdown::Read);
                 walk.needs_ping = true;
             }
-            (State::InHead, Shut::Receiving) if !walk.is_caught_up => walk.needs_ping = true,
-            _ => self.shut_down(socket, Shut::Both),
+            (State::InHead, Some(Shutdown::Read)) if !walk.is_caught_up => walk.needs_ping = true,
+            _ => self.shut_down(socket, Shutdown::Both),
         }
     }
 
-    fn shut_down(&mut self, socket: &Socket, side: Shut) {
-        let _ = socket.shutdown(match side {
-            Shut::Nothing => return,
-            Shut::Receiving => Shutdown::Read,
-            Shut::Sending => Shutdown::Write,
-            Shut::Both => Shutdown::Both,
-        });
-        if side != Shut::Sending {
+    fn shut_down(&mut self, socket: &Socket, side: Shutdown) {
+        let _ = socket.stream.shutdown(side);
+        if side != Shutdown::Write {
             socket.cancel_receive();
         }
-        self.shut = side;
+        self.shut = Some(side);
     }
 }
 
 /// How long a connection may stay in this state.
 fn limit(state: State, timeout: Option<Duration>, are_descriptors_short: bool) -> Option<Duration> {
     match state {
-        State::InHead if are_descriptors_short => {
-            Some(timeout.unwrap_or(HEAD_WHEN_SHORT).min(HEAD_WHEN_SHORT))
-        }
+        State::InHead if are_descriptors_short => Some(HEAD_WHEN_SHORT.min(timeout.unwrap_or(Duration::MAX))),
         State::InHead | State::InBody => timeout,
         State::Ended if are_descriptors_short => Some(Duration::ZERO),
         State::Ended => Some(CLOSE_WITHIN),
         State::Answering | State::Refusing => None,
     }
 }
+
+#[cfg(test)]
+#[path = "tests/deadlines_tests.rs"]
+mod tests;

@@ -8,12 +8,12 @@ use tiny_http::{HTTPVersion, Method, Request};
 
 use crate::http::Fields;
 use crate::http::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
+use crate::http::framing::{self, Body};
 use crate::http::head::Persistence;
 use crate::instrument::record::Outcome;
 
-use super::body::{self, Body, first, mentions};
-use super::connections::{Connections, End, Key, State};
-use super::writer::{Refusal, Writer};
+use super::body::{self, Refusal};
+use super::connections::{Connections, End, State};
 
 /// A request, and the writer for its answer.
 pub struct Exchange<'a> {
@@ -31,63 +31,74 @@ pub struct Exchange<'a> {
     pub fields: Fields,
     /// The error in the request itself, if there is one.
     pub fault: Option<Fault>,
-    /// What the answer says about the connection.
-    pub persistence: Persistence,
     connections: &'a Connections,
-    key: Key,
     writer: Writer,
     end: End,
 }
 
+enum Writer {
+    /// tiny_http's, which has a small buffer.
+    OfTinyHttp(Box<dyn Write + Send>),
+    /// The socket itself, for a request whose body is not read.
+    Refusing(Refusal),
+}
+
 impl<'a> Exchange<'a> {
     /// Prepares a request to be answered, and drains its body. `None` if its client is gone.
-    pub(super) fn begin(mut request: Request, key: Key, number: u64, all: &'a Connections) -> Option<Self> {
+    pub(super) fn begin(
+        mut request: Request,
+        peer: SocketAddr,
+        number: u64,
+        all: &'a Connections,
+    ) -> Option<Self> {
         let mut fault = Fault::of(&request);
         let mut read_bytes = 0;
         let body = Body::of(&request);
         if let (Body::Unread(bytes), None) = (body, fault) {
             // The watch keeps the deadline of the whole body.
             let start = Instant::now();
-            all.enter(key, State::InBody);
+            all.enter(peer, State::InBody);
             fault = body::drain(&mut request, bytes, &mut read_bytes).err();
-            all.enter(key, State::Answering);
+            all.enter(peer, State::Answering);
             if all.timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
                 fault = fault.and(Some(body::LATE));
             }
         }
         let is_refused = matches!(body, Body::Unread(_)) && fault.is_some();
-        let is_gone = is_refused || closes_by_itself(&request);
         let is_unclear = matches!(body, Body::Unclear | Body::Unread(0));
-        let closes = is_gone || is_unclear || fault.is_some() || connection_asks(&request, "close");
+        let end = if is_refused || framing::is_closed_by_tiny_http(&request) {
+            End::Replaced
+        } else if is_unclear || fault.is_some() || framing::asks_to_close(&request) {
+            End::Closed
+        } else {
+            End::Open
+        };
         let keeps_head = head_bytes(&request) <= HEAD_MOST_BYTES;
         Some(Self {
             connection: number,
-            peer: key.peer,
+            peer,
             version: request.http_version().clone(),
             method: request.method().clone(),
             target: if keeps_head { request.url().to_owned() } else { "(too long)".to_owned() },
             fields: if keeps_head { Fields::of(request.headers()) } else { Fields::default() },
             fault,
-            persistence: match request.http_version() {
-                _ if closes => Persistence::Closes,
-                HTTPVersion(1, 0) => Persistence::KeepAlive,
-                _ => Persistence::Stays,
-            },
             connections: all,
-            key,
-            end: if is_gone {
-                End::Replaced
-            } else if closes {
-                End::Closed
-            } else {
-                End::Open
-            },
+            end,
             writer: if is_refused {
-                Writer::Refusing(Refusal::begin(request, read_bytes, key, all)?)
+                Writer::Refusing(Refusal::begin(request, read_bytes, peer, all)?)
             } else {
                 Writer::OfTinyHttp(request.into_writer())
             },
         })
+    }
+
+    /// What the answer says about the connection.
+    pub fn persistence(&self) -> Persistence {
+        match self.version {
+            _ if self.end != End::Open => Persistence::Closes,
+            HTTPVersion(1, 0) => Persistence::KeepAlive,
+            _ => Persistence::Stays,
+        }
     }
 
     /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing fails
@@ -106,7 +117,6 @@ impl<'a> Exchange<'a> {
 
     /// Closes the connection after the answer, whatever the client asked for.
     pub fn closes_when_done(&mut self) {
-        self.persistence = Persistence::Closes;
         if self.end == End::Open {
             self.end = End::Closed;
         }
@@ -116,31 +126,16 @@ impl<'a> Exchange<'a> {
     pub fn finish(self, outcome: Outcome) -> End {
         use Outcome::{ClientClosed, Failed, Short, Stopped, TimedOut};
         let is_complete = !matches!(outcome, ClientClosed | TimedOut | Short | Stopped | Failed);
-        // This comes before the writer is dropped: tiny_http could then send an answer of its own, which the client would
-        // take for the rest of this one.
-        if !is_complete && outcome != ClientClosed && matches!(self.writer, Writer::OfTinyHttp(_)) {
-            self.connections.hang_up(self.key);
-        }
         match self.writer {
             Writer::Refusing(refusal) => refusal.end(is_complete),
             Writer::OfTinyHttp(_) if is_complete => self.end,
             Writer::OfTinyHttp(_) if outcome == ClientClosed => End::Left,
-            Writer::OfTinyHttp(_) => End::Gone,
+            // This comes before the writer is dropped: tiny_http could then send an answer of its own, which the client
+            // would take for the rest of this one.
+            Writer::OfTinyHttp(_) => {
+                self.connections.hang_up(self.peer);
+                End::Gone
+            }
         }
     }
-}
-
-/// Whether tiny_http closes the connection by itself after this request. It looks for these words in the first
-/// `Connection` field only.
-fn closes_by_itself(request: &Request) -> bool {
-    match first(request, "Connection") {
-        Some(line) if mentions(line, "close") || mentions(line, "upgrade") => true,
-        Some(line) => !mentions(line, "keep-alive") && *request.http_version() == (1, 0),
-        None => *request.http_version() == (1, 0),
-    }
-}
-
-fn connection_asks(request: &Request, option: &str) -> bool {
-    let mut lines = request.headers().iter().filter(|line| line.field.equiv("Connection"));
-    lines.any(|line| line.value.as_str().split(',').any(|o| o.trim().eq_ignore_ascii_case(option)))
 }

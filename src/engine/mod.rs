@@ -21,9 +21,9 @@
 //! | 5 | connections get stuck behind busy threads | [`accept`], [`deadlines`] |
 //! | 6, 7 | the accept loop ends with an error or a panic | [`accept`] |
 //! | 8 | a reset makes a thread panic, and prints a message | [`panics`] |
-//! | 9 | has no timeouts | [`deadlines`]; for sending, [`writer`] |
+//! | 9 | has no timeouts | [`deadlines`]; for sending, [`accept`] |
 //! | 10 | queues all pipelined requests at once | [`connections`] |
-//! | 11 | allocates an unread body when it drops it | [`body`], [`writer`] |
+//! | 11 | allocates an unread body when it drops it | [`body`] |
 //! | 12 | blocks a thread for ever at `HTTP/2.0`, and never answers | [`watch`] reports the lost threads |
 //! | 13 | stores a request head of any length | [`deadlines`] |
 
@@ -35,60 +35,8 @@ mod exchange;
 mod front;
 mod panics;
 mod watch;
-mod writer;
-
-use std::io;
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
-
-use connections::Connections;
-use front::Shared;
-use watch::Watch;
 
 pub use connections::End;
 pub use exchange::Exchange;
 pub use panics::contain as contain_panic;
-
-/// How long answers may still take after a stop signal.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// The time between two checks whether they have ended.
-const STOP_TICK: Duration = Duration::from_millis(10);
-
-/// Accepts connections, and has their requests answered. Each connection has one thread at a time.
-pub struct Engine(Watch);
-
-impl Engine {
-    /// Starts to accept connections on `listeners`.
-    ///
-    /// `timeout` is how long a client may take for a head or a body, and how long it may take nothing of an answer.
-    /// `answer` is called on the thread of the connection. `warn` reports what the user should know. The thread that calls
-    /// this must also call [`Engine::run`].
-    pub fn start(
-        listeners: Vec<TcpListener>,
-        timeout: Option<Duration>,
-        answer: impl Fn(Exchange) -> End + Send + Sync + 'static,
-        warn: impl Fn(&str) + 'static,
-    ) -> io::Result<Self> {
-        panics::install_hook();
-        let connections = Connections::new(timeout, thread::current());
-        let shared = Arc::new(Shared { connections, answer: Box::new(answer) });
-        Watch::start(listeners, shared, Box::new(warn)).map(Self)
-    }
-
-    /// Runs the watch until `stop_requests` is above 0. Then stops accepting, and waits until the running answers have
-    /// ended, [`STOP_PATIENCE`] is over, or `stop_requests` is above 1.
-    pub fn run(self, stop_requests: impl Fn() -> u32) {
-        let Self(mut watch) = self;
-        while stop_requests() == 0 {
-            thread::park_timeout(panics::contain(|| watch.tick()).unwrap_or(watch::IDLE_TICK));
-        }
-        watch.stop_accepting();
-        let deadline = Instant::now() + STOP_PATIENCE;
-        while watch.is_busy() && stop_requests() < 2 && Instant::now() < deadline {
-            let _ = panics::contain(|| watch.tick());
-            thread::sleep(STOP_TICK);
-        }
-    }
-}
+pub use watch::Engine;

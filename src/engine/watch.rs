@@ -8,51 +8,50 @@
 use std::collections::HashMap;
 use std::io;
 use std::mem;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::instrument::{buffer, heap};
 use crate::platform::{self, Sockets};
 
 use super::accept::Acceptor;
-use super::connections::{Key, Wanted};
-use super::deadlines::{Seen, Walk};
-use super::front::Shared;
+use super::connections::{Connection, Connections, End, SPARE_CAPACITY};
+use super::deadlines::{STOPPED_AFTER, Seen, Walk};
+use super::exchange::Exchange;
+use super::front::{Front, Shared};
+use super::panics;
 
+/// How long answers may still take after a stop signal.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The time between two ticks when nothing happens.
-pub const IDLE_TICK: Duration = Duration::from_millis(100);
+const IDLE_TICK: Duration = Duration::from_millis(100);
 /// The same when something happens.
 const TICK: Duration = Duration::from_millis(20);
 /// The same when connections may be stuck or are to be shut down, or when a thread waits for a socket.
 const URGENT_TICK: Duration = Duration::from_millis(5);
-/// The estimated time that a walk takes for each open descriptor. It is not measured, because on a busy machine that would
-/// include the time of other programs.
+/// The estimated time of a walk for each open descriptor. A measured one would include the time of other programs.
 const DESCRIPTOR_COST: Duration = Duration::from_micros(2);
 /// The time between two walks is at least this many times the time that a walk takes, and less for an urgent one.
 const SHARE: u32 = 20;
 const URGENT_SHARE: u32 = 4;
-/// Descriptors are short if fewer than this are free. A new accept loop would then soon end, because each connection needs
-/// two descriptors, and its answer one more for the file.
+/// Descriptors are short if fewer than this are free: each connection needs two, and its answer one more for the file.
 const SPARE_DESCRIPTORS: u64 = 24;
-/// If a tick comes so late, the program may have been stopped.
-const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// What tiny_http may take of the heap for each connection. It needs about 6.5 KiB.
 const CONNECTION_BYTES: u64 = 16 << 10;
-/// If tiny_http took more than this, freed memory is returned to the system later, because the C library would keep it.
+/// If tiny_http took more than this, memory is returned to the system later, because the C library would keep it.
 const TRIM_ABOVE_BYTES: u64 = 16 << 20;
 const TRIM_TICK: Duration = Duration::from_millis(200);
 /// The first number of lost threads that is reported, and how long they must have been lost.
 const LOST_MANY: usize = 100;
 const LOST_FOR: Duration = Duration::from_secs(1);
 
-/// Reports what the user should know.
-pub type Warn = dyn Fn(&str);
-
-/// See the [module documentation](self).
-pub struct Watch {
+/// Accepts connections, and has their requests answered. Each connection has one thread at a time.
+pub struct Engine {
     shared: Arc<Shared>,
-    warn: Box<Warn>,
+    warn: Box<dyn Fn(&str)>,
     acceptors: Vec<Acceptor>,
     sockets: Sockets,
     /// By [`Socket::identity`], the local address, and the client.
@@ -64,39 +63,35 @@ pub struct Watch {
     allocations: u64,
     open_descriptors: u64,
     trims: bool,
-    /// The threads of tiny_http that wait for ever (weakness 12), if there are enough: the least number that a walk has
-    /// seen since that time.
+    /// The least number of lost threads (weakness 12) since that time, if there are `lost_many`.
     lost: Option<(usize, Instant)>,
-    /// How many are enough to be reported.
     lost_many: usize,
-    is_stopping: bool,
 }
 
-impl Watch {
-    /// Starts to accept on all listening sockets.
-    pub fn start(listeners: Vec<TcpListener>, shared: Arc<Shared>, warn: Box<Warn>) -> io::Result<Self> {
+impl Engine {
+    /// Starts to accept connections on `listeners`: one, or one for IPv4 and one for IPv6.
+    ///
+    /// `timeout` is how long a client may take for a head or a body, and how long it may take nothing of an answer.
+    /// `answer` is called on the thread of the connection. `warn` reports what the user should know. The thread that calls
+    /// this becomes the watch when it calls [`Engine::run`].
+    pub fn start(
+        listeners: Vec<TcpListener>,
+        timeout: Option<Duration>,
+        answer: impl Fn(Exchange) -> End + Send + Sync + 'static,
+        warn: impl Fn(&str) + 'static,
+    ) -> io::Result<Self> {
+        panics::install_hook();
+        let connections = Connections::new(timeout, thread::current());
+        let shared = Arc::new(Shared { connections, answer: Box::new(answer) });
         let accept = |listener| Acceptor::start(listener, &shared);
-        let acceptors = listeners.into_iter().map(accept).collect::<io::Result<_>>()?;
         let now = Instant::now();
-        let walk = Walk {
-            number: 0,
-            start: now,
-            timeout: shared.connections.timeout,
-            resumed: None,
-            held_bytes: 0,
-            are_descriptors_short: false,
-            is_caught_up: false,
-            next_due: None,
-            is_urgent: false,
-            needs_ping: false,
-        };
         Ok(Self {
+            acceptors: listeners.into_iter().map(accept).collect::<io::Result<_>>()?,
             shared,
-            warn,
-            acceptors,
+            warn: Box::new(warn),
             sockets: Sockets::new()?,
             seen: HashMap::new(),
-            walk,
+            walk: Walk::new(now, timeout),
             walked: now,
             ticked: now,
             allocations: 0,
@@ -104,36 +99,43 @@ impl Watch {
             trims: false,
             lost: None,
             lost_many: LOST_MANY,
-            is_stopping: false,
         })
     }
 
-    /// Whether a request is being answered.
-    pub fn is_busy(&self) -> bool {
-        self.shared.connections.lock().busy > 0
-    }
-
-    /// Stops accepting connections. Clients that have not sent a whole request by now are hung up.
-    pub fn stop_accepting(&mut self) {
-        self.is_stopping = true;
+    /// Runs the watch until `stop_requests` is above 0. Then stops accepting, and hangs up the clients that have not sent a
+    /// whole request. Waits until the running answers have ended, [`STOP_PATIENCE`] is over, or `stop_requests` is above 1.
+    pub fn run(mut self, stop_requests: impl Fn() -> u32) {
+        while stop_requests() == 0 {
+            self.tick_and_wait();
+        }
         self.shared.connections.lock().is_stopping = true;
         self.walk.timeout = Some(Duration::ZERO);
         self.acceptors.iter_mut().for_each(Acceptor::stop);
+        let deadline = Instant::now() + STOP_PATIENCE;
+        let is_busy = |one: &Self| one.shared.connections.lock().by_peer.values().any(Connection::is_busy);
+        while is_busy(&self) && stop_requests() < 2 && Instant::now() < deadline {
+            self.tick_and_wait();
+        }
     }
 
-    /// Does all that is due, and returns the time until the next tick.
-    pub fn tick(&mut self) -> Duration {
+    /// Does all that is due, and waits until the next tick, or until the watch is woken.
+    fn tick_and_wait(&mut self) {
+        thread::park_timeout(panics::contain(|| self.tick()).unwrap_or(IDLE_TICK));
+    }
+
+    /// Returns the time until the next tick.
+    fn tick(&mut self) -> Duration {
         let now = Instant::now();
         if now - mem::replace(&mut self.ticked, now) > STOPPED_AFTER {
             self.walk.resumed = Some(now);
         }
-        self.acceptors.iter().for_each(Acceptor::ensure_threads);
+        self.fronts().for_each(Front::ensure_thread);
         let has_ended = self.acceptors.iter().any(Acceptor::has_ended);
         let allocations = heap::allocations_of_others();
         let has_moved = allocations != self.allocations;
         let is_urgent =
             self.shared.connections.lock().has_work() || self.walk.is_urgent || self.walk.needs_ping;
-        let is_due = self.is_stopping || self.walk.next_due.is_some_and(|due| due <= now);
+        let is_due = self.walk.next_due.is_some_and(|due| due <= now);
         let share = if is_urgent { URGENT_SHARE } else { SHARE };
         if (has_moved || is_due || is_urgent || has_ended)
             && self.walked.elapsed() >= DESCRIPTOR_COST * self.open_descriptors as u32 * share
@@ -149,27 +151,31 @@ impl Watch {
         }
     }
 
+    fn fronts(&self) -> impl Iterator<Item = &Arc<Front>> {
+        self.acceptors.iter().flat_map(Acceptor::fronts)
+    }
+
     fn walk(&mut self) {
-        let walk = &mut self.walk;
-        (walk.number, walk.start) = (walk.number + 1, Instant::now());
-        (walk.next_due, walk.is_urgent, walk.needs_ping) = (None, false, false);
-        walk.is_caught_up = self.acceptors.iter().all(Acceptor::is_caught_up);
+        let start = Instant::now();
+        let is_caught_up = self.fronts().all(|front| front.is_caught_up());
+        (self.walk.start, self.walk.is_caught_up) = (start, is_caught_up);
+        (self.walk.next_due, self.walk.is_urgent, self.walk.needs_ping) = (None, false, false);
         self.measure_heap();
-        let mut wanted = Wanted::take(&self.shared.connections);
+        let connections = &self.shared.connections;
+        let wanted = connections.lock().take_wanted();
         self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
         let mut ended = 0;
         self.open_descriptors = self.sockets.each(|socket| {
-            let Ok(local) = socket.local_addr() else { return };
+            let Ok(local) = socket.stream.local_addr() else { return };
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
-            match socket.peer_addr() {
+            match socket.stream.peer_addr() {
                 Ok(peer) => {
-                    let key = Key { bound: acceptor.bound, peer };
                     let seen = self.seen.entry((socket.identity, local, peer));
-                    let seen = seen.or_insert_with(|| Seen::new(&self.walk));
+                    let seen = seen.or_insert_with(|| Seen::new(start));
                     // tiny_http has two descriptors of a socket.
-                    if mem::replace(&mut seen.in_walk, self.walk.number) < self.walk.number {
-                        wanted.offer(key, socket);
-                        let is_stuck = seen.look_at(socket, key, &self.shared.connections, &mut self.walk);
+                    if seen.in_walk.replace(start) != Some(start) {
+                        hand_over(&socket.stream, wanted.get(&peer));
+                        let is_stuck = seen.look_at(socket, peer, connections, &mut self.walk);
                         acceptor.stuck += usize::from(is_stuck);
                     }
                 }
@@ -177,8 +183,12 @@ impl Watch {
                 Err(_) => ended += 1,
             }
         });
-        wanted.hand_over();
-        self.forget_ended();
+        drop(wanted);
+        self.seen.retain(|_, seen| seen.in_walk == Some(start));
+        self.seen.shrink_to(2 * self.seen.len() + SPARE_CAPACITY);
+        connections.lock().forget_ended(start);
+        self.walk.are_descriptors_short =
+            self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
         self.keep_accepting();
         // The socket of a lost thread has two descriptors.
         self.report_lost(ended / 2);
@@ -190,7 +200,6 @@ impl Watch {
         let waiting_bytes = self.shared.connections.lock().waiting_bytes as u64;
         let known_bytes = buffer::live_bytes() + waiting_bytes + CONNECTION_BYTES * self.seen.len() as u64;
         self.walk.held_bytes = heap::live_bytes().saturating_sub(known_bytes);
-        self.walk.are_descriptors_short = self.descriptors_are_short();
         self.trims |= self.walk.held_bytes > TRIM_ABOVE_BYTES;
         if self.walk.held_bytes < TRIM_ABOVE_BYTES / 2 && mem::take(&mut self.trims) {
             platform::trim_heap();
@@ -199,55 +208,55 @@ impl Watch {
         }
     }
 
-    fn descriptors_are_short(&self) -> bool {
-        self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit()
-    }
-
-    /// Forgets the sockets that this walk has not seen, and their connections.
-    fn forget_ended(&mut self) {
-        self.seen.retain(|_, seen| seen.in_walk == self.walk.number);
-        if self.seen.capacity() > 4 * self.seen.len() + 7 {
-            self.seen.shrink_to_fit();
-        }
-        self.shared.connections.lock().forget_ended(self.walk.number, self.walk.start);
-    }
-
     fn keep_accepting(&mut self) {
         if self.walk.needs_ping && self.walk.is_caught_up {
-            self.acceptors.iter().for_each(Acceptor::ping);
+            self.fronts().for_each(|front| front.ping());
         }
-        if self.is_stopping || self.descriptors_are_short() {
+        if self.walk.are_descriptors_short {
             return;
         }
         for one in &mut self.acceptors {
             one.nudge();
-            one.ensure_accepting(self.walk.number, &self.shared);
-            one.retire(|generation, last_first_walk| {
-                self.seen.values().any(|seen| match seen.generation {
-                    0 => seen.first_walk <= last_first_walk,
+            one.ensure_accepting(self.walk.start, &self.shared);
+            one.retire(|generation, last| {
+                let is_of = |seen: &Seen| match seen.generation {
+                    0 => seen.first <= last,
                     known => known == generation,
-                })
+                };
+                self.seen.values().any(is_of)
             });
         }
     }
 
     fn report_lost(&mut self, threads: usize) {
-        let (now, before) = (self.walk.start, self.lost.take());
         if threads < self.lost_many {
+            self.lost = None;
             return;
         }
-        let (least, since) = before.map_or((threads, now), |(least, since)| (least.min(threads), since));
-        if now < since + LOST_FOR {
-            self.lost = Some((least, since));
-            self.walk.look_again(since + LOST_FOR);
-        } else {
-            while self.lost_many <= least {
-                self.lost_many *= 2;
-            }
-            (self.warn)(&format!(
-                "tiny_http holds {least} connections that have ended, with a thread each, and will not free them: \
-                 clients have sent requests that it cannot answer, such as for HTTP/2.0; restart the server to free them"
-            ));
+        let now = self.walk.start;
+        let (least, since) = self.lost.get_or_insert((threads, now));
+        *least = threads.min(*least);
+        let (least, due) = (*least, *since + LOST_FOR);
+        if now < due {
+            return self.walk.look_again(due);
+        }
+        self.lost = None;
+        while self.lost_many <= least {
+            self.lost_many *= 2;
+        }
+        (self.warn)(&format!(
+            "tiny_http holds {least} connections that have ended, with a thread each, and will not free them: \
+             clients have sent requests that it cannot answer, such as for HTTP/2.0; restart the server to free them"
+        ));
+    }
+}
+
+/// Gives a duplicate of the socket to each thread that waits for it. If there can be none, the socket is shut down.
+fn hand_over(socket: &TcpStream, threads: Option<&Vec<Sender<TcpStream>>>) {
+    for thread in threads.into_iter().flatten() {
+        match socket.try_clone() {
+            Ok(own) => drop(thread.send(own)),
+            Err(_) => drop(socket.shutdown(Shutdown::Both)),
         }
     }
 }

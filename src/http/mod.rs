@@ -1,7 +1,7 @@
 //! The rules of HTTP as pure functions, without sockets and files.
 //!
-//! For a request: whether its head is well-formed ([`fault`], [`syntax`]), which server it is for ([`host`]), and what it asks
-//! for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the type of its content
+//! For a request: whether its head is well-formed ([`fault`], [`syntax`]), where it ends ([`framing`]), which server it is for
+//! ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the type of its content
 //! ([`media_type`]), and which web pages may read it ([`origin`]).
 //!
 //! This module depends on no other module. It knows neither the routes of the program nor the engine.
@@ -9,6 +9,7 @@
 //! Sources: RFC 9110 (HTTP semantics), RFC 9112 (HTTP/1.1), RFC 6266 (`Content-Disposition`).
 
 pub mod fault;
+pub mod framing;
 pub mod head;
 pub mod host;
 pub mod media_type;

@@ -72,7 +72,7 @@ pub fn answer(site: &Site, exchange: &mut Exchange, part: Part) -> Outcome {
 }
 
 fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Outcome> {
-    let mut head = head(exchange, exchange.persistence, media_type);
+    let mut head = head(exchange, exchange.persistence(), media_type);
     head.field("Content-Security-Policy", CONTENT_SECURITY_POLICY);
     head.field("Content-Length", body.len());
     let body = if exchange.method == Method::Head { &[] } else { body };

@@ -4,9 +4,9 @@
 //! meanwhile. What is done to a duplicate (shut down, read, set an option) is done to the socket. Numbers of others are
 //! never closed.
 
+use std::ffi::c_ulong;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::ops::Deref;
 
 #[cfg(unix)]
 use std::os::fd::{AsRawFd as AsRaw, OwnedFd as OwnedHandle};
@@ -27,11 +27,18 @@ type RawHandle = u64;
 unsafe extern "system" {
     fn listen(socket: RawHandle, backlog: i32) -> i32;
     fn getsockopt(socket: RawHandle, level: i32, name: i32, value: *mut u64, length: *mut i32) -> i32;
-    #[cfg(not(windows))]
+    #[cfg(unix)]
     fn setsockopt(socket: RawHandle, level: i32, name: i32, value: *const i32, length: u32) -> i32;
+    #[cfg(windows)]
+    #[link_name = "ioctlsocket"]
+    fn ioctl(socket: RawHandle, request: c_ulong, value: *mut u32) -> i32;
 }
 
-#[cfg(not(windows))]
+#[cfg(unix)]
+unsafe extern "C" {
+    fn ioctl(descriptor: RawHandle, request: c_ulong, ...) -> i32;
+}
+
 const IPPROTO_TCP: i32 = 6;
 const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
@@ -44,77 +51,39 @@ fn raw(socket: &impl AsRaw) -> RawHandle {
 
 /// A duplicate of a socket of this process.
 pub struct Socket {
-    stream: TcpStream,
+    pub stream: TcpStream,
     /// Tells this socket from all others, earlier ones included: its inode number. 0 where the system has none.
     pub identity: u64,
-}
-
-impl Deref for Socket {
-    type Target = TcpStream;
-
-    fn deref(&self) -> &TcpStream {
-        &self.stream
-    }
 }
 
 impl Socket {
     /// Whether it listens (SO_ACCEPTCONN of socket(7)).
     pub fn is_listening(&self) -> bool {
-        let (level, name) = match () {
-            () if IS_LINUX => (1, 30),
-            () => (0xffff, 2),
-        };
+        let (level, name) = if IS_LINUX { (1, 30) } else { (0xffff, 2) };
         self.option::<1>(level, name).is_some_and(|[value]| value as i32 != 0)
     }
 
     /// How many bytes have come that nobody has received (FIONREAD).
     pub fn unread_bytes(&self) -> u64 {
-        #[cfg(unix)]
-        {
-            unsafe extern "C" {
-                fn ioctl(descriptor: i32, request: std::ffi::c_ulong, ...) -> i32;
-            }
-            const FIONREAD: std::ffi::c_ulong = if IS_LINUX { 0x541b } else { 0x4004_667f };
-            let mut bytes = 0_i32;
-            // SAFETY: FIONREAD writes one `int` to the pointer.
-            unsafe { ioctl(raw(&self.stream), FIONREAD, &mut bytes) };
-            bytes.max(0) as u64
-        }
-        #[cfg(windows)]
-        {
-            #[link(name = "ws2_32")]
-            unsafe extern "system" {
-                fn ioctlsocket(socket: u64, request: i32, value: *mut u32) -> i32;
-            }
-            let mut bytes = 0;
-            // SAFETY: FIONREAD writes one `u_long`, which has 32 bits, to the pointer.
-            unsafe { ioctlsocket(raw(&self.stream), 0x4004_667f, &mut bytes) };
-            u64::from(bytes)
-        }
+        const FIONREAD: c_ulong = if IS_LINUX { 0x541b } else { 0x4004_667f };
+        let mut bytes = 0_u32;
+        // SAFETY: FIONREAD writes one number of 32 bits to the pointer.
+        unsafe { ioctl(raw(&self.stream), FIONREAD, &mut bytes) };
+        bytes.into()
     }
 
     /// How many bytes have come from the client: `tcpi_bytes_received` of TCP_INFO (tcp(7)). `None` on other systems than
     /// Linux.
     pub fn received_bytes(&self) -> Option<u64> {
-        #[cfg(not(windows))]
-        if IS_LINUX {
-            const TCP_INFO: i32 = 11;
-            return self.option::<17>(IPPROTO_TCP, TCP_INFO).map(|info| info[128 / 8]);
-        }
-        None
+        const TCP_INFO: i32 = 11;
+        let info = if IS_LINUX { self.option::<17>(IPPROTO_TCP, TCP_INFO) } else { None };
+        info.map(|info| info[128 / 8])
     }
 
     /// Makes a read return that waits for this socket, on a system where a shutdown does not.
     pub fn cancel_receive(&self) {
         #[cfg(windows)]
-        {
-            #[link(name = "kernel32")]
-            unsafe extern "system" {
-                fn CancelIoEx(handle: u64, overlapped: *const u8) -> i32;
-            }
-            // SAFETY: a null pointer means all operations on the handle, which is ours.
-            unsafe { CancelIoEx(raw(&self.stream), std::ptr::null()) };
-        }
+        windows::cancel(raw(&self.stream));
     }
 
     /// Reads an option of `WORDS` 64-bit words, or less.
@@ -136,7 +105,7 @@ pub fn set_backlog(listener: &TcpListener, connections: i32) {
 /// Limits how many bytes wait in the kernel before they are sent (TCP_NOTSENT_LOWAT of tcp(7)). A write then returns when
 /// bytes leave, and not when a large buffer is a third empty. Does nothing on Windows, which has no such option.
 pub fn set_unsent_most(listener: &TcpListener, bytes: i32) {
-    #[cfg(not(windows))]
+    #[cfg(unix)]
     {
         const TCP_NOTSENT_LOWAT: i32 = if IS_LINUX { 25 } else { 0x201 };
         // SAFETY: the value is one `int`, and the length is its size.
@@ -224,16 +193,15 @@ mod windows {
     use std::os::windows::io::FromRawSocket;
 
     /// WSAPROTOCOL_INFOW (winsock2.h): 628 bytes, which only the system reads.
-    type ProtocolInfo = [u32; 157];
+    type Info = [u32; 157];
 
-    #[link(name = "ws2_32")]
     unsafe extern "system" {
-        fn WSADuplicateSocketW(socket: u64, process: u32, info: *mut ProtocolInfo) -> i32;
+        fn WSADuplicateSocketW(socket: u64, process: u32, info: *mut Info) -> i32;
         fn WSASocketW(
             family: i32,
             kind: i32,
             protocol: i32,
-            info: *const ProtocolInfo,
+            info: *const Info,
             group: u32,
             flags: u32,
         ) -> u64;
@@ -241,20 +209,24 @@ mod windows {
 
     #[link(name = "kernel32")]
     unsafe extern "system" {
+        fn CancelIoEx(handle: u64, overlapped: *const u8) -> i32;
         fn GetCurrentProcess() -> isize;
         fn GetProcessHandleCount(process: isize, count: *mut u32) -> i32;
     }
 
-    /// Finds sockets.
-    pub struct Sockets {
-        /// The maximum number of open handles so far.
-        most_handles: u32,
+    /// Ends all operations that wait for this handle, which is ours.
+    pub fn cancel(handle: u64) {
+        // SAFETY: a null pointer means all operations on the handle.
+        unsafe { CancelIoEx(handle, std::ptr::null()) };
     }
+
+    /// Finds sockets. Has the maximum number of open handles so far.
+    pub struct Sockets(u32);
 
     impl Sockets {
         /// Needs nothing: Windows has no limit of handles that a server could reach.
         pub fn new() -> io::Result<Self> {
-            Ok(Self { most_handles: 0 })
+            Ok(Self(0))
         }
 
         /// Calls `look` with a duplicate of each socket. Returns the number of open handles.
@@ -266,8 +238,8 @@ mod windows {
             let mut count = 0;
             // SAFETY: the call writes one number to a valid pointer.
             unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
-            self.most_handles = self.most_handles.max(count);
-            for number in (4..u64::from(self.most_handles + MARGIN) * 4).step_by(4) {
+            self.0 = self.0.max(count);
+            for number in (4..u64::from(self.0 + MARGIN) * 4).step_by(4) {
                 duplicate(number).inspect(|stream| look(stream));
             }
             count.into()
@@ -276,15 +248,14 @@ mod windows {
 
     /// A duplicate of the socket with this number, if it is one.
     fn duplicate(number: u64) -> Option<Socket> {
-        const OVERLAPPED: u32 = 0x01;
-        const NO_HANDLE_INHERIT: u32 = 0x80;
+        const OVERLAPPED_NO_INHERIT: u32 = 0x01 | 0x80;
         let mut info = [0; 157];
         // SAFETY: the call fails if the number is no socket. It writes one WSAPROTOCOL_INFOW.
         if unsafe { WSADuplicateSocketW(number, std::process::id(), &mut info) } != 0 {
             return None;
         }
         // SAFETY: -1 takes the family, the kind and the protocol from `info`.
-        let own = unsafe { WSASocketW(-1, -1, -1, &info, 0, OVERLAPPED | NO_HANDLE_INHERIT) };
+        let own = unsafe { WSASocketW(-1, -1, -1, &info, 0, OVERLAPPED_NO_INHERIT) };
         // SAFETY: the new handle is ours.
         let own = (own != u64::MAX).then(|| unsafe { OwnedHandle::from_raw_socket(own) })?;
         Some(Socket { stream: TcpStream::from(own), identity: 0 })
