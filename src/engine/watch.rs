@@ -34,6 +34,8 @@ const TICK: Duration = Duration::from_millis(20);
 const URGENT_TICK: Duration = Duration::from_millis(5);
 /// The estimated time of a walk for each open descriptor. A measured one would include the time of other programs.
 const DESCRIPTOR_COST: Duration = Duration::from_micros(2);
+/// How long after an allocation a thread that panics has closed what it had open.
+const SETTLED_AFTER: Duration = Duration::from_millis(500);
 /// The time between two walks is at least this many times the time that a walk takes, and less for an urgent one.
 const SHARE: u32 = 20;
 const URGENT_SHARE: u32 = 4;
@@ -54,7 +56,7 @@ pub struct Engine {
     warn: Box<dyn Fn(&str)>,
     acceptors: Vec<Acceptor>,
     sockets: Sockets,
-    /// By [`Socket::identity`], the local address, and the client.
+    /// By the identity of the socket, the local address, and the client.
     seen: HashMap<(u64, SocketAddr, SocketAddr), Seen>,
     walk: Walk,
     walked: Instant,
@@ -142,6 +144,10 @@ impl Engine {
         {
             self.allocations = allocations;
             self.walk();
+            if has_moved {
+                // What ends after the last allocation, such as an accept loop that panics, is seen by one more walk.
+                self.walk.look_again(now + SETTLED_AFTER);
+            }
         }
         match self.walk.next_due {
             _ if is_urgent || self.walk.is_urgent || self.walk.needs_ping => URGENT_TICK,
@@ -245,8 +251,8 @@ impl Engine {
             self.lost_many *= 2;
         }
         (self.warn)(&format!(
-            "tiny_http holds {least} connections that have ended, with a thread each, and will not free them: \
-             clients have sent requests that it cannot answer, such as for HTTP/2.0; restart the server to free them"
+            "tiny_http holds {least} connections that have ended, and does not free them: clients have probably sent \
+             requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server is restarted"
         ));
     }
 }
