@@ -1,9 +1,10 @@
 // A card for each server: what it is, and its figures now, in view and since its start.
 
 import { portOf } from './address.js';
+import { clockTime } from './clock.js';
 import { fill } from './fill.js';
 import { tellForeign } from './second.js';
-import { brief, clockTime, size, whole } from './units.js';
+import { brief, size, whole } from './units.js';
 
 const byId = id => document.getElementById(id);
 
@@ -71,7 +72,7 @@ function figuresInView({ now, requests }, from, to) {
 function figuresSince({ latest, now, since }) {
   const isReset = since?.key === now.key, from = isReset ? since : { heap: latest.live_peak, rss: latest.rss_peak, requests: 0 };
   return {
-    'row-since': isReset ? `Since ${clockTime(since.date)}` : 'Since start', 'heap-since': brief(from.heap),
+    'row-since': isReset ? `Since ${clockTime(since.moment)}` : 'Since start', 'heap-since': brief(from.heap),
     'rss-since': brief(from.rss || null), answered: `${whole(latest.requests - from.requests)} answered`,
   };
 }

@@ -1,5 +1,6 @@
 // The chart as a picture, and the data behind it, to keep.
 
+import { unixMs } from './clock.js';
 import { drawLegend } from './legend.js';
 import { theme } from './theme.js';
 
@@ -48,8 +49,6 @@ const REQUEST_COLUMNS = [
   'ended_unix_ms', 'server', 'mode', 'pid', 'request', 'method', 'target', 'status', 'outcome', 'duration_us', 'first_byte_us',
   'sent_bytes', 'body_bytes', 'request_peak_bytes', 'live_before_bytes', 'live_after_bytes', 'rss_before_bytes', 'rss_after_bytes', 'in_flight',
 ];
-
-const unixMs = at => Math.round(performance.timeOrigin + at);
 
 export function saveSamples(histories) {
   const rows = histories.flatMap(({ stretches, origin }) => stretches.flatMap(({ points, mode, pid, startedMs }) =>

@@ -21,8 +21,8 @@ static HTML: File =
 static CSS: File =
     File { path: "/heap/page.css", media_type: "text/css; charset=utf-8", text: include_str!("page.css") };
 static SCRIPTS: &[File] = scripts! {
-    "address.js" "cards.js" "chart.js" "checked.js" "connection.js" "cursor.js" "export.js"
-    "fill.js" "form.js" "history.js" "labels.js" "lanes.js" "legend.js" "lookout-worker.js"
+    "address.js" "cards.js" "chart.js" "checked.js" "clock.js" "connection.js" "cursor.js"
+    "export.js" "fill.js" "form.js" "history.js" "labels.js" "lanes.js" "legend.js" "lookout-worker.js"
     "lookout.js" "page.js" "pen.js" "scale.js" "second.js" "sentence.js" "server.js" "table.js"
     "theme.js" "units.js" "view.js" "viewers.js"
 };

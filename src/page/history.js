@@ -1,5 +1,7 @@
 // What one server told, for as long as it can be in view. Times are the page's, in milliseconds.
 
+import { moment } from './clock.js';
+
 // The longest view, and what is kept at most, so that a page that stays open all day does not grow.
 export const KEPT_MS = 60_000;
 const POINTS_MOST = 2000, REQUESTS_MOST = 2000, STRETCHES_MOST = 50, RUNS_MOST = 100;
@@ -215,6 +217,6 @@ export class History {
     this.runs = this.runs.filter(({ isRunning }) => isRunning);
     if (!this.latest) return;
     const { requests, live, rss, run, last_run } = this.latest, ended = last_run?.number ?? 0;
-    this.since = { key: this.now.key, date: new Date(), requests, heap: live, rss: rss ?? 0, ended, begun: run?.number ?? ended };
+    this.since = { key: this.now.key, moment: moment(), requests, heap: live, rss: rss ?? 0, ended, begun: run?.number ?? ended };
   }
 }

@@ -40,5 +40,3 @@ export const whole = number => grouped(number, 0);
 
 // `1 viewer`, `20 viewers`.
 export const several = (number, noun) => `${whole(number)} ${noun}${number === 1 ? '' : 's'}`;
-
-export const clockTime = date => date.toLocaleTimeString('en-GB');

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { commandFor, nextOrigin, parseOrigin } from '../../../src/page/address.js';
 import { message } from '../../../src/page/checked.js';
+import { clockTime, moment, unixMs } from '../../../src/page/clock.js';
 import { History } from '../../../src/page/history.js';
 import { Places, spread } from '../../../src/page/labels.js';
 import { marks, niceAbove, seconds } from '../../../src/page/scale.js';
@@ -20,6 +21,19 @@ rows('sizes have the unit that suits them', size, [
 rows('and in tables', brief, [[null, '?'], [200, '200B'], [843_711_817, '804.6M']]);
 rows('a part has the unit of the whole', partOf, [[8e6, 42e6, '7.6 of 40.1 MiB'], [0, 0, '0 of 0 bytes']]);
 rows('times are those of the trace', ms, [[null, 'unknown'], [43, '0.04'], [994, '0.99'], [995, '1.0'], [9949, '9.9'], [9950, '10'], [1_611_000, '1,611']]);
+
+const NOON_MS = Date.UTC(2026, 10, 26, 12), HOUR_MS = 3_600_000;
+// A minute later, with a clock that was set. Set forwards, it looks like that of a machine that has slept.
+rows('a recent time is told by the clock of now, a moment by that of then unless it would be in the future', setByMs => {
+  let [page, clock] = [1000, NOON_MS];
+  mock.method(performance, 'now', () => page);
+  mock.method(Date, 'now', () => clock);
+  const then = moment();
+  [page, clock] = [page + 60_000, clock + 60_000 + setByMs];
+  const told = [unixMs(then.at) - NOON_MS, clockTime(then)];
+  mock.restoreAll();
+  return told;
+}, [[0, 0], [-500, 0], [HOUR_MS, 0], [-2 * HOUR_MS, -2 * HOUR_MS]].map(([set, shown]) => [set, [set, new Date(NOON_MS + shown).toLocaleTimeString('en-GB')]]));
 
 rows('an axis ends above all that it shows', bytes => niceAbove(bytes) / MIB, [
   [0, 10], [40.2 * MIB, 50], [805 * MIB, 1000], [960 * MIB, 1024], [10 * GIB, 12 * 1024], [200 * GIB, 250 * 1024], [NaN, 10], [Infinity, 10],
