@@ -12,12 +12,17 @@ export function drawLanes(f) {
   const tall = f.lanes - 0.5 * f.em;
   f.view.histories.forEach((history, i) => {
     const top = f.bottom + 0.5 * f.em + i * f.lanes;
-    const seen = history.requests.filter(({ from, to }) => (to ?? Infinity) >= f.view.from && from <= f.view.to);
+    const known = knownTo(history);
+    const seen = history.requests.map(request => ({ ...request, until: request.to ?? Math.max(request.from, known) }))
+      .filter(({ from, until }) => until >= f.view.from && from <= f.view.to);
     const rows = Math.max(0, ...seen.map(({ row }) => row)) + 1;
     if (tall / rows >= STEP_LEAST) drawLines(f, seen, top, Math.min(STEP_MOST, tall / rows));
     else drawCounts(f, seen, top, tall);
   });
 }
+
+// Whether a request still ran after its server was last heard, nobody knows.
+const knownTo = ({ isLive, now }) => (isLive ? Infinity : now?.points.at(-1)?.at ?? -Infinity);
 
 // The mode, or the port where two servers have the same mode.
 export function nameOf(histories, history) {
@@ -35,8 +40,8 @@ export function nameLanes(f) {
 
 function drawLines(f, seen, top, step) {
   const { pen } = f, thick = Math.min(3, step - 1.5), mark = Math.min(7, step);
-  for (const { from, to, row, stretch } of seen) {
-    const y = top + (row + 0.5) * step, begin = f.x(from), end = to === null ? f.right + 9 : f.x(to);
+  for (const { from, to, until, row, stretch } of seen) {
+    const y = top + (row + 0.5) * step, begin = f.x(from), end = Math.min(f.x(until), f.right + 9);
     const colour = f.theme.colours[stretch.look];
     line(f, [[begin, y], [end, y]], f.theme.colours[`${stretch.look}-rss`], thick);
     pen.fillStyle = colour;
@@ -66,7 +71,7 @@ function drawCounts(f, seen, top, tall) {
 
 // When requests began and ended, in order, and how many ran at most.
 function countTurns(seen) {
-  const turns = seen.flatMap(({ from, to }) => [[from, 1], [to ?? Infinity, -1]]).sort((a, b) => a[0] - b[0]);
+  const turns = seen.flatMap(({ from, until }) => [[from, 1], [until, -1]]).sort((a, b) => a[0] - b[0]);
   let running = 0, most = 1;
   for (const [, turn] of turns) most = Math.max(most, running += turn);
   return [turns, most];

@@ -5,6 +5,7 @@ import { message } from '../../../src/page/checked.js';
 import { clockTime, moment, unixMs } from '../../../src/page/clock.js';
 import { History } from '../../../src/page/history.js';
 import { Places, spread } from '../../../src/page/labels.js';
+import { drawLanes } from '../../../src/page/lanes.js';
 import { marks, niceAbove, seconds } from '../../../src/page/scale.js';
 import { brief, ms, partOf, size } from '../../../src/page/units.js';
 
@@ -58,6 +59,13 @@ test('a box that meets another is not placed', () => {
   const places = new Places(), box = left => ({ left, right: left + 10, top: 0, bottom: 10 });
   assert.deepEqual([0, 9, 10].map(left => places.place(box(left))), [true, false, true]);
 });
+
+rows('a request is drawn to its end, to now, or to when its server was last heard', (isLive, to) => {
+  const ends = [], pen = { setLineDash() {}, beginPath() {}, stroke() {}, fillRect() {}, arc() {}, fill() {}, lineTo: x => ends.push(x) };
+  const histories = [{ isLive, now: { points: [{ at: 60 }] }, requests: [{ from: 20, to, row: 0, stretch: { look: 'stream' } }] }];
+  drawLanes({ pen, em: 8, lanes: 40, bottom: 0, left: 0, right: 100, x: at => at, theme: { colours: {} }, view: { from: 0, to: 100, histories } });
+  return Math.max(...ends);
+}, [[true, null, 109], [true, 40, 40], [false, null, 60], [false, 40, 40]]);
 
 const OWN = 'http://localhost:3000';
 rows('an address is a port, a host with a port, or a URL', text => { const { origin, why } = parseOrigin(text, OWN); return origin ?? why; }, [
