@@ -70,7 +70,8 @@ fn a_page_that_comes_late_has_missed_nothing_of_what_came_before_it() {
     let past = past(&server);
     let (ends, starts) = (of(&past, "request"), of(&past, "started"));
     assert!(ends.len() >= 256, "{}", ends.len());
-    assert!(starts.len() >= 1_024, "{}", starts.len());
+    // No request runs. A start without an end would be drawn as one that does.
+    assert_eq!(starts.len(), ends.len());
     assert_eq!(of(&past, "missed"), <[&String; 0]>::default());
     assert_eq!(number(starts[starts.len() - 1], "request"), REQUESTS as u64);
 }

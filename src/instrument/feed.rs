@@ -52,8 +52,10 @@ pub struct Feed {
 }
 
 struct State {
-    /// The numbers of the requests, and the times at which they started.
-    starts: Ring<(u64, Duration), KEPT_STARTS>,
+    /// The numbers of the requests, and the times at which they started. The index of a start is the number of its
+    /// request minus one. When the end of a request is overwritten, its start becomes `None`: told without its end, it
+    /// would be the start of a request that still runs.
+    starts: Ring<Option<(u64, Duration)>, KEPT_STARTS>,
     ends: Ring<Record, KEPT_ENDS>,
     samples: Ring<Sample, KEPT_SAMPLES>,
     /// The number of the last event of any kind.
@@ -92,14 +94,20 @@ impl Feed {
         self.readers.load(Relaxed) > 0
     }
 
-    /// Adds the start of a request. `at` is the time since the program started.
+    /// Adds the start of a request. `at` is the time since the program started. Requests are numbered from 1, without a
+    /// gap, in the order of these calls.
     pub fn add_start(&self, request: u64, at: Duration) {
         let state = &mut *self.lock();
-        state.starts.push(&mut state.last_number, (request, at));
+        state.starts.push(&mut state.last_number, Some((request, at)));
     }
 
     pub fn add_end(&self, record: &Record) {
         let state = &mut *self.lock();
+        let overwritten =
+            state.ends.total().checked_sub(KEPT_ENDS as u64).and_then(|index| state.ends.get(index));
+        if let Some(start) = overwritten.and_then(|(_, end)| state.starts.get_mut(end.request - 1)) {
+            *start = None;
+        }
         state.ends.push(&mut state.last_number, *record);
     }
 
@@ -158,6 +166,9 @@ impl Reader<'_> {
             self.has_reported_missed = true;
             return Some(Event::Missed(std::mem::take(&mut self.missed)));
         }
+        while let Some((_, None)) = state.starts.get(self.next_start) {
+            self.next_start += 1;
+        }
         let start = state.starts.number(self.next_start);
         let end = state.ends.number(self.next_end);
         let sample = state.samples.number(self.next_sample);
@@ -171,7 +182,7 @@ impl Reader<'_> {
         };
         if next == start {
             let started = state.starts.get(advance(&mut self.next_start));
-            started.map(|&(_, (request, at))| Event::Started { request, at })
+            started.and_then(|&(_, start)| start).map(|(request, at)| Event::Started { request, at })
         } else if next == end {
             state.ends.get(advance(&mut self.next_end)).map(|(_, record)| Event::Ended(*record))
         } else {

@@ -88,6 +88,20 @@ fn many_starts_do_not_displace_a_sample() {
 }
 
 #[test]
+fn a_start_is_told_while_its_request_runs_or_its_end_is_kept() {
+    static FEED: Feed = Feed::new();
+    let feed = &FEED;
+    // The first request runs on.
+    start(feed, 1);
+    for request in 2..KEPT_ENDS as u64 + 4 {
+        start(feed, 1);
+        feed.add_end(&Record { request, ..trace_tests::record() });
+    }
+    let events = read(&mut feed.reader(Duration::ZERO), usize::MAX);
+    assert_eq!((events.len(), &events[..4]), (1 + 2 * KEPT_ENDS, [1, 4, 4, 5].as_slice()));
+}
+
+#[test]
 fn the_past_begins_with_the_last_sample_before_it() {
     static FEED: Feed = Feed::new();
     let feed = &FEED;

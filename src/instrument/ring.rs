@@ -55,6 +55,13 @@ impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
         slot.get().filter(|_| self.kept_indices().contains(&index))
     }
 
+    /// The item at `index`, if it is kept.
+    pub fn get_mut(&mut self, index: u64) -> Option<&mut T> {
+        let is_kept = self.kept_indices().contains(&index);
+        let slot = &mut self.slots[(index % KEPT as u64) as usize];
+        slot.get_mut().filter(|_| is_kept).map(|(_, item)| item)
+    }
+
     /// The number of the item at `index`, or `u64::MAX` if it is not kept.
     pub fn number(&self, index: u64) -> u64 {
         self.get(index).map_or(u64::MAX, |&(number, _)| number)
