@@ -5,7 +5,6 @@
 //!
 //! This module depends on [`modes`](crate::modes) and [`instrument`](crate::instrument), whose enums are values of options.
 
-mod usage_error;
 mod values;
 
 use std::env;
@@ -56,7 +55,7 @@ pub struct Options {
     /// `localhost` stands for 127.0.0.1 and ::1, which only this machine can reach. If other
     /// machines can reach the address, they can see the file and the figures of the heap.
     #[arg(short, long, default_value = "localhost", value_name = "ADDR", value_parser = parse_bind)]
-    #[arg(allow_hyphen_values = true, verbatim_doc_comment)]
+    #[arg(aliases = ["host", "address", "addr", "listen"], allow_hyphen_values = true, verbatim_doc_comment)]
     pub bind: Bind,
 
     /// The size of the buffer in stream mode, one for each viewer
@@ -135,18 +134,32 @@ impl Options {
 /// Prints help and version on stdout, and an error as one line on stderr.
 fn end_with(error: &clap::Error) -> ExitCode {
     let (sentence, code) = if error.use_stderr() {
-        let sentence = usage_error::sentence(error);
-        (format!("{}; see heapserve --help", escaped(&sentence)), ExitCode::from(USAGE_ERROR))
+        (
+            format!("{}; see heapserve --help", escaped(&sentence(&error.to_string()))),
+            ExitCode::from(USAGE_ERROR),
+        )
     } else {
         match error.print() {
-            Ok(()) => return ExitCode::SUCCESS,
             // The reader has what it wanted, as in `heapserve --help | head -n 1`.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-            Err(error) => (format!("cannot write to stdout: {error}"), ExitCode::FAILURE),
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                (format!("cannot write to stdout: {error}"), ExitCode::FAILURE)
+            }
+            _ => return ExitCode::SUCCESS,
         }
     };
     let _ = writeln!(io::stderr(), "heapserve: {sentence}");
     code
+}
+
+/// Joins the lines of clap's message, except the usage, the reference to the help, and a tip that is wrong for a file
+/// such as `-dash.txt`, of which clap names only the first letter.
+fn sentence(message: &str) -> String {
+    let is_dropped = |line: &str| {
+        line.is_empty()
+            || ["Usage:", "For more information", "tip: to pass"].iter().any(|s| line.starts_with(s))
+    };
+    let lines: Vec<_> = message.lines().map(str::trim).filter(|line| !is_dropped(line)).collect();
+    lines.join("; ").trim_start_matches("error: ").to_owned()
 }
 
 #[cfg(test)]
@@ -174,6 +187,38 @@ mod tests {
         let long = command.render_long_help().to_string();
         for line in short.lines().chain(long.lines()) {
             assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_explained_in_one_sentence() {
+        let table = [
+            (
+                "-m buffr",
+                "invalid value 'buffr' for '--mode <MODE>'; [possible values: buffer, stream]; tip: a similar value \
+                 exists: 'buffer'",
+            ),
+            ("-p 70000", "invalid value '70000' for '--port <PORT>': it must be a number from 0 to 65535"),
+            ("--port", "a value is required for '--port <PORT>' but none was supplied"),
+            (
+                "--colour=no",
+                "unexpected argument '--colour' found; tip: a similar argument exists: '--color'",
+            ),
+            ("-dash.txt", "unexpected argument '-d' found"),
+            ("a.mp4 b.mp4", "unexpected argument 'b.mp4' found"),
+        ];
+        for (line, wanted) in table {
+            let arguments = ["heapserve"].into_iter().chain(line.split(' '));
+            let error = Options::try_parse_from(arguments).unwrap_err();
+            assert_eq!(sentence(&error.to_string()), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn other_names_of_bind_are_known() {
+        for name in ["--bind", "--host", "--listen"] {
+            let options = Options::parse_arguments(["heapserve", name, "::1"]).unwrap();
+            assert_eq!(options.bind, Bind::Address("::1".parse().unwrap()));
         }
     }
 }
