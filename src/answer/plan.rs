@@ -156,8 +156,7 @@ fn parse_rate(target: &str) -> Result<Option<u64>, &'static str> {
     match (given.next(), given.next()) {
         (None, _) => Ok(None),
         (Some(size), None) if let Some(bytes) = parse_size(size) => Ok(Some(bytes)),
-        (_, None) => Err("rate wants a number of bytes per second above 0, such as /?rate=64K or /?rate=8M"),
-        _ => Err("rate can be given only once, in bytes per second, such as /?rate=64K or /?rate=8M"),
+        _ => Err("rate must be one number of bytes per second above 0, such as /?rate=64K or /?rate=8M"),
     }
 }
 

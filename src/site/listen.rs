@@ -27,14 +27,12 @@ pub fn bind(to: Bind, port: u16) -> Result<Listening, String> {
     match to {
         Bind::Localhost => localhost(port),
         Bind::Address(ip) => {
-            let wanted = SocketAddr::new(ip, port);
             if is_of_many(ip) {
                 return Err(format!(
                     "{ip} stands for many machines; give the address of this one with --bind, or leave out --bind"
                 ));
             }
-            let socket = TcpListener::bind(wanted).map_err(|error| explain(wanted, &error))?;
-            let bound = socket.local_addr().map_err(|error| explain(wanted, &error))?;
+            let (socket, bound) = listen(SocketAddr::new(ip, port))?;
             let warning = (!to.is_loopback()).then(|| warning(bound));
             Ok(Listening { sockets: vec![socket], url: url(bound), warning })
         }
@@ -89,25 +87,26 @@ fn url(bound: SocketAddr) -> String {
 
 /// Binds both loopback addresses on one port, or 127.0.0.1 alone where the system has no IPv6.
 fn localhost(port: u16) -> Result<Listening, String> {
-    let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     for left in (0..FREE_PORT_TRIES).rev() {
-        let first = TcpListener::bind(v4).map_err(|error| explain(v4, &error))?;
-        let bound = first.local_addr().map_err(|error| explain(v4, &error))?.port();
-        let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), bound);
-        let sockets = match TcpListener::bind(v6) {
+        let (first, bound) = listen((Ipv4Addr::LOCALHOST, port).into())?;
+        let second = SocketAddr::from((Ipv6Addr::LOCALHOST, bound.port()));
+        let sockets = match TcpListener::bind(second) {
             Ok(second) => vec![first, second],
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                // Any free port was requested, and this one is free at 127.0.0.1 only.
-                if port == 0 && left > 0 {
-                    continue;
-                }
-                return Err(explain(v6, &error));
-            }
+            // Any free port was requested, and this one is free at 127.0.0.1 only.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && port == 0 && left > 0 => continue,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(explain(second, &error)),
             Err(_) => vec![first],
         };
-        return Ok(Listening { sockets, url: format!("http://localhost:{bound}/"), warning: None });
+        return Ok(Listening { sockets, url: format!("http://localhost:{}/", bound.port()), warning: None });
     }
     unreachable!("the last try returns")
+}
+
+/// Binds one socket, and returns it with its address.
+fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
+    let bound =
+        TcpListener::bind(wanted).and_then(|socket| socket.local_addr().map(|address| (socket, address)));
+    bound.map_err(|error| explain(wanted, &error))
 }
 
 /// Says why `wanted` cannot be bound, and which option to change.
@@ -123,12 +122,9 @@ fn explain(wanted: SocketAddr, error: &io::Error) -> String {
             "{} is not an address of this machine; give another one with --bind, or leave out --bind",
             wanted.ip()
         ),
-        ErrorKind::PermissionDenied => {
-            format!(
-                "this user may not listen on port {port}; choose another port with --port (above 1023, a \
-                 user may take any)"
-            )
-        }
+        ErrorKind::PermissionDenied => format!(
+            "this user may not listen on port {port}; choose another port with --port (above 1023, a user may take any)"
+        ),
         _ => format!(
             "cannot listen on {wanted}: {error}; choose another address with --bind, or another port with --port"
         ),
