@@ -9,9 +9,6 @@ use crate::instrument::record::Outcome;
 
 use super::pace::Pace;
 
-/// The capacity of tiny_http's `BufWriter`. It keeps shorter writes in its buffer, so these are flushed.
-const WRITER_BUFFER_BYTES: usize = 1024;
-
 /// The maximum payload of a TCP segment, on the loopback interface or before the network card splits it: 65,536 bytes
 /// minus the headers of IPv6 and of TCP with timestamps.
 const SEGMENT_BYTES: usize = 65_464;
@@ -122,8 +119,8 @@ fn write_some(writer: &mut dyn Write, bytes: &[u8], timeout: Option<Duration>) -
     };
     match repeat(&mut || writer.write(bytes))? {
         0 => Err(ErrorKind::WriteZero.into()),
-        some if bytes.len() < WRITER_BUFFER_BYTES => repeat(&mut || writer.flush().map(|()| some)),
-        some => Ok(some),
+        // tiny_http keeps a short write in its buffer.
+        some => repeat(&mut || writer.flush().map(|()| some)),
     }
 }
 
