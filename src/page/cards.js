@@ -1,11 +1,9 @@
 // A card for each server: what it is, and its figures now, in view and since its start.
 
 import { portOf } from './address.js';
-import { fill } from './fill.js';
+import { byId, fill } from './fill.js';
 import { tellForeign } from './second.js';
 import { brief, clockTime, size, whole } from './units.js';
-
-const byId = id => document.getElementById(id);
 
 export class Card {
   constructor(server) {

@@ -2,7 +2,7 @@
 
 import { Places, spread } from './labels.js';
 import { drawLanes, laneHeight, nameLanes, nameOf } from './lanes.js';
-import { line, write } from './pen.js';
+import { LIMIT_DASHES, PEAK_RADIUS, dot, line, write } from './pen.js';
 import { marks, seconds } from './scale.js';
 import { DASHES } from './theme.js';
 import { size } from './units.js';
@@ -114,7 +114,7 @@ function drawLimits(f) {
       const isCurrent = stretch === history.now, { heapLimit: limit, points } = stretch;
       const from = Math.max(f.left, f.x(points[0].at)), to = isCurrent ? f.right : Math.min(f.right, f.x(points.at(-1).at));
       if (to < f.left) continue;
-      line(f, [[from, f.y(limit)], [to, f.y(limit)]], alarm, 1.5, [8, 3, 2, 3]);
+      line(f, [[from, f.y(limit)], [to, f.y(limit)]], alarm, 1.5, LIMIT_DASHES);
     }
   }
   f.pen.setLineDash([]);
@@ -152,10 +152,7 @@ function markPeaks(f) {
 function markPeak(f, { at, peak, live }, colour) {
   const { pen, em } = f, x = f.x(at), y = f.y(peak);
   line(f, [[x, f.y(live)], [x, y]], colour, 1.5);
-  pen.fillStyle = colour;
-  pen.beginPath();
-  pen.arc(x, y, 4.5, 0, 7);
-  pen.fill();
+  dot(f, x, y, PEAK_RADIUS, colour);
   const text = `peak ${size(peak)}`, half = pen.measureText(text).width / 2 + 0.3 * em;
   const textX = Math.min(Math.max(x, f.left + half), f.right - half);
   // Above all that is drawn there; where that is another curve, its label would be taken for this one's.
