@@ -79,7 +79,6 @@ fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Resu
     let mut reply = Reply::new(plan.head.finish(), exchange.timeout(), exchange.writer(), Some(entry));
     let mut content = plan.content;
     let (sent, body_bytes, range) = match &mut content {
-        Content::None => (reply.send(&[]), 0, None),
         Content::Text(text) => (reply.send(text.as_bytes()), text.len() as u64, None),
         Content::Media { order, range, bytes_per_second } => {
             bytes_per_second.inspect(|&rate| reply.keep_pace(rate));

@@ -33,9 +33,7 @@ pub struct Plan {
 
 /// The content of an answer (RFC 9110 6.4).
 pub enum Content {
-    /// No content, as in the answer to HEAD, or in a 304.
-    None,
-    /// One line of text for the user.
+    /// One line of text for the user, or nothing, as in the answer to HEAD, or in a 304.
     Text(String),
     Media {
         order: Order,
@@ -49,7 +47,12 @@ pub enum Content {
 impl Plan {
     /// An answer without content.
     fn empty(exchange: &Exchange, status: u16) -> Self {
-        Self { status, head: exchange.head(status), content: Content::None, outcome: Outcome::Sent }
+        Self {
+            status,
+            head: exchange.head(status),
+            content: Content::Text(String::new()),
+            outcome: Outcome::Sent,
+        }
     }
 
     /// An answer of one line of plain text.
@@ -59,8 +62,7 @@ impl Plan {
             .with("Content-Type", "text/plain; charset=utf-8")
             .with("X-Content-Type-Options", "nosniff")
             .with("Content-Length", line.len());
-        let content = if exchange.method == Method::Head { Content::None } else { Content::Text(line) };
-        Self { content, ..plan }
+        if exchange.method == Method::Head { plan } else { Self { content: Content::Text(line), ..plan } }
     }
 
     fn with(mut self, name: &str, value: impl Display) -> Self {

@@ -11,7 +11,8 @@ pub struct ResidentSet {
 
 pub use system::{RESIDENT_SET_MEANING, available_memory, resident_set};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+// On other systems without these files of /proc, all is unknown.
+#[cfg(not(any(target_os = "macos", windows)))]
 mod system {
     use super::ResidentSet;
     use std::fs::{self, File};
@@ -205,22 +206,6 @@ mod system {
         let done = unsafe { GlobalMemoryStatusEx(&mut status) } != 0;
         let [_, _, physical, _, commit, _, addresses, _] = status;
         done.then_some(physical.min(commit).min(addresses))
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos", windows)))]
-mod system {
-    use super::ResidentSet;
-
-    /// Where the figure stands in the system's own tool.
-    pub const RESIDENT_SET_MEANING: &str = "resident set, unknown on this system";
-
-    pub fn resident_set() -> ResidentSet {
-        ResidentSet::default()
-    }
-
-    pub fn available_memory() -> Option<u64> {
-        None
     }
 }
 
