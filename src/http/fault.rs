@@ -1,5 +1,5 @@
-//! Errors in a request that do not depend on its target (RFC 9112 2.2, 3, 5 and 6). tiny_http lets all of these requests
-//! pass: it accepts nearly any ASCII text as a method, a field name or a field value, and treats an invalid
+//! Errors in a request that do not depend on its target (RFC 9112 2.2, 3, 5 and 6). tiny_http lets all of these
+//! requests pass: it accepts nearly any ASCII text as a method, a field name or a field value, and treats an invalid
 //! `Content-Length` as 0.
 
 use tiny_http::{Header, Request};

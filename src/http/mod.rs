@@ -1,8 +1,8 @@
 //! The rules of HTTP as pure functions, without sockets and files.
 //!
 //! For a request: whether its head is well-formed ([`fault`]), where it ends ([`framing`]), which server it is for
-//! ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the type of its content
-//! ([`media_type`]), and which web pages may read it ([`origin`]).
+//! ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the
+//! type of its content ([`media_type`]), and which web pages may read it ([`origin`]).
 //!
 //! This module depends on no other module. It knows neither the routes of the program nor the engine.
 //!

@@ -52,8 +52,8 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
-/// When the file system noted the last change of the file, and the number of the file. No program can set either. `None`
-/// before 1970, which only a wrong clock gives.
+/// When the file system noted the last change of the file, and the number of the file. No program can set either.
+/// `None` before 1970, which only a wrong clock gives.
 #[cfg(unix)]
 pub fn last_change(_file: &File, metadata: &Metadata) -> Option<(SystemTime, u64)> {
     use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,5 @@
-//! The memory that the system holds for the process, as the system's own tool shows it, and how much it could give to the
-//! process now, on top of that.
+//! The memory that the system holds for the process, as the system's own tool shows it, and how much it could give to
+//! the process now, on top of that.
 
 /// The memory that the system holds for this process. `None` if it is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -197,8 +197,8 @@ mod system {
         ResidentSet { now_bytes: figure(now), peak_bytes: figure(peak_working_set) }
     }
 
-    /// The least of what GlobalMemoryStatusEx says: of physical memory, of what the process may still commit, and of its
-    /// address space.
+    /// The least of what GlobalMemoryStatusEx says: of physical memory, of what the process may still commit, and of
+    /// its address space.
     pub fn available_memory() -> Option<u64> {
         let mut status: MemoryStatus = [0; 8];
         status[0] = size_of::<MemoryStatus>() as u64;

@@ -45,8 +45,8 @@ impl Site {
         self.heap_limit.bytes.filter(|&limit| limit < needed_bytes)?;
         let (limit, mode, needed) = (self.heap_limit, mode.name(), Size(needed_bytes));
         Some(format!(
-            "viewers of the whole file will get a 503: the heap limit is {limit}, and one viewer in {mode} mode takes the \
-             heap to {needed}; {way_out}"
+            "viewers of the whole file will get a 503: the heap limit is {limit}, and one viewer in {mode} mode takes \
+             the heap to {needed}; {way_out}"
         ))
     }
 }
