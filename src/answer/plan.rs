@@ -76,17 +76,16 @@ pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
     if let Some(fault) = exchange.fault {
         return Plan::text(exchange, fault.status, fault.why);
     }
-    let is_known = matches!(route, Route::Media | Route::Page(_));
-    match exchange.method {
-        Method::Options if is_known || route == Route::Server => {
+    match (route, &exchange.method) {
+        (Route::Media | Route::Page(_) | Route::Server, Method::Options) => {
             Plan::empty(exchange, 204).with("Allow", ALLOWED_METHODS)
         }
-        Method::Get | Method::Head if route == Route::Media => file(media, exchange),
-        _ if is_known => {
+        (Route::Media, Method::Get | Method::Head) => file(media, exchange),
+        (Route::Media | Route::Page(_), _) => {
             let why = "this server only reads: GET, HEAD, OPTIONS";
             Plan::text(exchange, 405, why).with("Allow", ALLOWED_METHODS)
         }
-        _ => {
+        (Route::Server | Route::Unknown, _) => {
             let file = &media.url_path;
             let why =
                 format!("nothing here; there are / and {file} (the file), /heap (what it costs), /heap.json");
