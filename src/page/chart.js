@@ -135,17 +135,17 @@ function placeText(f, text, x, y, align, colour) {
 
 const inView = ({ view: { from, to } }, points) => points.filter(({ at }) => at >= from && at <= to);
 
+const stretchesOf = ({ view: { histories } }) => histories.flatMap(({ stretches }) => stretches);
+
 // The highest point of each stretch in view, unless the curve is as good as flat there.
 function markPeaks(f) {
-  for (const { stretches } of f.view.histories) {
-    for (const { points, look } of stretches) {
-      const seen = inView(f, points);
-      if (!seen.length) continue;
-      const highest = seen.reduce((best, point) => (point.peak > best.peak * 1.01 ? point : best));
-      const most = Math.max(...seen.map(({ peak }) => peak));
-      const rise = most - Math.min(...seen.map(({ live }) => live));
-      if (rise > FLAT_PART * f.view.scaleBytes) markPeak(f, { ...highest, peak: most }, f.theme.colours[look]);
-    }
+  for (const { points, look } of stretchesOf(f)) {
+    const seen = inView(f, points);
+    if (!seen.length) continue;
+    const highest = seen.reduce((best, point) => (point.peak > best.peak * 1.01 ? point : best));
+    const most = Math.max(...seen.map(({ peak }) => peak));
+    const rise = most - Math.min(...seen.map(({ live }) => live));
+    if (rise > FLAT_PART * f.view.scaleBytes) markPeak(f, { ...highest, peak: most }, f.theme.colours[look]);
   }
 }
 
@@ -163,16 +163,8 @@ function markPeak(f, { at, peak, live }, colour) {
 
 // The highest place that a curve reaches between two places of the time axis.
 function skyline(f, left, right) {
-  let highest = f.bottom;
-  for (const { stretches } of f.view.histories) {
-    for (const { points } of stretches) {
-      for (const { at, peak, rss } of points) {
-        const x = f.x(at);
-        if (x >= left && x <= right) highest = Math.min(highest, f.y(Math.max(peak, rss ?? 0)));
-      }
-    }
-  }
-  return highest;
+  const points = stretchesOf(f).flatMap(stretch => stretch.points).filter(({ at }) => f.x(at) >= left && f.x(at) <= right);
+  return points.reduce((highest, { peak, rss }) => Math.min(highest, f.y(Math.max(peak, rss ?? 0))), f.bottom);
 }
 
 // Where a server came back, and as what.
