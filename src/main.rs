@@ -80,7 +80,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let answering = Arc::clone(&site);
     recorder::start(Arc::clone(&site.ledger))
         .map_err(|error| format!("cannot start a thread for the page's figures: {error}"))?;
-    let timeout = site.options.timeout.0;
+    let timeout = site.options.timeout;
     let answer = move |exchange: Exchange| answer::answer(&answering, exchange);
     let engine = Engine::start(listening.sockets, timeout, answer, move |text| trace.warning(text))
         .map_err(|error| format!("cannot accept connections: {error}"))?;

@@ -46,7 +46,7 @@ fn a_wrong_command_line_is_explained_in_one_line() {
         (&["--port", "70000"], &["--port", "70000"]),
         (&["--port", "+5"], &["--port", "+5", "from 0"]),
         (&["--chunk-size", "+5"], &["--chunk-size", "+5"]),
-        (&["--host", "0.0.0.0"], &["--host", "--bind"]),
+        (&["--host", "example.org"], &["--bind", "example.org"]),
         (&["--bind", "example.org"], &["--bind", "example.org", "localhost"]),
         (&["--chunk-size", "0"], &["--chunk-size", "above 0", "64K"]),
         (&["--chunk-size", "lots"], &["--chunk-size", "lots", "64K"]),

@@ -26,23 +26,19 @@ use route::Route;
 
 /// Answers one request. Unless it is for the live page, its record goes to the trace and to the feed.
 pub fn answer(site: &Site, mut exchange: Exchange) -> End {
-    refuse_other_hosts(site, &mut exchange);
+    let is_loopback = site.options.bind.is_loopback();
+    if let Err(fault) = host::check(&exchange.target, &exchange.fields, &exchange.version, is_loopback) {
+        exchange.closes_when_done();
+        exchange.fault.get_or_insert(fault);
+    }
     let route = Route::of(&exchange.target, &site.media.file_name);
-    let page_part = match (route, &exchange.method) {
-        (Route::Page(part), Method::Get | Method::Head) if exchange.fault.is_none() => Ok(part),
-        _ => Err(site.ledger.open()),
-    };
-    // If answering panics, it stays at this, and the engine closes the connection.
-    let mut answered = FAILED;
-    let _ = engine::contain_panic(|| {
-        #[cfg(debug_assertions)]
-        assert!(!exchange.target.ends_with("panic-for-tests"), "as the tests asked");
-        match &page_part {
-            Ok(part) => answered.outcome = page::answer(site, &mut exchange, *part),
-            Err(entry) => answered = respond(site, &mut exchange, route, entry),
-        }
-    });
-    let Err(entry) = page_part else { return exchange.finish(answered.outcome) };
+    if let (Route::Page(part), Method::Get | Method::Head, None) = (route, &exchange.method, exchange.fault) {
+        let outcome = contained(&mut exchange, |exchange| page::answer(site, exchange, part));
+        return exchange.finish(outcome.unwrap_or(Outcome::Failed));
+    }
+    let entry = site.ledger.open();
+    let answered =
+        contained(&mut exchange, |exchange| respond(site, exchange, route, &entry)).unwrap_or(FAILED);
     let duration = entry.started.elapsed();
     let asked = Asked {
         connection: exchange.connection,
@@ -55,14 +51,14 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
     end
 }
 
-/// Refuses a request that is for another host.
-fn refuse_other_hosts(site: &Site, exchange: &mut Exchange) {
-    if let Err(fault) =
-        host::check(&exchange.target, &exchange.fields, &exchange.version, site.options.bind.is_loopback())
-    {
-        exchange.closes_when_done();
-        exchange.fault.get_or_insert(fault);
-    }
+/// Answers with `act`. `None` if it panics: the engine is then to close the connection.
+fn contained<T>(exchange: &mut Exchange, act: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
+    let answering = || {
+        #[cfg(debug_assertions)]
+        assert!(!exchange.target.ends_with("panic-for-tests"), "as the tests asked");
+        act(exchange)
+    };
+    engine::contain_panic(answering).ok()
 }
 
 /// The result of a request whose answering panicked.
@@ -80,10 +76,9 @@ fn respond(site: &Site, exchange: &mut Exchange, route: Route, entry: &Entry) ->
 
 /// Sends an answer. If there is an error, nothing has been sent.
 fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Result<Answered, NoMemory> {
-    let mut reply = Reply::new(plan.head, exchange.timeout(), exchange.writer(), Some(entry));
+    let mut reply = Reply::new(plan.head.finish(), exchange.timeout(), exchange.writer(), Some(entry));
     let mut content = plan.content;
     let (sent, body_bytes, range) = match &mut content {
-        Content::None => (reply.send(&[]), 0, None),
         Content::Text(text) => (reply.send(text.as_bytes()), text.len() as u64, None),
         Content::Media { order, range, bytes_per_second } => {
             bytes_per_second.inspect(|&rate| reply.keep_pace(rate));
@@ -124,11 +119,9 @@ fn why_no_memory(site: &Site, no_memory: NoMemory) -> String {
     };
     let can_fit = limit.bytes.is_none_or(|limit| wanted_bytes <= limit);
     let retry = if can_fit { "; try again when other requests are done" } else { "" };
-    match site.options.mode {
-        Mode::Buffer => {
-            let chunk = Size(site.options.chunk_size as u64);
-            format!("{cause}{retry}. With --mode stream, a buffer of {chunk} would be enough.")
-        }
-        Mode::Stream => format!("{cause}{retry}. A smaller --chunk-size needs less memory."),
-    }
+    let way_out = match site.options.mode {
+        Mode::Buffer => "--mode stream",
+        Mode::Stream => "a smaller --chunk-size",
+    };
+    format!("{cause}{retry}. With {way_out}, it would need less memory.")
 }

@@ -9,7 +9,7 @@ use tiny_http::{HTTPVersion, Method, Request};
 use crate::http::Fields;
 use crate::http::fault::{Fault, HEAD_MOST_BYTES, head_bytes};
 use crate::http::framing::{self, Body};
-use crate::http::head::Persistence;
+use crate::http::head::Head;
 use crate::instrument::record::Outcome;
 
 use super::body::{self, Refusal};
@@ -92,13 +92,15 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    /// What the answer says about the connection.
-    pub fn persistence(&self) -> Persistence {
-        match self.version {
-            _ if self.end != End::Open => Persistence::Closes,
-            HTTPVersion(1, 0) => Persistence::KeepAlive,
-            _ => Persistence::Stays,
-        }
+    /// Starts the head of the answer. It says what happens to the connection, unless that is the default of HTTP/1.1:
+    /// it stays open (RFC 9112 9.3).
+    pub fn head(&self, status: u16) -> Head {
+        let connection = match self.version {
+            _ if self.end != End::Open => Some("close"),
+            HTTPVersion(1, 0) => Some("keep-alive"),
+            _ => None,
+        };
+        Head::new(status, connection, &self.fields)
     }
 
     /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing fails

@@ -1,9 +1,10 @@
-//! Errors in a request that do not depend on its target (RFC 9112 2.2, 3, 5 and 6). tiny_http lets all of these requests
-//! pass.
+//! Errors in a request that do not depend on its target (RFC 9112 2.2, 3, 5 and 6). tiny_http lets all of these
+//! requests pass: it accepts nearly any ASCII text as a method, a field name or a field value, and treats an invalid
+//! `Content-Length` as 0.
 
 use tiny_http::{Header, Request};
 
-use super::syntax;
+use super::is_digits;
 
 /// The maximum number of header lines. Clients send far fewer.
 const HEADER_LINES_MOST: usize = 100;
@@ -35,11 +36,11 @@ impl Fault {
             fault(431, "the request has too many header lines")
         } else if head_bytes(request) > HEAD_MOST_BYTES {
             fault(431, "the request's head is longer than 64 KiB")
-        } else if !syntax::is_token(request.method().as_str()) {
+        } else if !is_token(request.method().as_str()) {
             fault(400, "the request's method is no token")
-        } else if !lines.iter().all(|line| syntax::is_token(line.field.as_str().as_str())) {
+        } else if !lines.iter().all(|line| is_token(line.field.as_str().as_str())) {
             fault(400, "the name of a header field is no token")
-        } else if !lines.iter().all(|line| syntax::is_field_value(line.value.as_str())) {
+        } else if !lines.iter().all(|line| is_field_value(line.value.as_str())) {
             fault(400, "the value of a header field has a control character")
         } else {
             Self::of_framing(lines)
@@ -52,7 +53,7 @@ impl Fault {
             lines.iter().filter(move |line| line.field.equiv(name)).map(|line| line.value.as_str())
         };
         let mut codings = values("Transfer-Encoding").peekable();
-        if !syntax::is_content_length(values("Content-Length")) {
+        if !is_content_length(values("Content-Length")) {
             Some(Self::new(400, "the request's Content-Length is malformed"))
         } else if codings.peek().is_some() && values("Content-Length").next().is_some() {
             Some(Self::new(400, "the request has both Content-Length and Transfer-Encoding"))
@@ -68,4 +69,75 @@ impl Fault {
 pub fn head_bytes(request: &Request) -> usize {
     let line = |line: &Header| line.field.as_str().len() + line.value.len();
     request.url().len() + request.headers().iter().map(line).sum::<usize>()
+}
+
+/// Whether `text` is a token (RFC 9110 5.6.2). Methods and field names are tokens.
+fn is_token(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+/// Whether `text` is a valid field value (RFC 9110 5.5). The tab is the only control character that is allowed.
+/// Another program could treat a CR, LF or NUL as the end of the line.
+fn is_field_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
+}
+
+/// Whether the values of all `Content-Length` fields are one length, or there are none (RFC 9110 8.6). Repeated fields
+/// are an error even if they have the same value, which the RFC would allow a server to accept.
+fn is_content_length<'a>(mut values: impl Iterator<Item = &'a str>) -> bool {
+    // `parse` alone would accept a sign.
+    let is_number = |value: &str| is_digits(value) && value.parse::<u64>().is_ok();
+    values.next().is_none_or(|value| is_number(value) && values.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_no_blanks_controls_or_delimiters() {
+        for token in ["GET", "a", "X-Y_z.1", "!#$%&'*+-.^_`|~"] {
+            assert!(is_token(token), "{token:?}");
+        }
+        let delimiters = "\"(),/:;<=>?@[\\]{}".chars();
+        for other in delimiters.chain(['\0', '\t', '\n', '\r', ' ', '\u{7f}', 'ü']) {
+            assert!(!is_token(&format!("a{other}b")), "{other:?}");
+        }
+        assert!(!is_token(""));
+    }
+
+    #[test]
+    fn a_value_has_no_controls_but_the_tab() {
+        for value in ["", "a b", "a\tb", "\"(),/:;<=>?@[\\]{}~", "ü"] {
+            assert!(is_field_value(value), "{value:?}");
+        }
+        for control in ['\0', '\u{1}', '\u{8}', '\n', '\u{b}', '\r', '\u{1b}', '\u{1f}', '\u{7f}'] {
+            assert!(!is_field_value(&format!("a{control}b")), "{control:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_one_line_of_digits_that_fit_64_bits() {
+        let table: [(&[&str], bool); 15] = [
+            (&[], true),
+            (&["0"], true),
+            (&["5"], true),
+            (&["0005"], true),
+            (&["18446744073709551615"], true),
+            (&["18446744073709551616"], false),
+            (&[""], false),
+            (&["+5"], false),
+            (&["-5"], false),
+            (&["5 5"], false),
+            (&["5, 5"], false),
+            (&["0x5"], false),
+            (&["five"], false),
+            (&["5", "5"], false),
+            (&["5", "6"], false),
+        ];
+        for (values, is_length) in table {
+            assert_eq!(is_content_length(values.iter().copied()), is_length, "{values:?}");
+        }
+    }
 }

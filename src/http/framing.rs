@@ -28,7 +28,8 @@ impl Body {
     }
 }
 
-/// The number of bytes that tiny_http's reader still has to read, before anything is read from it. 0 for a chunked body.
+/// The number of bytes that tiny_http's reader still has to read, before anything is read from it. 0 for a chunked
+/// body.
 pub fn unread_bytes(request: &Request) -> u64 {
     match request.body_length() {
         // For an upgrade, tiny_http ignores the length. Its reader is that of the whole connection.

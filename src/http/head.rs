@@ -12,41 +12,28 @@ use httpdate::HttpDate;
 use tiny_http::StatusCode;
 
 use super::target::percent_encoded;
+use super::{Fields, origin};
 
 /// The maximum size of the first write of an answer. It has the head, which is always shorter, and as much of the body
 /// as fits.
 pub const OPENING_BYTES: usize = 2048;
 
-/// What happens to the connection after the answer (RFC 9112 9.3), and how the `Connection` field says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Persistence {
-    /// The connection stays open. This is the default of HTTP/1.1, which needs no field.
-    Stays,
-    /// The connection stays open because an HTTP/1.0 client requested it. The field says `keep-alive`.
-    KeepAlive,
-    /// The connection is closed after the answer. The field says `close`.
-    Closes,
-}
-
 /// The head of an answer, under construction.
 pub struct Head(Vec<u8>);
 
 impl Head {
-    /// Starts a head with the status line and the fields `Date`, `Server` and, where needed, `Connection`. A server
-    /// whose clock has no usable time sends no `Date` (RFC 9110 6.6.1).
-    pub fn new(status: u16, persistence: Persistence) -> Self {
+    /// Starts a head with the status line and the fields that every answer has. `connection` is the value of
+    /// `Connection`, where it is needed. `request` has the fields of the request. A server whose clock has no usable
+    /// time sends no `Date` (RFC 9110 6.6.1).
+    pub fn new(status: u16, connection: Option<&str>, request: &Fields) -> Self {
         let mut head = Self(Vec::with_capacity(OPENING_BYTES));
         let reason = StatusCode(status).default_reason_phrase();
         head.line(format_args!("HTTP/1.1 {status} {reason}"));
-        if let Some(date) = http_date(SystemTime::now()) {
-            head.field("Date", date);
-        }
+        http_date(SystemTime::now()).inspect(|date| head.field("Date", date));
         head.field("Server", concat!("heapserve/", env!("CARGO_PKG_VERSION")));
-        match persistence {
-            Persistence::Stays => {}
-            Persistence::KeepAlive => head.field("Connection", "keep-alive"),
-            Persistence::Closes => head.field("Connection", "close"),
-        }
+        connection.inspect(|value| head.field("Connection", value));
+        head.field("Vary", "Origin");
+        origin::that_may_read(request).inspect(|origin| head.field("Access-Control-Allow-Origin", origin));
         head
     }
 
@@ -101,11 +88,11 @@ mod tests {
 
     #[test]
     fn the_longest_file_name_leaves_room_in_the_head() {
-        let mut head = Head::new(206, Persistence::KeepAlive);
+        let mut head = Head::new(206, Some("keep-alive"), &Fields::default());
         head.field("Content-Disposition", disposition(&"ü".repeat(127)));
         head.field("Content-Range", format_args!("bytes {0}-{0}/{0}", u64::MAX));
         head.field("Content-Length", u64::MAX);
-        head.field("ETag", format_args!("W/\"b{0:x}-b{0:x}-{1:x}-{1:x}\"", u128::MAX, u64::MAX));
+        head.field("ETag", format_args!("\"{0:x}-{1:x}-{0:x}-{1:x}\"", u128::MAX, u64::MAX));
         assert!(head.finish().len() < OPENING_BYTES);
     }
 

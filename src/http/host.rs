@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use tiny_http::HTTPVersion;
 
 use super::fault::Fault;
-use super::{Fields, target};
+use super::{Fields, is_digits, target};
 
 const NOT_ONE: Fault = Fault::new(400, "the request needs exactly one Host field");
 const MALFORMED: Fault = Fault::new(
@@ -55,9 +55,8 @@ pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: 
 pub fn of_authority(text: &str) -> Option<&str> {
     let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, port) = text.split_at(end);
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let is_valid = (is_address(host) || is_reg_name(host))
-        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port));
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_digits));
     is_valid.then_some(host)
 }
 

@@ -1,8 +1,8 @@
 //! The rules of HTTP as pure functions, without sockets and files.
 //!
-//! For a request: whether its head is well-formed ([`fault`], [`syntax`]), where it ends ([`framing`]), which server it is for
-//! ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the type of its content
-//! ([`media_type`]), and which web pages may read it ([`origin`]).
+//! For a request: whether its head is well-formed ([`fault`]), where it ends ([`framing`]), which server it is for
+//! ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the
+//! type of its content ([`media_type`]), and which web pages may read it ([`origin`]).
 //!
 //! This module depends on no other module. It knows neither the routes of the program nor the engine.
 //!
@@ -16,7 +16,6 @@ pub mod media_type;
 pub mod origin;
 pub mod precondition;
 pub mod range;
-pub mod syntax;
 pub mod target;
 
 use tiny_http::Header;
@@ -53,6 +52,14 @@ impl Fields {
         let mut lines = self.all(name);
         lines.next().filter(|_| lines.next().is_none())
     }
+}
+
+/// Optional whitespace (RFC 9110 5.6.3).
+const OWS: [char; 2] = [' ', '\t'];
+
+/// Whether `text` has no other characters than digits. It may be empty.
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

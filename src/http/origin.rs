@@ -6,28 +6,22 @@
 //! DNS rebinding gains nothing from the second rule: a server that only this machine can connect to refuses hosts that
 //! DNS can redirect ([`host`](super::host)), and any other server answers to every host anyway.
 
-use super::Fields;
-use super::head::Head;
 use super::host::of_authority;
+use super::{Fields, target};
 
-/// Appends the fields that allow a page from a loopback host, or from the host of the request, to read the answer.
-pub fn allow_pages(head: &mut Head, fields: &Fields) {
-    head.field("Vary", "Origin");
-    if let Some(origin) = fields.single("Origin").filter(|origin| may_read(origin, fields.single("Host"))) {
-        head.field("Access-Control-Allow-Origin", origin);
-    }
+/// The `Origin` of the request, if pages from there may read the answer.
+pub fn that_may_read(fields: &Fields) -> Option<&str> {
+    fields.single("Origin").filter(|origin| may_read(origin, fields.single("Host")))
 }
 
 /// Whether pages of `origin` (RFC 6454 7) may read an answer to a request with this `Host`.
 fn may_read(origin: &str, host: Option<&str>) -> bool {
-    let Some(authority) = origin.strip_prefix("http://").or(origin.strip_prefix("https://")) else {
-        return false;
-    };
-    let Some(page_host) = of_authority(authority).filter(|_| !authority.ends_with(':')) else {
-        return false;
-    };
-    ["localhost", "127.0.0.1", "[::1]"].contains(&page_host)
-        || host.and_then(of_authority).is_some_and(|host| host.eq_ignore_ascii_case(page_host))
+    let authority =
+        target::absolute(origin).filter(|(_, path)| path.is_empty()).map(|(authority, _)| authority);
+    authority.and_then(of_authority).is_some_and(|page_host| {
+        ["localhost", "127.0.0.1", "[::1]"].contains(&page_host)
+            || host.and_then(of_authority).is_some_and(|host| host.eq_ignore_ascii_case(page_host))
+    })
 }
 
 #[cfg(test)]
@@ -64,7 +58,8 @@ mod tests {
             "http://teacher-pc:3000.example.org",
             "http://localhost.example.org",
             "http://localhost:3000.example.org",
-            "http://localhost:",
+            "http://localhost/",
+            "http://localhost?",
             "http://127.0.0.1.example.org",
             "http://127.0.0.10",
             "ftp://teacher-pc",

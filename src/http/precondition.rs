@@ -4,20 +4,9 @@ use std::time::SystemTime;
 
 use httpdate::HttpDate;
 
-use super::Fields;
 use super::head::http_date;
-use super::range::{self, ByteRange, OWS, Selected};
-
-/// What the file system knows about one version of a file.
-#[derive(Clone, Copy, Debug)]
-pub struct Version {
-    /// When its content was modified, which any program can set.
-    pub modified: SystemTime,
-    /// When the file system noted its last change of any kind, which no program can set, and the number of the file in
-    /// its file system. `None` if the system does not tell them.
-    pub changed: Option<(SystemTime, u64)>,
-    pub size_bytes: u64,
-}
+use super::range::{self, ByteRange, NotSatisfiable};
+use super::{Fields, OWS};
 
 /// What tells the versions of a file apart for clients and caches, and the size of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,21 +19,26 @@ pub struct Validators {
 }
 
 impl Validators {
-    /// Creates the validators of a file.
+    /// Creates the validators of a version of a file. `modified` can be set by any program. `changed` is what only the
+    /// file system sets: when it noted the last change of any kind, and the number of the file. It may not tell them.
     ///
     /// Another file with the same size and time of modification, as `cp -p` and `rsync -t` make it, must have another
     /// tag. So the tag contains what only the file system sets. Without that it is weak (RFC 9110 8.8.1). A file keeps
     /// its tag only if it is written twice within the resolution of the file system's clock, some milliseconds.
     ///
     /// For the same reason, the date is the later one of both times. It is never later than `now` (RFC 9110 8.8.2.1).
-    pub fn new(version: Version, now: SystemTime) -> Self {
-        let Version { modified, changed, size_bytes } = version;
+    pub fn new(
+        modified: SystemTime,
+        changed: Option<(SystemTime, u64)>,
+        size_bytes: u64,
+        now: SystemTime,
+    ) -> Self {
+        let nanos =
+            |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let start = format!("{:x}-{size_bytes:x}", nanos(modified));
         let (etag, latest) = match changed {
-            None => (format!("W/\"{}-{size_bytes:x}\"", nanoseconds(modified)), modified),
-            Some((at, number)) => {
-                let times = format!("{}-{}", nanoseconds(modified), nanoseconds(at));
-                (format!("\"{times}-{number:x}-{size_bytes:x}\""), modified.max(at))
-            }
+            None => (format!("W/\"{start}\""), modified),
+            Some((at, number)) => (format!("\"{start}-{:x}-{number:x}\"", nanos(at)), modified.max(at)),
         };
         Self { etag, last_modified: http_date(latest.min(now)), size_bytes }
     }
@@ -57,14 +51,6 @@ impl Validators {
     /// The weak comparison.
     fn matches_weakly(&self, tag: &str) -> bool {
         tag.trim_start_matches("W/") == self.etag.trim_start_matches("W/")
-    }
-}
-
-/// The time since 1970 in hexadecimal digits. A time before 1970 starts with `b`.
-fn nanoseconds(time: SystemTime) -> String {
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => format!("{:x}", since.as_nanos()),
-        Err(before) => format!("b{:x}", before.duration().as_nanos()),
     }
 }
 
@@ -94,18 +80,17 @@ pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
     if names_version(fields, file, copied, Validators::matches_weakly) == Some(true) {
         return Verdict::NotModified;
     }
-    let Some(range) = fields.single("Range").filter(|_| is_get && range_applies(fields, file)) else {
-        return Verdict::Whole;
-    };
-    match range::parse(range, file.size_bytes) {
-        Selected::Whole => Verdict::Whole,
-        Selected::Part(range) => Verdict::Part(range),
-        Selected::Nothing => Verdict::RangeNotSatisfiable,
+    let range = fields.single("Range").filter(|_| is_get && range_applies(fields, file));
+    match range.and_then(|range| range::parse(range, file.size_bytes)) {
+        None => Verdict::Whole,
+        Some(Ok(range)) => Verdict::Part(range),
+        Some(Err(NotSatisfiable)) => Verdict::RangeNotSatisfiable,
     }
 }
 
 /// Evaluates a list of entity tags by the comparison `matches`, or the date `since` if there is no such list: whether
-/// one of the tags is that of the file, or the file has not changed since. `None` if there is neither.
+/// one of the tags is that of the file, or the file has not changed since. `None` if there is neither. A date that is
+/// malformed or repeated counts as absent.
 fn names_version(
     fields: &Fields,
     file: &Validators,
@@ -114,9 +99,11 @@ fn names_version(
 ) -> Option<bool> {
     let mut lists = fields.all(tags_name).peekable();
     if lists.peek().is_some() {
-        return Some(lists.any(|list| is_star(list) || tags(list).any(|tag| matches(file, tag))));
+        let has_tag = |list: &str| list.trim_matches(OWS) == "*" || tags(list).any(|tag| matches(file, tag));
+        return Some(lists.any(has_tag));
     }
-    Some(SystemTime::from(file.last_modified?) <= date(fields, since_name)?)
+    let since = httpdate::parse_http_date(fields.single(since_name)?).ok()?;
+    Some(SystemTime::from(file.last_modified?) <= since)
 }
 
 /// Evaluates `If-Range` by the strong comparison. A date never matches, because the file may have changed twice within
@@ -124,15 +111,6 @@ fn names_version(
 fn range_applies(fields: &Fields, file: &Validators) -> bool {
     let is_current = |value: &str| file.matches_strongly(value.trim_matches(OWS));
     fields.all("If-Range").next().is_none() || fields.single("If-Range").is_some_and(is_current)
-}
-
-fn is_star(list: &str) -> bool {
-    list.trim_matches(OWS) == "*"
-}
-
-/// The date in a field, in any of its three forms. A malformed date counts as absent, and so does a repeated field.
-fn date(fields: &Fields, name: &'static str) -> Option<SystemTime> {
-    httpdate::parse_http_date(fields.single(name)?).ok()
 }
 
 /// The entity tags of a list, each with its `W/` if it has one. The list ends at the first element that is not a tag.

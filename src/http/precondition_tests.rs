@@ -12,7 +12,7 @@ fn time(ms: u64) -> SystemTime {
 
 fn validators(modified_ms: u64, changed: Option<(u64, u64)>, size_bytes: u64) -> Validators {
     let changed = changed.map(|(ms, number)| (time(ms), number));
-    Validators::new(Version { modified: time(modified_ms), changed, size_bytes }, SystemTime::now())
+    Validators::new(time(modified_ms), changed, size_bytes, SystemTime::now())
 }
 
 fn file() -> Validators {
@@ -154,8 +154,7 @@ fn a_tag_without_a_time_of_change_is_weak_and_matches_no_strong_comparison() {
 fn last_modified_is_the_later_time_and_neither_in_the_future_nor_before_1970() {
     let now = SystemTime::now();
     let date = |modified, changed: Option<SystemTime>| {
-        let changed = changed.map(|at| (at, 7));
-        Validators::new(Version { modified, changed, size_bytes: 1 }, now).last_modified
+        Validators::new(modified, changed.map(|at| (at, 7)), 1, now).last_modified
     };
     assert_eq!(date(time(5_000), Some(time(9_000))), http_date(time(9_000)));
     assert_eq!(date(time(9_000), Some(time(5_000))), http_date(time(9_000)));

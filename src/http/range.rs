@@ -1,6 +1,6 @@
 //! Range requests (RFC 9110 14): which bytes of a file the value of a `Range` field selects.
 
-use std::cmp::Ordering;
+use super::{OWS, is_digits};
 
 /// The bytes from `first` to `last` of a file, both included, as in `Content-Range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,85 +11,45 @@ pub struct ByteRange {
     pub last: u64,
 }
 
-/// The part of a file that a `Range` value selects.
+/// The file has none of the bytes of a range, which leads to a 416.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selected {
-    /// The whole file, because the value cannot be used. RFC 9110 14.2 allows a server to ignore it.
-    Whole,
-    /// One range. It ends at the end of the file at the latest.
-    Part(ByteRange),
-    /// One range that contains no byte of the file, which leads to a 416.
-    Nothing,
-}
+pub struct NotSatisfiable;
 
-/// Parses the value of a `Range` field, for a file of `size_bytes`.
+/// Parses the value of a `Range` field, for a file of `size_bytes`. `None` if the value is to be ignored.
 ///
-/// Another unit than bytes, a syntax error, and several ranges all select the whole file. Several ranges would need a
-/// multipart answer, which no media client requests.
-pub fn parse(value: &str, size_bytes: u64) -> Selected {
-    let Some((unit, set)) = value.split_once('=') else {
-        return Selected::Whole;
-    };
+/// That is another unit than bytes, a syntax error, or several ranges. Several ranges would need a multipart answer,
+/// which no media client requests.
+pub fn parse(value: &str, size_bytes: u64) -> Option<Result<ByteRange, NotSatisfiable>> {
+    let (unit, list) = value.split_once('=')?;
     if !unit.trim_matches(OWS).eq_ignore_ascii_case("bytes") {
-        return Selected::Whole;
+        return None;
     }
     // A list may have empty elements, which are ignored (RFC 9110 5.6.1).
-    let elements = set.split(',').map(|element| element.trim_matches(OWS));
-    let mut ranges = elements.filter(|element| !element.is_empty());
-    let (Some(range), None) = (ranges.next(), ranges.next()) else {
-        return Selected::Whole;
-    };
-    one(range, size_bytes).unwrap_or(Selected::Whole)
-}
-
-/// Optional whitespace (RFC 9110 5.6.3).
-pub const OWS: [char; 2] = [' ', '\t'];
-
-/// Parses one range: `a-b`, `a-` or `-n`. Returns `None` for a syntax error.
-fn one(range: &str, size_bytes: u64) -> Option<Selected> {
+    let mut ranges = list.split(',').map(|range| range.trim_matches(OWS)).filter(|range| !range.is_empty());
+    let (Some(range), None) = (ranges.next(), ranges.next()) else { return None };
     let (first, last) = range.split_once('-')?;
-    if !(is_digits(first) && is_digits(last)) || (first.is_empty() && last.is_empty()) {
-        return None;
-    }
-    if first.is_empty() {
-        return Some(suffix(saturating(last), size_bytes));
-    }
-    if !last.is_empty() && compare(first, last) == Ordering::Greater {
-        return None;
-    }
-    let first = saturating(first);
+    let (first, last) = match (position(first)?, position(last)?) {
+        (None, None) => return None,
+        // `Content-Range` cannot describe the last bytes of an empty file.
+        (None, Some(1..)) if size_bytes == 0 => return None,
+        (None, Some(bytes)) => (size_bytes.saturating_sub(bytes), u64::MAX),
+        (Some(first), Some(last)) if first > last => return None,
+        (Some(first), last) => (first, last.unwrap_or(u64::MAX)),
+    };
     if first >= size_bytes {
-        return Some(Selected::Nothing);
+        return Some(Err(NotSatisfiable));
     }
-    let end = if last.is_empty() { u64::MAX } else { saturating(last) };
-    let last = end.min(size_bytes - 1);
-    Some(Selected::Part(ByteRange { first, last }))
+    Some(Ok(ByteRange { first, last: last.min(size_bytes - 1) }))
 }
 
-/// The last `bytes` of a file. For an empty file this is the whole file, because `Content-Range` cannot describe an
-/// empty range.
-fn suffix(bytes: u64, size_bytes: u64) -> Selected {
-    match (bytes, size_bytes) {
-        (0, _) => Selected::Nothing,
-        (_, 0) => Selected::Whole,
-        _ => Selected::Part(ByteRange { first: size_bytes.saturating_sub(bytes), last: size_bytes - 1 }),
+/// Parses a position, which may have any number of digits: one that does not fit is beyond the end of every file.
+/// `None` for a syntax error, and `Some(None)` if there are no digits.
+fn position(digits: &str) -> Option<Option<u64>> {
+    match digits {
+        "" => Some(None),
+        _ if is_digits(digits) => Some(Some(digits.parse().unwrap_or(u64::MAX))),
+        _ => None,
     }
-}
-
-fn is_digits(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Parses a position, which may have any number of digits. One that does not fit becomes `u64::MAX`, which is beyond
-/// the end of every file.
-fn saturating(digits: &str) -> u64 {
-    digits.parse().unwrap_or(u64::MAX)
-}
-
-/// Compares two positions of any number of digits.
-fn compare(a: &str, b: &str) -> Ordering {
-    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 #[cfg(test)]
@@ -98,10 +58,10 @@ mod tests {
 
     #[test]
     fn a_range_value_asks_for_these_bytes() {
-        use Selected::{Nothing, Whole};
-        let part = |first, last| Selected::Part(ByteRange { first, last });
+        let part = |first, last| Some(Ok(ByteRange { first, last }));
+        let nothing = Some(Err(NotSatisfiable));
         let digits_30 = "9".repeat(30);
-        let table: &[(&str, u64, Selected)] = &[
+        let table: &[(&str, u64, Option<_>)] = &[
             ("bytes=0-1", 100, part(0, 1)),
             ("bytes=0-", 100, part(0, 99)),
             ("bytes=99-", 100, part(99, 99)),
@@ -119,36 +79,35 @@ mod tests {
             (&format!("bytes=-{digits_30}"), 100, part(0, 99)),
             (&format!("bytes=000{}5-7", "0".repeat(40)), 100, part(5, 7)),
             // The file has none of the bytes.
-            ("bytes=100-", 100, Nothing),
-            ("bytes=100-200", 100, Nothing),
-            ("bytes=-0", 100, Nothing),
-            (&format!("bytes={digits_30}-"), 100, Nothing),
-            (&format!("bytes={digits_30}-{digits_30}"), 100, Nothing),
+            ("bytes=100-", 100, nothing),
+            ("bytes=100-200", 100, nothing),
+            ("bytes=-0", 100, nothing),
+            (&format!("bytes={digits_30}-"), 100, nothing),
+            (&format!("bytes={digits_30}-{digits_30}"), 100, nothing),
             // Ignored: another unit, a syntax error, several ranges.
-            ("seconds=0-1", 100, Whole),
-            ("bytes", 100, Whole),
-            ("bytes=", 100, Whole),
-            ("bytes=,", 100, Whole),
-            ("bytes=abc", 100, Whole),
-            ("bytes=5-4", 100, Whole),
-            (&format!("bytes={digits_30}0-{digits_30}"), 100, Whole),
-            ("bytes=-", 100, Whole),
-            ("bytes=--5", 100, Whole),
-            ("bytes=+0-5", 100, Whole),
-            ("bytes=0 - 5", 100, Whole),
-            ("bytes=0-5 6", 100, Whole),
-            ("bytes=0x0-5", 100, Whole),
-            ("bytes=0-1,5-6", 100, Whole),
-            ("bytes=0-1, abc", 100, Whole),
-            ("", 100, Whole),
+            ("seconds=0-1", 100, None),
+            ("bytes", 100, None),
+            ("bytes=", 100, None),
+            ("bytes=,", 100, None),
+            ("bytes=abc", 100, None),
+            ("bytes=5-4", 100, None),
+            ("bytes=-", 100, None),
+            ("bytes=--5", 100, None),
+            ("bytes=+0-5", 100, None),
+            ("bytes=0 - 5", 100, None),
+            ("bytes=0-5 6", 100, None),
+            ("bytes=0x0-5", 100, None),
+            ("bytes=0-1,5-6", 100, None),
+            ("bytes=0-1, abc", 100, None),
+            ("", 100, None),
             // An empty file, and a file of one byte.
-            ("bytes=0-", 0, Nothing),
-            ("bytes=0-0", 0, Nothing),
-            ("bytes=-1", 0, Whole),
-            ("bytes=-0", 0, Nothing),
+            ("bytes=0-", 0, nothing),
+            ("bytes=0-0", 0, nothing),
+            ("bytes=-1", 0, None),
+            ("bytes=-0", 0, nothing),
             ("bytes=0-", 1, part(0, 0)),
             ("bytes=-1", 1, part(0, 0)),
-            ("bytes=1-", 1, Nothing),
+            ("bytes=1-", 1, nothing),
         ];
         for (value, size_bytes, asked) in table {
             assert_eq!(parse(value, *size_bytes), *asked, "{value:?} of {size_bytes}");

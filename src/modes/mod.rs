@@ -32,14 +32,6 @@ impl Mode {
             Self::Stream => "stream",
         }
     }
-
-    /// The size of the buffer for one viewer of the whole file.
-    pub fn buffer_bytes(self, file_bytes: u64, chunk_bytes: usize) -> u64 {
-        match self {
-            Self::Buffer => file_bytes,
-            Self::Stream => file_bytes.min(chunk_bytes as u64),
-        }
-    }
 }
 
 /// The bytes of the file that one answer sends.

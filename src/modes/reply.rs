@@ -9,9 +9,6 @@ use crate::instrument::record::Outcome;
 
 use super::pace::Pace;
 
-/// The capacity of tiny_http's `BufWriter`. It keeps shorter writes in its buffer, so these are flushed.
-const WRITER_BUFFER_BYTES: usize = 1024;
-
 /// The maximum payload of a TCP segment, on the loopback interface or before the network card splits it: 65,536 bytes
 /// minus the headers of IPv6 and of TCP with timestamps.
 const SEGMENT_BYTES: usize = 65_464;
@@ -104,9 +101,9 @@ impl<'a> Reply<'a> {
 
 /// Writes some of `bytes`, and returns their number.
 ///
-/// A write that has sent nothing fails after a part of the timeout, and is repeated until all of it is over. A write that
-/// has sent some of its bytes returns. On Windows, a socket must not be used after such an error, which comes after the
-/// whole timeout.
+/// A write that has sent nothing fails after a part of the timeout, and is repeated until all of it is over. A write
+/// that has sent some of its bytes returns. On Windows, a socket must not be used after such an error, which comes after
+/// the whole timeout.
 fn write_some(writer: &mut dyn Write, bytes: &[u8], timeout: Option<Duration>) -> io::Result<usize> {
     let start = Instant::now();
     let may_repeat = |error: &io::Error| match error.kind() {
@@ -122,8 +119,8 @@ fn write_some(writer: &mut dyn Write, bytes: &[u8], timeout: Option<Duration>) -
     };
     match repeat(&mut || writer.write(bytes))? {
         0 => Err(ErrorKind::WriteZero.into()),
-        some if bytes.len() < WRITER_BUFFER_BYTES => repeat(&mut || writer.flush().map(|()| some)),
-        some => Ok(some),
+        // tiny_http keeps a short write in its buffer.
+        some => repeat(&mut || writer.flush().map(|()| some)),
     }
 }
 

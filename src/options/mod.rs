@@ -3,19 +3,16 @@
 //! clap wraps help to the width of the terminal only with one more crate. So the help texts are broken by hand: no
 //! line of `-h` or `--help` has more than 100 columns, including what clap adds to it.
 //!
-//! This module depends on [`modes`](crate::modes) and [`instrument`](crate::instrument), whose enums are values of options.
+//! This module depends on [`modes`](crate::modes) and [`instrument`](crate::instrument), whose enums are values of
+//! options.
 
-mod usage_error;
 mod values;
 
-use std::env;
-use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::Parser;
 
 use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::trace::{Color, TraceFormat, escaped};
@@ -28,12 +25,15 @@ pub use values::{Bind, Timeout};
 /// The file that is served when the command line names none.
 pub const DEFAULT_FILE: &str = "media/powder-day.mp4";
 
+/// The chunk size when the command line gives none: 64K.
+const DEFAULT_CHUNK_BYTES: usize = 64 << 10;
+
 /// Serve a file whole from memory or bit by bit, and see what each request costs the heap
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, allow_negative_numbers = true)]
 pub struct Options {
     /// The file to serve, at / and at /NAME of the file
-    #[arg(default_value = DEFAULT_FILE, value_name = "FILE")]
+    #[arg(default_value = DEFAULT_FILE)]
     pub file: PathBuf,
 
     /// How to send the file
@@ -41,14 +41,13 @@ pub struct Options {
     /// `buffer` reads the whole file into memory, then sends it: the heap grows by the size of
     /// the file with each viewer. `stream` sends the file through one small buffer: the heap
     /// grows by the chunk size with each viewer.
-    #[arg(short, long, value_enum, default_value_t = Mode::Stream, value_name = "MODE", verbatim_doc_comment)]
+    #[arg(short, long, value_enum, default_value_t = Mode::Stream, verbatim_doc_comment)]
     pub mode: Mode,
 
     /// The port to listen on; 0 takes any free port
     ///
     /// The first line of stdout names the port.
-    #[arg(short, long, default_value = "3000", value_name = "PORT", value_parser = parse_port)]
-    #[arg(allow_hyphen_values = true, verbatim_doc_comment)]
+    #[arg(short, long, default_value = "3000", value_parser = parse_port, verbatim_doc_comment)]
     pub port: u16,
 
     /// The address to listen on
@@ -56,7 +55,7 @@ pub struct Options {
     /// `localhost` stands for 127.0.0.1 and ::1, which only this machine can reach. If other
     /// machines can reach the address, they can see the file and the figures of the heap.
     #[arg(short, long, default_value = "localhost", value_name = "ADDR", value_parser = parse_bind)]
-    #[arg(allow_hyphen_values = true, verbatim_doc_comment)]
+    #[arg(aliases = ["host", "address", "addr", "listen"], verbatim_doc_comment)]
     pub bind: Bind,
 
     /// The size of the buffer in stream mode, one for each viewer
@@ -64,20 +63,15 @@ pub struct Options {
     /// A smaller chunk takes more CPU for the same file, a larger one more memory per viewer.
     /// A size is a number of bytes, or of K, M or G (powers of 1,024). Buffer mode has no chunks.
     #[arg(short, long, default_value = "64K", value_name = "SIZE", value_parser = parse_chunk_size)]
-    #[arg(allow_hyphen_values = true, verbatim_doc_comment)]
+    #[arg(verbatim_doc_comment)]
     pub chunk_size: usize,
-
-    /// Whether the chunk size comes from the command line.
-    #[arg(skip)]
-    pub chunk_size_is_given: bool,
 
     /// Seconds until a stalled client is disconnected; 0: never
     ///
     /// The limit is for receiving a whole request head, for receiving a whole body, and for a
     /// client that stops reading. When a client is disconnected, its memory is freed, and the
     /// trace shows it.
-    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_timeout)]
-    #[arg(allow_hyphen_values = true, verbatim_doc_comment)]
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_timeout, verbatim_doc_comment)]
     pub timeout: Timeout,
 
     /// Answer 503 if a buffer would take the heap above this; none: never
@@ -85,8 +79,7 @@ pub struct Options {
     /// With 256M, buffer mode serves six viewers of a 40 MiB file at once, and stream mode serves
     /// thousands. The default is the memory that the system could give at the start (in a
     /// container: what its limit leaves), less one eighth.
-    #[arg(long, value_name = "SIZE", value_parser = parse_heap_limit)]
-    #[arg(allow_hyphen_values = true, verbatim_doc_comment)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_heap_limit, verbatim_doc_comment)]
     pub heap_limit: Option<HeapLimit>,
 
     /// Format of the trace
@@ -102,9 +95,6 @@ pub struct Options {
     pub color: Color,
 }
 
-/// The exit code for a wrong command line, the same as clap's.
-const USAGE_ERROR: u8 = 2;
-
 impl Options {
     /// Reads the command line.
     ///
@@ -112,22 +102,12 @@ impl Options {
     ///
     /// Help or an error message was printed. The program is to end with this exit code.
     pub fn read() -> Result<Self, ExitCode> {
-        Self::parse_arguments(env::args_os()).map_err(|error| end_with(&error))
-    }
-
-    /// Parses the arguments, of which the first is the name of the program.
-    fn parse_arguments(
-        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-    ) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(arguments)?;
-        let mut options = Self::from_arg_matches(&matches)?;
-        options.chunk_size_is_given = matches.value_source("chunk_size") == Some(ValueSource::CommandLine);
-        Ok(options)
+        Self::try_parse().map_err(|error| end_with(&error))
     }
 
     /// What the user should know about these options before the first request.
     pub fn warning(&self) -> Option<String> {
-        let is_useless = self.mode == Mode::Buffer && self.chunk_size_is_given;
+        let is_useless = self.mode == Mode::Buffer && self.chunk_size != DEFAULT_CHUNK_BYTES;
         is_useless.then(|| "--chunk-size has no effect with --mode buffer".to_owned())
     }
 }
@@ -135,30 +115,45 @@ impl Options {
 /// Prints help and version on stdout, and an error as one line on stderr.
 fn end_with(error: &clap::Error) -> ExitCode {
     let (sentence, code) = if error.use_stderr() {
-        let sentence = usage_error::sentence(error);
-        (format!("{}; see heapserve --help", escaped(&sentence)), ExitCode::from(USAGE_ERROR))
+        (
+            format!("{}; see heapserve --help", escaped(&sentence(&error.to_string()))),
+            ExitCode::from(error.exit_code() as u8),
+        )
     } else {
         match error.print() {
-            Ok(()) => return ExitCode::SUCCESS,
             // The reader has what it wanted, as in `heapserve --help | head -n 1`.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-            Err(error) => (format!("cannot write to stdout: {error}"), ExitCode::FAILURE),
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                (format!("cannot write to stdout: {error}"), ExitCode::FAILURE)
+            }
+            _ => return ExitCode::SUCCESS,
         }
     };
     let _ = writeln!(io::stderr(), "heapserve: {sentence}");
     code
 }
 
+/// Joins the lines of clap's message, except the usage, the reference to the help, and a tip that is wrong for a file
+/// such as `-dash.txt`, of which clap names only the first letter.
+fn sentence(message: &str) -> String {
+    let is_dropped = |line: &str| {
+        line.is_empty()
+            || ["Usage:", "For more information", "tip: to pass"].iter().any(|s| line.starts_with(s))
+    };
+    let lines: Vec<_> = message.lines().map(str::trim).filter(|line| !is_dropped(line)).collect();
+    lines.join("; ").trim_start_matches("error: ").to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn an_option_without_effect_brings_a_warning() {
-        let table = [("", false), ("-m buffer", false), ("-c 64K", false), ("-m buffer -c 64K", true)];
+        let table = [("", false), ("-m buffer", false), ("-c 65K", false), ("-m buffer -c 65K", true)];
         for (line, is_useless) in table {
             let arguments = ["heapserve"].into_iter().chain(line.split_whitespace());
-            let warning = Options::parse_arguments(arguments).unwrap().warning();
+            let warning = Options::try_parse_from(arguments).unwrap().warning();
             assert_eq!(
                 warning.is_some_and(|it| it.contains("--chunk-size has no effect")),
                 is_useless,
@@ -174,6 +169,38 @@ mod tests {
         let long = command.render_long_help().to_string();
         for line in short.lines().chain(long.lines()) {
             assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_explained_in_one_sentence() {
+        let table = [
+            (
+                "-m buffr",
+                "invalid value 'buffr' for '--mode <MODE>'; [possible values: buffer, stream]; tip: a similar value \
+                 exists: 'buffer'",
+            ),
+            ("-p 70000", "invalid value '70000' for '--port <PORT>': it must be a number from 0 to 65535"),
+            ("--port", "a value is required for '--port <PORT>' but none was supplied"),
+            (
+                "--colour=no",
+                "unexpected argument '--colour' found; tip: a similar argument exists: '--color'",
+            ),
+            ("-dash.txt", "unexpected argument '-d' found"),
+            ("a.mp4 b.mp4", "unexpected argument 'b.mp4' found"),
+        ];
+        for (line, wanted) in table {
+            let arguments = ["heapserve"].into_iter().chain(line.split(' '));
+            let error = Options::try_parse_from(arguments).unwrap_err();
+            assert_eq!(sentence(&error.to_string()), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn other_names_of_bind_are_known() {
+        for name in ["--bind", "--host", "--listen"] {
+            let options = Options::try_parse_from(["heapserve", name, "::1"]).unwrap();
+            assert_eq!(options.bind, Bind::Address("::1".parse().unwrap()));
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The values of the options, and their parsers. A parser's error completes the sentence "--option wants …, not
-//! 'value'".
+//! The values of the options, and their parsers. A parser's error stands after "invalid value 'X' for '--option': ".
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -25,15 +24,14 @@ impl Bind {
     }
 }
 
-/// How long to wait for a client. `None` waits for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeout(pub Option<Duration>);
+/// How long to wait for a client. `None` waits for ever. (clap would take an `Option` for an option without a default.)
+pub type Timeout = Option<Duration>;
 
 /// Parses the value of `--port`.
 pub fn parse_port(text: &str) -> Result<u16, &'static str> {
     // `parse` alone would accept a sign.
     let digits = Some(text).filter(|text| !text.starts_with('+'));
-    digits.and_then(|digits| digits.parse().ok()).ok_or("a number from 0 to 65535")
+    digits.and_then(|digits| digits.parse().ok()).ok_or("it must be a number from 0 to 65535")
 }
 
 /// Parses the value of `--bind`: `localhost` in any case, or an address, which may be in brackets.
@@ -42,7 +40,9 @@ pub fn parse_bind(text: &str) -> Result<Bind, &'static str> {
         return Ok(Bind::Localhost);
     }
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
-    bare.parse().map(Bind::Address).map_err(|_| "localhost or an IP address such as 127.0.0.1 or [::1]")
+    bare.parse()
+        .map(Bind::Address)
+        .map_err(|_| "it must be localhost or an IP address such as 127.0.0.1 or [::1]")
 }
 
 /// Parses the value of `--chunk-size`.
@@ -51,7 +51,7 @@ pub fn parse_chunk_size(text: &str) -> Result<usize, &'static str> {
     const CHUNK_MOST_BYTES: u64 = 1 << 30;
     match parse_size(text) {
         Some(bytes) if bytes <= CHUNK_MOST_BYTES => Ok(bytes as usize),
-        _ => Err("a size above 0 and up to 1G, such as 65536 or 64K"),
+        _ => Err("it must be a size above 0 and up to 1G, such as 65536 or 64K"),
     }
 }
 
@@ -59,7 +59,7 @@ pub fn parse_chunk_size(text: &str) -> Result<usize, &'static str> {
 pub fn parse_heap_limit(text: &str) -> Result<HeapLimit, &'static str> {
     let bytes = parse_size(text);
     if bytes.is_none() && !text.eq_ignore_ascii_case("none") {
-        return Err("a size above 0, such as 1048576 or 256M, or none");
+        return Err("it must be a size above 0, such as 1048576 or 256M, or none");
     }
     Ok(HeapLimit { bytes, is_default: false })
 }
@@ -68,14 +68,10 @@ pub fn parse_heap_limit(text: &str) -> Result<HeapLimit, &'static str> {
 pub fn parse_timeout(text: &str) -> Result<Timeout, &'static str> {
     /// Systems store the timeout of a socket as a 32-bit number of milliseconds.
     const MOST_SECONDS: f64 = 2_000_000.0;
-    const WANTED: &str = "a number of seconds from 0.1 to 2000000, or 0 for no timeout";
-    match text.parse::<f64>() {
-        _ if text.starts_with('+') => Err(WANTED),
-        Ok(0.0) => Ok(Timeout(None)),
-        Ok(seconds) if (0.1..=MOST_SECONDS).contains(&seconds) => {
-            Ok(Timeout(Some(Duration::from_secs_f64(seconds))))
-        }
-        _ => Err(WANTED),
+    match text.parse() {
+        Ok(0.0) => Ok(None),
+        Ok(seconds) if (0.1..=MOST_SECONDS).contains(&seconds) => Ok(Some(Duration::from_secs_f64(seconds))),
+        _ => Err("it must be a number of seconds from 0.1 to 2000000, or 0 for no timeout"),
     }
 }
 
@@ -104,9 +100,9 @@ mod tests {
 
     #[test]
     fn a_timeout_of_zero_is_none() {
-        assert_eq!(parse_timeout("0"), Ok(Timeout(None)));
-        assert_eq!(parse_timeout("0.5"), Ok(Timeout(Some(Duration::from_millis(500)))));
-        for text in ["-1", "+5", "nan", "1e9", "soon", ""] {
+        assert_eq!(parse_timeout("0"), Ok(None));
+        assert_eq!(parse_timeout("0.5"), Ok(Some(Duration::from_millis(500))));
+        for text in ["-1", "+0.01", "nan", "1e9", "soon", ""] {
             assert!(parse_timeout(text).is_err(), "{text:?}");
         }
     }

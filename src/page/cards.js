@@ -2,11 +2,9 @@
 
 import { portOf } from './address.js';
 import { clockTime } from './clock.js';
-import { fill } from './fill.js';
+import { byId, fill } from './fill.js';
 import { tellForeign } from './second.js';
 import { brief, size, whole } from './units.js';
-
-const byId = id => document.getElementById(id);
 
 export class Card {
   constructor(server) {

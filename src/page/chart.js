@@ -2,7 +2,7 @@
 
 import { Places, spread } from './labels.js';
 import { drawLanes, laneHeight, nameLanes, nameOf } from './lanes.js';
-import { line, write } from './pen.js';
+import { LIMIT_DASHES, PEAK_RADIUS, dot, line, write } from './pen.js';
 import { marks, seconds } from './scale.js';
 import { DASHES } from './theme.js';
 import { size } from './units.js';
@@ -114,7 +114,7 @@ function drawLimits(f) {
       const isCurrent = stretch === history.now, { heapLimit: limit, points } = stretch;
       const from = Math.max(f.left, f.x(points[0].at)), to = isCurrent ? f.right : Math.min(f.right, f.x(points.at(-1).at));
       if (to < f.left) continue;
-      line(f, [[from, f.y(limit)], [to, f.y(limit)]], alarm, 1.5, [8, 3, 2, 3]);
+      line(f, [[from, f.y(limit)], [to, f.y(limit)]], alarm, 1.5, LIMIT_DASHES);
     }
   }
   f.pen.setLineDash([]);
@@ -135,27 +135,24 @@ function placeText(f, text, x, y, align, colour) {
 
 const inView = ({ view: { from, to } }, points) => points.filter(({ at }) => at >= from && at <= to);
 
+const stretchesOf = ({ view: { histories } }) => histories.flatMap(({ stretches }) => stretches);
+
 // The highest point of each stretch in view, unless the curve is as good as flat there.
 function markPeaks(f) {
-  for (const { stretches } of f.view.histories) {
-    for (const { points, look } of stretches) {
-      const seen = inView(f, points);
-      if (!seen.length) continue;
-      const highest = seen.reduce((best, point) => (point.peak > best.peak * 1.01 ? point : best));
-      const most = Math.max(...seen.map(({ peak }) => peak));
-      const rise = most - Math.min(...seen.map(({ live }) => live));
-      if (rise > FLAT_PART * f.view.scaleBytes) markPeak(f, { ...highest, peak: most }, f.theme.colours[look]);
-    }
+  for (const { points, look } of stretchesOf(f)) {
+    const seen = inView(f, points);
+    if (!seen.length) continue;
+    const highest = seen.reduce((best, point) => (point.peak > best.peak * 1.01 ? point : best));
+    const most = Math.max(...seen.map(({ peak }) => peak));
+    const rise = most - Math.min(...seen.map(({ live }) => live));
+    if (rise > FLAT_PART * f.view.scaleBytes) markPeak(f, { ...highest, peak: most }, f.theme.colours[look]);
   }
 }
 
 function markPeak(f, { at, peak, live }, colour) {
   const { pen, em } = f, x = f.x(at), y = f.y(peak);
   line(f, [[x, f.y(live)], [x, y]], colour, 1.5);
-  pen.fillStyle = colour;
-  pen.beginPath();
-  pen.arc(x, y, 4.5, 0, 7);
-  pen.fill();
+  dot(f, x, y, PEAK_RADIUS, colour);
   const text = `peak ${size(peak)}`, half = pen.measureText(text).width / 2 + 0.3 * em;
   const textX = Math.min(Math.max(x, f.left + half), f.right - half);
   // Above all that is drawn there; where that is another curve, its label would be taken for this one's.
@@ -166,16 +163,8 @@ function markPeak(f, { at, peak, live }, colour) {
 
 // The highest place that a curve reaches between two places of the time axis.
 function skyline(f, left, right) {
-  let highest = f.bottom;
-  for (const { stretches } of f.view.histories) {
-    for (const { points } of stretches) {
-      for (const { at, peak, rss } of points) {
-        const x = f.x(at);
-        if (x >= left && x <= right) highest = Math.min(highest, f.y(Math.max(peak, rss ?? 0)));
-      }
-    }
-  }
-  return highest;
+  const points = stretchesOf(f).flatMap(stretch => stretch.points).filter(({ at }) => f.x(at) >= left && f.x(at) <= right);
+  return points.reduce((highest, { peak, rss }) => Math.min(highest, f.y(Math.max(peak, rss ?? 0))), f.bottom);
 }
 
 // Where a server came back, and as what.

@@ -9,20 +9,18 @@ const NEAR_MS = 1500;
 // The chart is a slider over time: what screen readers know to read aloud as it moves.
 export function readAt(view, slider, readout) {
   const { canvas } = view;
-  const say = () => tell(view, slider, readout, true);
-  canvas.addEventListener('pointermove', ({ offsetX }) => { view.move(placeOf(view, offsetX)); say(); });
-  canvas.addEventListener('pointerdown', ({ offsetX }) => { view.move(placeOf(view, offsetX)); say(); });
+  const move = cursor => { view.move(cursor); tell(view, slider, readout, true); };
+  for (const kind of ['pointermove', 'pointerdown']) canvas.addEventListener(kind, ({ offsetX }) => move(placeOf(view, offsetX)));
   canvas.addEventListener('pointerleave', ({ pointerType }) => {
-    if (pointerType === 'mouse' && document.activeElement !== slider) { view.move(null); say(); }
+    if (pointerType === 'mouse' && document.activeElement !== slider) move(null);
   });
   slider.addEventListener('keydown', event => {
     const to = target(view.cursor, event);
     if (to === undefined) return;
     event.preventDefault();
-    view.move(to);
-    say();
+    move(to);
   });
-  slider.addEventListener('blur', () => { view.move(null); say(); });
+  slider.addEventListener('blur', () => move(null));
   // As time goes by the figures change; what is read aloud does not, until somebody moves the cursor again.
   return () => { if (view.cursor !== null) tell(view, slider, readout, false); };
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tiny_http::Method;
 
 use crate::engine::Exchange;
-use crate::http::head::Persistence;
 use crate::instrument::feed::FEED;
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::Outcome;
@@ -23,7 +22,7 @@ const PAST_SPAN: Duration = Duration::from_secs(60);
 pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     exchange.closes_when_done();
     let is_head = exchange.method == Method::Head;
-    let mut head = head(exchange, Persistence::Closes, "text/event-stream");
+    let mut head = head(exchange, "text/event-stream");
     head.forbid_buffering();
     let mut reply = Reply::new(head.finish(), exchange.timeout(), exchange.writer(), None);
     if is_head {

@@ -2,6 +2,7 @@
 
 import { unixMs } from './clock.js';
 import { drawLegend } from './legend.js';
+import { write } from './pen.js';
 import { theme } from './theme.js';
 
 const WIDTH = 1280, HEIGHT = 620, RATIO = 2, MARGIN = 24;
@@ -24,13 +25,12 @@ export function savePicture(view, sentence) {
 }
 
 function writeHead(pen, sentence, colours, family) {
-  [pen.textAlign, pen.textBaseline, pen.fillStyle] = ['left', 'middle', colours.text];
   pen.font = `600 18px ${family}`;
   const lines = wrapped(pen, sentence, WIDTH - 2 * MARGIN);
-  lines.forEach((line, i) => pen.fillText(line, MARGIN, 28 + 24 * i));
+  lines.forEach((line, i) => write({ pen }, line, MARGIN, 28 + 24 * i, 'left', colours.text));
   pen.font = `13px ${family}`;
-  pen.fillStyle = colours.quiet;
-  pen.fillText(`heapserve, ${new Date().toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'long' })}`, MARGIN, 32 + 24 * lines.length);
+  const now = new Date().toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'long' });
+  write({ pen }, `heapserve, ${now}`, MARGIN, 32 + 24 * lines.length, 'left', colours.quiet);
 }
 
 // The text in lines that are no wider than this.

@@ -1,5 +1,7 @@
 // Texts into the page, where they differ from what stands there.
 
+export const byId = id => document.getElementById(id);
+
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

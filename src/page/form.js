@@ -1,12 +1,11 @@
 // The form that lets viewers watch: Start, Stop, and how far they are.
 
 import { commandFor, nameAmong, portOf } from './address.js';
-import { say, warn } from './fill.js';
+import { byId, say, warn } from './fill.js';
 import { partOf, several, size } from './units.js';
 import { Viewer, isCrowded, room, tellRoom, watchAll, waysTo } from './viewers.js';
 
 const SHOW_EVERY_MS = 200;
-const byId = id => document.getElementById(id);
 const [form, count, rate, start, stop, bar, seats, progress] =
   ['viewers', 'count', 'rate', 'start', 'stop', 'bar', 'seats', 'progress'].map(byId);
 const choices = [...form.querySelectorAll('input[type=radio]')];
@@ -118,12 +117,14 @@ function rowOfSeats({ server, viewers }) {
   return row;
 }
 
+const sum = (viewers, figure) => viewers.reduce((total, viewer) => total + viewer[figure], 0);
+const partOfAll = viewers => Math.min(1, sum(viewers, 'bytes') / Math.max(1, sum(viewers, 'wantedBytes')));
+
 function show(all, crowds, end = '') {
-  const sum = (viewers, figure) => viewers.reduce((total, viewer) => total + viewer[figure], 0);
-  bar.value = Math.min(1, sum(all, 'bytes') / Math.max(1, sum(all, 'wantedBytes')));
-  for (const { seat, bytes, wantedBytes, state } of all) {
-    seat.className = state;
-    seat.firstElementChild.style.height = `${Math.min(1, bytes / Math.max(1, wantedBytes)) * 100}%`;
+  bar.value = partOfAll(all);
+  for (const viewer of all) {
+    viewer.seat.className = viewer.state;
+    viewer.seat.firstElementChild.style.height = `${partOfAll([viewer]) * 100}%`;
   }
   const named = crowds.map(({ server: { origin, history }, viewers }) => ({ origin, mode: history.now.mode, viewers }));
   say(progress, end + named.map(crowd => tellCrowd(nameAmong(named, crowd), crowd.viewers)).join(' '));
@@ -131,10 +132,8 @@ function show(all, crowds, end = '') {
 
 function tellCrowd(name, viewers) {
   const are = state => viewers.filter(viewer => viewer.state === state);
-  const bytes = viewers.reduce((total, viewer) => total + viewer.bytes, 0);
-  const wanted = viewers.reduce((total, viewer) => total + viewer.wantedBytes, 0);
   const failed = are('failed'), stopped = are('stopped');
-  const came = partOf(bytes, wanted);
+  const came = partOf(sum(viewers, 'bytes'), sum(viewers, 'wantedBytes'));
   const bad = failed.length ? `, ${failed.length} failed (${failed[0].why})` : '';
   const left = stopped.length ? `, ${stopped.length} stopped` : '';
   return `${name}: ${are('whole').length} of ${several(viewers.length, 'viewer')} got the whole file${bad}${left}; ${came}.`;

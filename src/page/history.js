@@ -3,7 +3,7 @@
 import { moment } from './clock.js';
 
 // The longest view, and what is kept at most, so that a page that stays open all day does not grow.
-export const KEPT_MS = 60_000;
+const KEPT_MS = 60_000;
 const POINTS_MOST = 2000, REQUESTS_MOST = 2000, STRETCHES_MOST = 50, RUNS_MOST = 100;
 // The server samples ten times a second while anything moves, and once a second while nothing does.
 const MOVING_MS = 100, STILL_MS = 250;

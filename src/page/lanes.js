@@ -1,6 +1,6 @@
 // The requests, each as a line of its own in the lane of its server: a bar where it began, a ring where it ended.
 
-import { line, write } from './pen.js';
+import { line, ring, write } from './pen.js';
 import { whole } from './units.js';
 
 // Closer together than this, lines would touch; then the lane shows how many requests there were at each time.
@@ -48,16 +48,6 @@ function drawLines(f, seen, top, step) {
     pen.fillRect(begin - 1.5, y - mark / 2, 3, mark);
     if (to !== null) ring(f, end, y, Math.max(1.2, mark / 2 - 1), colour);
   }
-}
-
-function ring({ pen, theme }, x, y, radius, colour) {
-  pen.beginPath();
-  pen.arc(x, y, radius, 0, 7);
-  pen.fillStyle = theme.colours.card;
-  pen.fill();
-  pen.strokeStyle = colour;
-  pen.lineWidth = 1.2;
-  pen.stroke();
 }
 
 // So many requests ran at the same time that lines would be drawn over each other: an area, and the most of it.

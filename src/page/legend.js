@@ -1,6 +1,6 @@
 // The legend, drawn with the strokes of the chart.
 
-import { line } from './pen.js';
+import { LIMIT_DASHES, PEAK_RADIUS, dot, line, ring, write } from './pen.js';
 import { DASHES, theme } from './theme.js';
 
 const WIDTH = 46, HEIGHT = 16;
@@ -16,7 +16,7 @@ export function legend(histories, scaleBytes) {
       { key: `${look}-rss`, text: `${MODES[look]}: RSS`, paint: f => curve(f, `${look}-rss`, look, 1.5) },
     ]),
     ...looks.slice(0, 1).flatMap(look => [
-      { key: `${look}-peak`, text: 'peak', paint: f => dot(f, look) },
+      { key: `${look}-peak`, text: 'peak', paint: f => dot(f, WIDTH / 2, HEIGHT / 2, PEAK_RADIUS, f.theme.colours[look]) },
       { key: `${look}-request`, text: 'a request, from its beginning to its end', paint: f => request(f, look) },
     ]),
     ...(has(({ latest }) => latest?.heap_limit && latest.heap_limit <= scaleBytes) ? [{ key: 'limit', text: 'heap limit', paint: limit }] : []),
@@ -27,30 +27,16 @@ function curve(f, colour, look, width) {
   line(f, [[2, HEIGHT / 2], [WIDTH - 2, HEIGHT / 2]], f.theme.colours[colour], width, DASHES[look]);
 }
 
-function dot(f, look) {
-  f.pen.fillStyle = f.theme.colours[look];
-  f.pen.beginPath();
-  f.pen.arc(WIDTH / 2, HEIGHT / 2, 4.5, 0, 7);
-  f.pen.fill();
-}
-
 function request(f, look) {
-  const { pen } = f, colour = f.theme.colours[look], y = HEIGHT / 2;
+  const colour = f.theme.colours[look], y = HEIGHT / 2;
   line(f, [[4, y], [WIDTH - 7, y]], f.theme.colours[`${look}-rss`], 3);
-  pen.fillStyle = colour;
-  pen.fillRect(3, y - 5, 3, 10);
-  pen.beginPath();
-  pen.arc(WIDTH - 7, y, 3, 0, 7);
-  pen.fillStyle = f.theme.colours.card;
-  pen.fill();
-  line(f, [], colour, 1.2);
-  pen.beginPath();
-  pen.arc(WIDTH - 7, y, 3, 0, 7);
-  pen.stroke();
+  f.pen.fillStyle = colour;
+  f.pen.fillRect(3, y - 5, 3, 10);
+  ring(f, WIDTH - 7, y, 3, colour);
 }
 
 function limit(f) {
-  line(f, [[2, HEIGHT / 2], [WIDTH - 2, HEIGHT / 2]], f.theme.colours.alarm, 1.5, [8, 3, 2, 3]);
+  line(f, [[2, HEIGHT / 2], [WIDTH - 2, HEIGHT / 2]], f.theme.colours.alarm, 1.5, LIMIT_DASHES);
 }
 
 // Draws the legend into the list, unless it stands there already.
@@ -69,20 +55,18 @@ export function showLegend(list, { histories, scale }) {
   }));
 }
 
-// Draws the legend into a picture; the width that it took.
-export function drawLegend(pen, x, y, { histories, scale }, entriesWidth) {
+// Draws the legend into a picture, in lines of at most this width.
+export function drawLegend(pen, x, y, { histories, scale }, lineWidth) {
   let [left, top] = [x, y];
   for (const { text, paint } of legend(histories, scale.bytes)) {
     const width = WIDTH + 8 + pen.measureText(text).width + 24;
-    if (left > x && left + width > x + entriesWidth) [left, top] = [x, top + 24];
+    if (left > x && left + width > x + lineWidth) [left, top] = [x, top + 24];
     pen.save();
     pen.translate(left, top);
     paint({ pen, theme: theme() });
     pen.setLineDash([]);
     pen.restore();
-    pen.fillStyle = theme().colours.text;
-    [pen.textAlign, pen.textBaseline] = ['left', 'middle'];
-    pen.fillText(text, left + WIDTH + 8, top + HEIGHT / 2);
+    write({ pen }, text, left + WIDTH + 8, top + HEIGHT / 2, 'left', theme().colours.text);
     left += width;
   }
 }

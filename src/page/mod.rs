@@ -12,8 +12,7 @@ use std::fmt::Write as _;
 use tiny_http::Method;
 
 use crate::engine::Exchange;
-use crate::http::head::{Head, Persistence};
-use crate::http::origin;
+use crate::http::head::Head;
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::Outcome;
 use crate::instrument::trace::LINE_BYTES;
@@ -72,18 +71,17 @@ pub fn answer(site: &Site, exchange: &mut Exchange, part: Part) -> Outcome {
 }
 
 fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(), Outcome> {
-    let mut head = head(exchange, exchange.persistence(), media_type);
+    let mut head = head(exchange, media_type);
     head.field("Content-Security-Policy", CONTENT_SECURITY_POLICY);
     head.field("Content-Length", body.len());
     let body = if exchange.method == Method::Head { &[] } else { body };
     Reply::new(head.finish(), exchange.timeout(), exchange.writer(), None).send(body)
 }
 
-fn head(exchange: &Exchange, persistence: Persistence, media_type: &str) -> Head {
-    let mut head = Head::new(200, persistence);
+fn head(exchange: &Exchange, media_type: &str) -> Head {
+    let mut head = exchange.head(200);
     head.field("Content-Type", media_type);
     head.field("X-Content-Type-Options", "nosniff");
     head.field("Cache-Control", "no-store, no-transform");
-    origin::allow_pages(&mut head, &exchange.fields);
     head
 }

@@ -4,7 +4,7 @@ import { nameAmong, nextOrigin, parseOrigin } from './address.js';
 import { Card, differentFiles, nameOf } from './cards.js';
 import { readAt } from './cursor.js';
 import { savePicture, saveRequests, saveSamples } from './export.js';
-import { say, warn } from './fill.js';
+import { byId, say, warn } from './fill.js';
 import { offer, startForm } from './form.js';
 import { showLegend } from './legend.js';
 import { MissingSecond } from './second.js';
@@ -16,7 +16,6 @@ import { View } from './view.js';
 
 const SHOW_EVERY_MS = 250;
 const PLAYABLE = /\.(mp4|m4v|mov|webm|mkv|og[gva]|mp3|m4a|wav|flac|opus)$/i;
-const byId = id => document.getElementById(id);
 const INVITATION = byId('sentence').textContent;
 
 const servers = [], cards = [];

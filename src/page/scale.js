@@ -53,12 +53,8 @@ export class Scale {
 
 // At least a copy of the file: otherwise an idle server would fill the chart.
 function highest({ stretches, latest }, from, to) {
-  let most = latest?.file_bytes ?? 0;
+  const seen = stretches.flatMap(({ points }) => points).filter(({ at }) => at >= from && at <= to);
+  const most = seen.reduce((best, { peak, rss }) => Math.max(best, peak, rss ?? 0), latest?.file_bytes ?? 0);
   const limit = latest?.heap_limit ?? 0;
-  for (const { points } of stretches) {
-    for (const { at, peak, rss } of points) {
-      if (at >= from && at <= to) most = Math.max(most, peak, rss ?? 0);
-    }
-  }
   return limit < most * LIMIT_NEAR ? Math.max(most, limit) : most;
 }

@@ -1,9 +1,7 @@
 // The place of the second server while there is none, with the command that starts it.
 
 import { commandFor, isLoopback } from './address.js';
-import { fill } from './fill.js';
-
-const byId = id => document.getElementById(id);
+import { byId, fill } from './fill.js';
 
 export class MissingSecond {
   constructor(origin) {

@@ -107,8 +107,6 @@ export class View {
 const FLAT_BYTES = 100_000;
 
 function isUneven(stretches) {
-  const points = stretches.at(-1)?.points ?? [];
-  let [least, most] = [Infinity, 0];
-  for (const { live } of points) [least, most] = [Math.min(least, live), Math.max(most, live)];
-  return most - least > FLAT_BYTES;
+  const heaps = (stretches.at(-1)?.points ?? []).map(({ live }) => live);
+  return Math.max(...heaps) - Math.min(...heaps) > FLAT_BYTES;
 }

@@ -13,22 +13,14 @@ const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Opens the file for reading. If another program holds it, this waits for at most a second.
 ///
+/// On Unix, the call itself must not wait: neither for the writer of a pipe that has replaced the file, nor for as long
+/// as another program may keep a lease on it. On Windows, std already lets other programs replace and delete an open
+/// file.
+///
 /// # Errors
 ///
 /// Those of the system. [`is_busy`] and [`is_out_of_descriptors`] tell which of them pass.
 pub fn open_media(path: &Path) -> io::Result<File> {
-    let deadline = Instant::now() + BUSY_PATIENCE;
-    loop {
-        match open_options().open(path) {
-            Err(error) if is_busy(&error) && Instant::now() < deadline => thread::sleep(BUSY_INTERVAL),
-            done => return done,
-        }
-    }
-}
-
-/// On Unix, opening must not wait: neither for the writer of a pipe that has replaced the file, nor for as long as
-/// another program may keep a lease on it. On Windows, std already lets other programs replace and delete an open file.
-fn open_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -38,7 +30,13 @@ fn open_options() -> OpenOptions {
             if cfg!(any(target_os = "linux", target_os = "android")) { 0o4000 } else { 4 };
         options.custom_flags(O_NONBLOCK);
     }
-    options
+    let deadline = Instant::now() + BUSY_PATIENCE;
+    loop {
+        match options.open(path) {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => thread::sleep(BUSY_INTERVAL),
+            done => return done,
+        }
+    }
 }
 
 /// Whether another program holds the file: with a write lease on Linux (fcntl(2), F_SETLEASE), or without sharing it
@@ -55,13 +53,12 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
 }
 
 /// When the file system noted the last change of the file, and the number of the file. No program can set either.
+/// `None` before 1970, which only a wrong clock gives.
 #[cfg(unix)]
 pub fn last_change(_file: &File, metadata: &Metadata) -> Option<(SystemTime, u64)> {
     use std::os::unix::fs::MetadataExt;
-    let seconds = Duration::from_secs(metadata.ctime().unsigned_abs());
-    let start = SystemTime::UNIX_EPOCH;
-    let at = if metadata.ctime() < 0 { start.checked_sub(seconds) } else { start.checked_add(seconds) }?;
-    Some((at + Duration::from_nanos(metadata.ctime_nsec().unsigned_abs()), metadata.ino()))
+    let since_1970 = Duration::new(metadata.ctime().try_into().ok()?, metadata.ctime_nsec().try_into().ok()?);
+    Some((SystemTime::UNIX_EPOCH.checked_add(since_1970)?, metadata.ino()))
 }
 
 /// When the file system noted the last change of the file. The number is 0, because the time is enough: NTFS changes

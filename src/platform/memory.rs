@@ -1,4 +1,5 @@
-//! The memory that the system holds for the process, as the system's own tool shows it.
+//! The memory that the system holds for the process, as the system's own tool shows it, and how much it could give to
+//! the process now, on top of that.
 
 /// The memory that the system holds for this process. `None` if it is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,13 +9,15 @@ pub struct ResidentSet {
     pub peak_bytes: Option<u64>,
 }
 
-pub use system::{RESIDENT_SET_MEANING, resident_set};
+pub use system::{RESIDENT_SET_MEANING, available_memory, resident_set};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) mod system {
+// On other systems without these files of /proc, all is unknown.
+#[cfg(not(any(target_os = "macos", windows)))]
+mod system {
     use super::ResidentSet;
-    use std::fs::File;
+    use std::fs::{self, File};
     use std::os::unix::fs::FileExt;
+    use std::path::Path;
     use std::sync::{Mutex, PoisonError};
 
     /// Where the figure stands in the system's own tool.
@@ -22,13 +25,6 @@ pub(super) mod system {
 
     /// VmRSS and VmHWM of /proc/self/status (proc_pid_status(5)). Allocates nothing.
     pub fn resident_set() -> ResidentSet {
-        let [now_kib, peak_kib] = status_lines(["VmRSS:", "VmHWM:"]);
-        let bytes = |kib: Option<u64>| kib.map(|kib| kib * 1024);
-        ResidentSet { now_bytes: bytes(now_kib), peak_bytes: bytes(peak_kib) }
-    }
-
-    /// The numbers in the lines of /proc/self/status that start with these names.
-    pub fn status_lines<const N: usize>(names: [&str; N]) -> [Option<u64>; N] {
         /// The file stays open, which saves the look-up and works when descriptors have run out. The text is static,
         /// because on the stack each thread would keep a page for it.
         static STATUS: Mutex<(Option<File>, [u8; 4096])> = Mutex::new((None, [0; 4096]));
@@ -37,14 +33,66 @@ pub(super) mod system {
         if file.is_none() {
             *file = File::open("/proc/self/status").ok();
         }
-        let Some(length) = file.as_ref().and_then(|file| file.read_at(text, 0).ok()) else {
-            return [None; N];
-        };
+        let length = file.as_ref().and_then(|file| file.read_at(text, 0).ok()).unwrap_or(0);
         let text = str::from_utf8(&text[..length]).unwrap_or_default();
-        names.map(|name| {
-            let rest = &text[text.find(name)? + name.len()..];
-            rest.split_ascii_whitespace().next()?.parse().ok()
-        })
+        let bytes = |name| number(text, name).map(|kib| kib * 1024);
+        ResidentSet { now_bytes: bytes("VmRSS:"), peak_bytes: bytes("VmHWM:") }
+    }
+
+    /// The least of three: what the whole system has (MemAvailable in /proc/meminfo, proc_meminfo(5)), what the control
+    /// groups of the process leave (cgroups(7)), and what its limit of address space leaves (`ulimit -v`).
+    pub fn available_memory() -> Option<u64> {
+        let read = |path: &Path| fs::read_to_string(path).ok();
+        let figure = |path: &str, name| number(&read(Path::new(path))?, name);
+        let of_system = figure("/proc/meminfo", "MemAvailable:").map(|kib| kib * 1024);
+        let of_groups = read(Path::new("/proc/self/cgroup")).and_then(|groups| left_in_groups(&groups, read));
+        let limit = figure("/proc/self/limits", "Max address space");
+        let of_addresses = limit
+            .zip(figure("/proc/self/status", "VmSize:"))
+            .map(|(limit, kib)| limit.saturating_sub(kib * 1024));
+        [of_system, of_groups, of_addresses].into_iter().flatten().min()
+    }
+
+    /// The least that a group of the process leaves. `groups` is the text of /proc/self/cgroup. A limit holds for all
+    /// groups below, so those above are looked at as well. In a container, the path may be that of the host: the root
+    /// then is the group of the container.
+    pub(super) fn left_in_groups(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let left = |line: &str| {
+            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+            // The folder, the files of the limit and the usage, and how the names in `memory.stat` begin, in version 2
+            // and 1 (Documentation/admin-guide, cgroup-v2.rst and cgroup-v1/memory.rst).
+            let names = match controllers {
+                "" => ["/sys/fs/cgroup", "memory.max", "memory.current", ""],
+                _ if controllers.split(',').any(|name| name == "memory") => {
+                    ["/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"]
+                }
+                _ => return None,
+            };
+            let groups = Path::new(path.trim_start_matches('/')).ancestors();
+            groups.filter_map(|group| left_in(group, names, &read)).min()
+        };
+        groups.lines().filter_map(left).min()
+    }
+
+    /// What one group leaves. Page cache does not count as used: the kernel takes it back when it needs memory.
+    fn left_in(
+        group: &Path,
+        [root, limit, usage, prefix]: [&str; 4],
+        read: impl Fn(&Path) -> Option<String>,
+    ) -> Option<u64> {
+        let file = |name: &str| read(&Path::new(root).join(group).join(name));
+        let limit: u64 = file(limit)?.trim().parse().ok()?;
+        let usage: u64 = file(usage)?.trim().parse().ok()?;
+        let stat = file("memory.stat").unwrap_or_default();
+        let figure = |name| number(&stat, &format!("{prefix}{name}")).unwrap_or(0);
+        let page_cache = figure("inactive_file ") + figure("active_file ");
+        Some(limit.saturating_sub(usage.saturating_sub(page_cache)))
+    }
+
+    /// The number after `name`, in the line that starts with it.
+    fn number(text: &str, name: &str) -> Option<u64> {
+        let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
+        rest.split_ascii_whitespace().next()?.parse().ok()
     }
 }
 
@@ -57,22 +105,45 @@ mod system {
 
     /// `rusage_info_v4` (sys/resource.h) as 64-bit words: 296 bytes, of which two are read.
     type RusageInfoV4 = [u64; 37];
-    const RUSAGE_INFO_V4: i32 = 4;
-    const PHYS_FOOTPRINT: usize = 72 / 8;
-    const LIFETIME_MAX_PHYS_FOOTPRINT: usize = 240 / 8;
+    /// `vm_statistics64` (mach/vm_statistics.h) as 32-bit words.
+    type VmStatistics64 = [u32; 38];
 
     unsafe extern "C" {
         fn proc_pid_rusage(pid: i32, flavor: i32, buffer: *mut RusageInfoV4) -> i32;
+        fn mach_host_self() -> u32;
+        fn host_page_size(host: u32, bytes: *mut usize) -> i32;
+        fn host_statistics64(host: u32, flavor: i32, info: *mut VmStatistics64, words: *mut u32) -> i32;
     }
 
     /// The physical footprint and its lifetime maximum, from proc_pid_rusage (libproc.h). Allocates nothing.
     pub fn resident_set() -> ResidentSet {
+        const RUSAGE_INFO_V4: i32 = 4;
+        const PHYS_FOOTPRINT: usize = 72 / 8;
+        const LIFETIME_MAX_PHYS_FOOTPRINT: usize = 240 / 8;
         let mut info: RusageInfoV4 = [0; 37];
         let pid = std::process::id() as i32;
         // SAFETY: flavor 4 writes one rusage_info_v4, 296 bytes, which is the size of `info`.
         let failed = unsafe { proc_pid_rusage(pid, RUSAGE_INFO_V4, &mut info) } != 0;
         let figure = |word: usize| (!failed).then_some(info[word]);
         ResidentSet { now_bytes: figure(PHYS_FOOTPRINT), peak_bytes: figure(LIFETIME_MAX_PHYS_FOOTPRINT) }
+    }
+
+    /// The free and the inactive pages, from host_statistics64 (mach/mach_host.h). The latter can be taken back.
+    pub fn available_memory() -> Option<u64> {
+        const HOST_VM_INFO64: i32 = 4;
+        const FREE_COUNT: usize = 0;
+        const INACTIVE_COUNT: usize = 2;
+        let mut info: VmStatistics64 = [0; 38];
+        let mut words = info.len() as u32;
+        let mut page_bytes = 0;
+        // SAFETY: the pointers are valid, and `words` says how many 32-bit words the system may write to `info`.
+        let failed = unsafe {
+            let host = mach_host_self();
+            host_page_size(host, &mut page_bytes) != 0
+                || host_statistics64(host, HOST_VM_INFO64, &mut info, &mut words) != 0
+        };
+        let pages = u64::from(info[FREE_COUNT]) + u64::from(info[INACTIVE_COUNT]);
+        (!failed).then_some(pages * page_bytes as u64)
     }
 }
 
@@ -102,44 +173,39 @@ mod system {
     const EX2_BYTES: u32 = size_of::<MemoryCounters>() as u32;
     const EX_BYTES: u32 = std::mem::offset_of!(MemoryCounters, private_working_set) as u32;
 
+    /// MEMORYSTATUSEX (sysinfoapi.h) as 64-bit words. The first has its size and a percentage.
+    type MemoryStatus = [u64; 8];
+
     #[link(name = "kernel32")]
     unsafe extern "system" {
         fn GetCurrentProcess() -> isize;
         fn K32GetProcessMemoryInfo(process: isize, into: *mut MemoryCounters, bytes: u32) -> i32;
-    }
-
-    fn counters(bytes: u32) -> Option<MemoryCounters> {
-        let mut counters = MemoryCounters { size_bytes: bytes, ..Default::default() };
-        // SAFETY: the call writes at most `bytes`, which is at most the size of `counters`.
-        let done = unsafe { K32GetProcessMemoryInfo(GetCurrentProcess(), &mut counters, bytes) };
-        (done != 0).then_some(counters)
+        fn GlobalMemoryStatusEx(into: *mut MemoryStatus) -> i32;
     }
 
     /// The private working set if the system knows it, otherwise the working set. Allocates nothing.
     pub fn resident_set() -> ResidentSet {
-        let newer = counters(EX2_BYTES).filter(|c| c.private_working_set > 0);
-        let (now, all) = match newer {
-            Some(c) => (Some(c.private_working_set), Some(c)),
-            None => {
-                let older = counters(EX_BYTES);
-                (older.as_ref().map(|c| c.working_set), older)
-            }
-        };
-        ResidentSet {
-            now_bytes: now.map(|bytes| bytes as u64),
-            peak_bytes: all.map(|c| c.peak_working_set as u64),
-        }
+        let mut counters = MemoryCounters::default();
+        let is_known = [EX2_BYTES, EX_BYTES].into_iter().any(|bytes| {
+            counters.size_bytes = bytes;
+            // SAFETY: the call writes at most `bytes`, which is at most the size of `counters`.
+            unsafe { K32GetProcessMemoryInfo(GetCurrentProcess(), &mut counters, bytes) != 0 }
+        });
+        let MemoryCounters { private_working_set, working_set, peak_working_set, .. } = counters;
+        let now = if private_working_set > 0 { private_working_set } else { working_set };
+        let figure = |bytes: usize| is_known.then_some(bytes as u64);
+        ResidentSet { now_bytes: figure(now), peak_bytes: figure(peak_working_set) }
     }
-}
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos", windows)))]
-mod system {
-    /// Where the figure stands in the system's own tool.
-    pub const RESIDENT_SET_MEANING: &str = "resident set, unknown on this system";
-
-    /// Unknown on this system.
-    pub fn resident_set() -> super::ResidentSet {
-        super::ResidentSet::default()
+    /// The least of what GlobalMemoryStatusEx says: of physical memory, of what the process may still commit, and of
+    /// its address space.
+    pub fn available_memory() -> Option<u64> {
+        let mut status: MemoryStatus = [0; 8];
+        status[0] = size_of::<MemoryStatus>() as u64;
+        // SAFETY: the call writes one MEMORYSTATUSEX to a valid pointer. Its size is set, as the call wants.
+        let done = unsafe { GlobalMemoryStatusEx(&mut status) } != 0;
+        let [_, _, physical, _, commit, _, addresses, _] = status;
+        done.then_some(physical.min(commit).min(addresses))
     }
 }
 
@@ -155,3 +221,7 @@ pub fn trim_heap() {
         unsafe { malloc_trim(0) };
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[path = "memory_tests.rs"]
+mod tests;

@@ -4,7 +4,6 @@
 //! function returns "unknown" or does nothing. This module does not depend on the rest of the program.
 #![allow(unsafe_code)]
 
-mod available_memory;
 mod files;
 mod limits;
 mod mapping;
@@ -13,11 +12,10 @@ mod signals;
 mod sockets;
 mod terminal;
 
-pub use available_memory::available_memory;
 pub use files::{is_busy, is_out_of_descriptors, last_change, open_media};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use mapping::Mapping;
-pub use memory::{RESIDENT_SET_MEANING, ResidentSet, resident_set, trim_heap};
+pub use memory::{RESIDENT_SET_MEANING, ResidentSet, available_memory, resident_set, trim_heap};
 pub use signals::{catch_stop_signals, notice_stop_signals, wait_for_stop};
 pub use sockets::{Socket, Sockets, listener_options, set_backlog, set_unsent_most};
 pub use terminal::stderr_shows_colors;

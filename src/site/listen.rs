@@ -24,21 +24,19 @@ pub struct Listening {
 ///
 /// The message names the address or port that cannot be used, and the option to change.
 pub fn bind(to: Bind, port: u16) -> Result<Listening, String> {
-    match to {
-        Bind::Localhost => localhost(port),
-        Bind::Address(ip) => {
-            let wanted = SocketAddr::new(ip, port);
-            if is_of_many(ip) {
-                return Err(format!(
-                    "{ip} stands for many machines; give the address of this one with --bind, or leave out --bind"
-                ));
-            }
-            let socket = TcpListener::bind(wanted).map_err(|error| explain(wanted, &error))?;
-            let bound = socket.local_addr().map_err(|error| explain(wanted, &error))?;
-            let warning = (!to.is_loopback()).then(|| warning(bound));
-            Ok(Listening { sockets: vec![socket], url: url(bound), warning })
+    let (sockets, bound) = match to {
+        Bind::Localhost => localhost(port)?,
+        Bind::Address(ip) if is_of_many(ip) => {
+            return Err(format!(
+                "{ip} stands for many machines; give the address of this one with --bind, or leave out --bind"
+            ));
         }
-    }
+        Bind::Address(ip) => {
+            listen(SocketAddr::new(ip, port)).map(|(socket, bound)| (vec![socket], bound))?
+        }
+    };
+    let warning = (!to.is_loopback()).then(|| warning(bound));
+    Ok(Listening { sockets, url: url(to, bound), warning })
 }
 
 /// Whether `ip` is a multicast or broadcast address. Systems let a server listen there, but nobody can connect to it.
@@ -52,9 +50,7 @@ fn is_of_many(ip: IpAddr) -> bool {
 fn connected(ip: IpAddr) -> io::Result<IpAddr> {
     /// The port for discarding (RFC 863).
     const DISCARD: u16 = 9;
-    let any =
-        if ip.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-    let socket = UdpSocket::bind((any, 0))?;
+    let socket = UdpSocket::bind(if ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
     socket.connect((ip, DISCARD))?;
     Ok(socket.local_addr()?.ip())
 }
@@ -80,34 +76,35 @@ fn warning(bound: SocketAddr) -> String {
 
 /// An unspecified address, such as 0.0.0.0, accepts connections to every address of the machine. It is not itself an
 /// address that every browser can open, so the URL has `localhost` in its place.
-fn url(bound: SocketAddr) -> String {
-    if bound.ip().is_unspecified() {
-        return format!("http://localhost:{}/", bound.port());
+fn url(to: Bind, bound: SocketAddr) -> String {
+    match to {
+        Bind::Address(ip) if !ip.is_unspecified() => format!("http://{bound}/"),
+        _ => format!("http://localhost:{}/", bound.port()),
     }
-    format!("http://{bound}/")
 }
 
 /// Binds both loopback addresses on one port, or 127.0.0.1 alone where the system has no IPv6.
-fn localhost(port: u16) -> Result<Listening, String> {
-    let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+fn localhost(port: u16) -> Result<(Vec<TcpListener>, SocketAddr), String> {
     for left in (0..FREE_PORT_TRIES).rev() {
-        let first = TcpListener::bind(v4).map_err(|error| explain(v4, &error))?;
-        let bound = first.local_addr().map_err(|error| explain(v4, &error))?.port();
-        let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), bound);
-        let sockets = match TcpListener::bind(v6) {
+        let (first, bound) = listen((Ipv4Addr::LOCALHOST, port).into())?;
+        let second = SocketAddr::from((Ipv6Addr::LOCALHOST, bound.port()));
+        let sockets = match TcpListener::bind(second) {
             Ok(second) => vec![first, second],
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                // Any free port was requested, and this one is free at 127.0.0.1 only.
-                if port == 0 && left > 0 {
-                    continue;
-                }
-                return Err(explain(v6, &error));
-            }
+            // Any free port was requested, and this one is free at 127.0.0.1 only.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && port == 0 && left > 0 => continue,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(explain(second, &error)),
             Err(_) => vec![first],
         };
-        return Ok(Listening { sockets, url: format!("http://localhost:{bound}/"), warning: None });
+        return Ok((sockets, bound));
     }
     unreachable!("the last try returns")
+}
+
+/// Binds one socket. Returns it with its address.
+fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
+    let bound =
+        TcpListener::bind(wanted).and_then(|socket| socket.local_addr().map(|address| (socket, address)));
+    bound.map_err(|error| explain(wanted, &error))
 }
 
 /// Says why `wanted` cannot be bound, and which option to change.
@@ -123,12 +120,9 @@ fn explain(wanted: SocketAddr, error: &io::Error) -> String {
             "{} is not an address of this machine; give another one with --bind, or leave out --bind",
             wanted.ip()
         ),
-        ErrorKind::PermissionDenied => {
-            format!(
-                "this user may not listen on port {port}; choose another port with --port (above 1023, a \
-                 user may take any)"
-            )
-        }
+        ErrorKind::PermissionDenied => format!(
+            "this user may not listen on port {port}; choose another port with --port (above 1023, a user may take any)"
+        ),
         _ => format!(
             "cannot listen on {wanted}: {error}; choose another address with --bind, or another port with --port"
         ),
@@ -137,7 +131,7 @@ fn explain(wanted: SocketAddr, error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::url;
+    use super::*;
 
     #[test]
     fn a_url_can_be_opened_in_a_browser() {
@@ -149,7 +143,9 @@ mod tests {
             ("[::]:3000", "http://localhost:3000/"),
         ];
         for (bound, wanted) in table {
-            assert_eq!(url(bound.parse().unwrap()), wanted);
+            let bound: SocketAddr = bound.parse().unwrap();
+            assert_eq!(url(Bind::Address(bound.ip()), bound), wanted);
+            assert_eq!(url(Bind::Localhost, bound), format!("http://localhost:{}/", bound.port()));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::http::head::disposition;
 use crate::http::media_type;
-use crate::http::precondition::{Validators, Version};
+use crate::http::precondition::Validators;
 use crate::http::target::percent_encoded;
 use crate::options::DEFAULT_FILE;
 use crate::platform;
@@ -66,12 +66,9 @@ impl Media {
         if !metadata.is_file() {
             return Err(ErrorKind::PermissionDenied.into());
         }
-        let version = Version {
-            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-            changed: platform::last_change(&file, &metadata),
-            size_bytes: metadata.len(),
-        };
-        Ok((file, Validators::new(version, SystemTime::now())))
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let changed = platform::last_change(&file, &metadata);
+        Ok((file, Validators::new(modified, changed, metadata.len(), SystemTime::now())))
     }
 }
 

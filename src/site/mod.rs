@@ -32,21 +32,21 @@ pub struct Site {
 impl Site {
     /// What the user should know if the heap limit leaves no room for one viewer of the whole file.
     pub fn memory_warning(&self) -> Option<String> {
-        let Options { mode, chunk_size, .. } = self.options;
-        let buffer_bytes = mode.buffer_bytes(self.media.size_bytes(), chunk_size);
+        let (mode, file_bytes) = (self.options.mode, self.media.size_bytes());
+        let (buffer_bytes, way_out) = match mode {
+            Mode::Buffer if self.heap_limit.is_default => (file_bytes, "use --mode stream"),
+            Mode::Buffer => (file_bytes, "use --mode stream, or raise --heap-limit"),
+            Mode::Stream => (
+                file_bytes.min(self.options.chunk_size as u64),
+                "raise --heap-limit, or use a smaller --chunk-size",
+            ),
+        };
         let needed_bytes = heap::live_bytes().saturating_add(buffer_bytes);
         self.heap_limit.bytes.filter(|&limit| limit < needed_bytes)?;
-        let way_out = match mode {
-            Mode::Buffer if self.heap_limit.is_default => "use --mode stream",
-            Mode::Buffer => "use --mode stream, or raise --heap-limit",
-            Mode::Stream => "raise --heap-limit, or use a smaller --chunk-size",
-        };
+        let (limit, mode, needed) = (self.heap_limit, mode.name(), Size(needed_bytes));
         Some(format!(
-            "viewers of the whole file will get a 503: the heap limit is {}, and one viewer in {} mode takes the heap to \
-             {}; {way_out}",
-            self.heap_limit,
-            mode.name(),
-            Size(needed_bytes)
+            "viewers of the whole file will get a 503: the heap limit is {limit}, and one viewer in {mode} mode takes \
+             the heap to {needed}; {way_out}"
         ))
     }
 }
