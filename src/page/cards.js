@@ -39,7 +39,7 @@ function stateOf({ state, names, origin, heardAt }) {
   const known = heardAt && `last heard at ${clockTime(heardAt)}`;
   if (state === 'live') return 'live';
   if (state === 'gone') return known ? `gone; ${known}` : `no heapserve at ${origin}`;
-  if (state === 'silent') return known ? `silent; ${known}. Connecting again…` : `no answer from ${origin}`;
+  if (state === 'silent') return known ? `silent; ${known}` : `no answer from ${origin}`;
   if (state === 'absent') return `no heapserve at ${origin}`;
   if (['closed', 'senseless'].includes(state)) return tellForeign(origin, state, names);
   return 'connecting…';
