@@ -1,9 +1,9 @@
-//! The trace on stderr: one line or one JSON object for each request, for each run and for each warning. Both forms have the same
-//! values and a limited length. The thread of the [`queue`] writes them.
+//! The trace on stderr: one of the [`lines`] or one of the JSON [`objects`] for each request, for each run and for each
+//! warning. Both forms have the same values and a limited length. The thread of the [`queue`] writes them.
 
 mod lines;
+mod objects;
 mod queue;
-mod run_lines;
 #[cfg(test)]
 pub mod tests;
 mod values;
@@ -18,10 +18,13 @@ use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::record::Sample;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
-pub use lines::json_record;
+use lines::{text_record, text_run, text_stopped};
+use objects::{json_listening, json_stopped};
+
+pub use objects::{json_record, run_fields};
 pub use queue::{Entry, LINE_BYTES, Writer};
-pub use run_lines::run_fields;
-pub use values::{escaped, json_string, or_null};
+pub(crate) use values::fields;
+pub use values::{escaped, event, json_string, or_null, write_fields};
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,14 +95,7 @@ impl Trace {
     /// Starts the thread that writes. Its first output is the legend in text format, and what is served in JSON.
     pub fn start(self, serving: &Serving<'_>) -> io::Result<Writer> {
         let first = fmt::from_fn(|f| match self.format {
-            TraceFormat::Json => {
-                let (Self { pid, mode, .. }, HeapLimit { bytes, is_default }) = (self, serving.heap_limit);
-                let Serving { file_bytes, chunk_bytes, .. } = serving;
-                let [url, page, file] = [serving.url, serving.page, serving.file].map(json_string);
-                write!(f, r#"{{"event":"listening","pid":{pid},"url":{url},"page":{page},"mode":"{mode}","#)?;
-                write!(f, r#""file":{file},"file_bytes":{file_bytes},"chunk_bytes":{chunk_bytes},"#)?;
-                write!(f, r#""heap_limit":{},"heap_limit_is_default":{is_default}}}"#, or_null(bytes))
-            }
+            TraceFormat::Json => json_listening(&self, serving).fmt(f),
             _ => {
                 writeln!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB")?;
                 writeln!(f, "heap limit: {}", serving.heap_limit)?;
@@ -107,6 +103,29 @@ impl Trace {
             }
         });
         Writer::start(self, self.shows_requests().then_some(first))
+    }
+
+    /// An entry as one line, without the line break.
+    fn line(&self, entry: &Entry) -> impl Display {
+        /// Their number follows.
+        const LOST: &str = "stderr was not read, or its disk was full; lines missing here";
+        fmt::from_fn(move |f| match (entry, self.format) {
+            (Entry::Request(record), TraceFormat::Json) => json_record(record, self.mode).fmt(f),
+            (Entry::Request(record), _) => text_record(record, self).fmt(f),
+            (Entry::Run(run), TraceFormat::Json) => event("run", run_fields(run, self.mode)).fmt(f),
+            (Entry::Run(run), _) => text_run(run, self.mode).fmt(f),
+            (Entry::Warning(message), TraceFormat::Json) => {
+                event("warning", fields! { message: json_string(message.as_str()) }).fmt(f)
+            }
+            (Entry::Warning(message), _) => write!(f, "heapserve: warning: {}", escaped(message.as_str())),
+            (Entry::Lost(lines), TraceFormat::Json) => {
+                event("warning", fields! { lines: lines, message: format_args!(r#""{LOST}: {lines}""#) })
+                    .fmt(f)
+            }
+            (Entry::Lost(lines), _) => write!(f, "heapserve: warning: {LOST}: {lines}"),
+            (Entry::Stopped(end), TraceFormat::Json) => json_stopped(end, self.mode).fmt(f),
+            (Entry::Stopped(end), _) => text_stopped(end, self.mode).fmt(f),
+        })
     }
 
     /// Writes the line of a request or a run that has ended.
@@ -138,7 +157,7 @@ impl Trace {
         let message = FixedText::<MESSAGE_MOST_BYTES>::cut(message);
         let message = message.as_str();
         queue::write_directly(&fmt::from_fn(|f| match self.format {
-            TraceFormat::Json => write!(f, r#"{{"event":"error","message":{}}}"#, json_string(message)),
+            TraceFormat::Json => event("error", fields! { message: json_string(message) }).fmt(f),
             _ => write!(f, "heapserve: {}", escaped(message)),
         }));
     }

@@ -1,6 +1,31 @@
-//! Single values in the lines of the trace. Nothing here allocates.
+//! Single values in the lines of the trace, and objects of them (JSON, RFC 8259). Nothing here allocates.
 
 use std::fmt::{self, Display, Write as _};
+
+/// Fields of a JSON object, without its braces: `fields! { status: 200, range: or_null(range) }`. Each value is anything
+/// that is displayed as JSON.
+macro_rules! fields {
+    ($($name:ident: $value:expr),* $(,)?) => {
+        std::fmt::from_fn(move |f| {
+            let fields = [$((concat!(",\"", stringify!($name), "\":"), &$value as &dyn std::fmt::Display)),*];
+            $crate::instrument::trace::write_fields(f, &fields)
+        })
+    };
+}
+pub(crate) use fields;
+
+/// Writes fields, whose names are given as `,"name":`.
+pub fn write_fields(f: &mut fmt::Formatter<'_>, fields: &[(&str, &dyn Display)]) -> fmt::Result {
+    fields.iter().enumerate().try_for_each(|(index, (name, value))| {
+        f.write_str(if index == 0 { &name[1..] } else { name })?;
+        value.fmt(f)
+    })
+}
+
+/// An object of the trace, or of the live page.
+pub fn event(name: &'static str, fields: impl Display) -> impl Display {
+    fmt::from_fn(move |f| write!(f, r#"{{"event":"{name}",{fields}}}"#))
+}
 
 /// A string as JSON, with quotes.
 pub fn json_string(text: &str) -> impl Display {

@@ -1,0 +1,78 @@
+//! What the trace and the live page tell for programs: JSON objects, with sizes in bytes and times in microseconds.
+
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use crate::http::range::ByteRange;
+use crate::instrument::record::{Record, Sample};
+use crate::instrument::run::Run;
+
+use super::values::{event, fields, json_string, or_null};
+use super::{Serving, Trace};
+
+/// What is served.
+pub fn json_listening(trace: &Trace, serving: &Serving<'_>) -> impl Display {
+    let fields = fields! {
+        pid: trace.pid, url: json_string(serving.url), page: json_string(serving.page),
+        mode: json_string(trace.mode), file: json_string(serving.file), file_bytes: serving.file_bytes,
+        chunk_bytes: serving.chunk_bytes, heap_limit: or_null(serving.heap_limit.bytes),
+        heap_limit_is_default: serving.heap_limit.is_default,
+    };
+    event("listening", fields)
+}
+
+pub fn json_record(r: &Record, mode: &'static str) -> impl Display {
+    let range = |r: ByteRange| fmt::from_fn(move |f| write!(f, "[{},{}]", r.first, r.last));
+    let fields = fields! {
+        request: r.request, connection: r.asked.connection, peer: format_args!(r#""{}""#, r.asked.peer),
+        at_us: r.at.as_micros(), method: json_string(r.asked.method.as_str()),
+        target: json_string(r.asked.target.as_str()), mode: json_string(mode),
+        status: r.answered.status, range: or_null(r.answered.range.map(range)),
+        body_bytes: r.answered.body_bytes, sent_bytes: r.sent_bytes,
+        outcome: json_string(r.answered.outcome.name()), first_byte_us: micros(r.first_byte),
+        duration_us: r.duration.as_micros(), in_flight: r.in_flight,
+        live_before: r.live_before, live_after: r.live_after, live_peak: r.live_peak,
+        request_peak: r.used.peak_bytes, request_allocations: r.used.allocations,
+        request_allocated_bytes: r.used.allocated_bytes, rss_before: or_null(r.resident_before.now_bytes),
+        rss_after: or_null(r.resident_after.now_bytes), rss_peak: or_null(r.resident_after.peak_bytes),
+    };
+    event("request", fields)
+}
+
+/// The fields of a run's object, without its braces.
+pub fn run_fields(r: &Run, mode: &'static str) -> impl Display {
+    let (peak_min, peak_max) = r.request_peaks.unzip();
+    let fields = fields! {
+        number: r.number, mode: json_string(mode), began_us: r.began.as_micros(), ended_us: micros(r.ended),
+        requests: r.requests, at_once: r.at_once, complete: r.outcomes.complete,
+        client_closed: r.outcomes.client_closed, timed_out: r.outcomes.timed_out, short: r.outcomes.short,
+        stopped: r.outcomes.stopped, failed: r.outcomes.failed, refused: r.outcomes.refused,
+        request_peak_min: or_null(peak_min), request_peak_median: or_null(r.request_peak_median),
+        request_peak_max: or_null(peak_max), heap_before: r.heap_before, heap_peak: r.heap_peak,
+        rss_peak: or_null(r.rss_peak), first_byte_us_median: micros(r.first_byte_median),
+        first_byte_us_max: micros(r.first_byte_max), sent_bytes: r.sent_bytes, file_bytes: r.file_bytes,
+        in_flight: r.in_flight,
+    };
+    fmt::from_fn(move |f| {
+        fields.fmt(f)?;
+        let (held_min, held_max) = r.held.unzip();
+        match r.ended {
+            Some(_) => Ok(()),
+            None => write!(f, ",{}", fields! { held_min: or_null(held_min), held_max: or_null(held_max) }),
+        }
+    })
+}
+
+/// The sum of all requests.
+pub fn json_stopped(end: &Sample, mode: &'static str) -> impl Display {
+    let fields = fields! {
+        mode: json_string(mode), requests: end.requests, sent_bytes: end.sent_bytes,
+        uptime_us: end.at.as_micros(), live: end.live, live_peak: end.live_peak,
+        largest_request_peak: end.largest_request_peak, rss_peak: or_null(end.resident.peak_bytes),
+    };
+    event("stopped", fields)
+}
+
+fn micros(time: Option<Duration>) -> impl Display {
+    or_null(time.map(|time| time.as_micros()))
+}
