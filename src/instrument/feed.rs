@@ -6,6 +6,8 @@
 //! events of one kind do not displace the others. The rings are static and not on the heap, so that they do not change
 //! the figures that the page shows. A reader holds the lock only while it copies one event, not while it sends it.
 
+use std::mem;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,7 +75,8 @@ pub struct Reader<'a> {
     /// The number of events that it has missed and not reported yet.
     missed: u64,
     has_reported_missed: bool,
-    turn_end: u64,
+    /// The numbers of the first start or end of this turn, and of its last event.
+    turn: RangeInclusive<u64>,
 }
 
 impl Feed {
@@ -127,15 +130,15 @@ impl Feed {
         let state = self.lock();
         self.readers.fetch_add(1, Relaxed);
         let is_before = |&index: &u64| state.samples.get(index).is_some_and(|(_, sample)| sample.at < since);
-        let before = state.samples.kept_indices().take_while(is_before).last();
+        let before = state.samples.kept().take_while(is_before).last();
         Reader {
             feed: self,
-            next_start: state.starts.kept_indices().start,
-            next_end: state.ends.kept_indices().start,
-            next_sample: before.unwrap_or(state.samples.kept_indices().start),
+            next_start: state.starts.kept().start,
+            next_end: state.ends.kept().start,
+            next_sample: before.unwrap_or(state.samples.kept().start),
             missed: 0,
             has_reported_missed: false,
-            turn_end: state.last_number,
+            turn: 0..=state.last_number,
         }
     }
 
@@ -151,48 +154,37 @@ impl Reader<'_> {
     /// an event in between.
     pub fn next(&mut self) -> Option<Event> {
         let state = self.feed.lock();
-        self.missed += state.starts.skip_overwritten(&mut self.next_start)
-            + state.ends.skip_overwritten(&mut self.next_end);
-        state.samples.skip_overwritten(&mut self.next_sample);
+        self.missed += state.starts.skip_to(&mut self.next_start, *self.turn.start())
+            + state.ends.skip_to(&mut self.next_end, *self.turn.start());
+        state.samples.skip_to(&mut self.next_sample, 0);
         if self.missed > 0 && !self.has_reported_missed {
             self.has_reported_missed = true;
-            return Some(Event::Missed(std::mem::take(&mut self.missed)));
+            return Some(Event::Missed(mem::take(&mut self.missed)));
         }
-        let start = state.starts.number(self.next_start);
-        let end = state.ends.number(self.next_end);
-        let sample = state.samples.number(self.next_sample);
-        let next = start.min(end).min(sample);
-        if next > self.turn_end {
+        let end_or_sample = state.ends.number(self.next_end).min(state.samples.number(self.next_sample));
+        let next = state.starts.number(self.next_start).min(end_or_sample);
+        if next > *self.turn.end() {
             return None;
         }
-        let advance = |index: &mut u64| {
-            *index += 1;
-            *index - 1
-        };
-        if next == start {
-            let started = state.starts.get(advance(&mut self.next_start));
-            started.map(|&(_, (request, at))| Event::Started { request, at })
-        } else if next == end {
-            state.ends.get(advance(&mut self.next_end)).map(|(_, record)| Event::Ended(*record))
-        } else {
-            state.samples.get(advance(&mut self.next_sample)).map(|(_, sample)| Event::Sampled(*sample))
+        if let Some((request, at)) = state.starts.take(&mut self.next_start, next) {
+            return Some(Event::Started { request, at });
         }
+        let ended = state.ends.take(&mut self.next_end, next).map(Event::Ended);
+        ended.or_else(|| state.samples.take(&mut self.next_sample, next).map(Event::Sampled))
     }
 
     /// Waits for a sample that has not been read, and starts a new turn that ends with the last sample. Returns `false`
     /// if the feed is closed.
     pub fn wait_for_sample(&mut self) -> bool {
-        let must_wait = |state: &mut State| !state.is_closed && state.samples.total() == self.next_sample;
+        let must_wait = |state: &mut State| !state.is_closed && state.samples.kept().end == self.next_sample;
         let waited = self.feed.sampled.wait_while(self.feed.lock(), must_wait);
         let state = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
             return false;
         }
+        let last_number = state.samples.number(state.samples.kept().end - 1);
+        self.turn = last_number.saturating_sub(TURN_MOST_EVENTS)..=last_number;
         self.has_reported_missed = false;
-        self.turn_end = state.samples.number(state.samples.total() - 1);
-        let first_number = self.turn_end.saturating_sub(TURN_MOST_EVENTS);
-        self.missed += state.starts.skip_to(&mut self.next_start, first_number);
-        self.missed += state.ends.skip_to(&mut self.next_end, first_number);
         true
     }
 }

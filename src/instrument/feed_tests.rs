@@ -22,7 +22,7 @@ fn start(feed: &Feed, requests: u64) {
     static IN_ORDER: Mutex<()> = Mutex::new(());
     for _ in 0..requests {
         let _turn = IN_ORDER.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = feed.lock().starts.total() + 1;
+        let next = feed.lock().starts.kept().end + 1;
         feed.add_start(next, Duration::ZERO);
     }
 }

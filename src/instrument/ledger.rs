@@ -16,8 +16,7 @@ use crate::platform::{self, ResidentSet};
 use super::feed::FEED;
 use super::heap;
 use super::record::Sample;
-use super::run::Run;
-use super::runs::{Figures, Runs};
+use super::run::{Figures, Run, Runs};
 use super::trace::{self, Trace};
 
 pub use entry::Entry;
@@ -28,13 +27,16 @@ const RESIDENT_SET_MAX_AGE: Duration = Duration::from_millis(1);
 /// The ledger of the program.
 pub struct Ledger {
     start: Instant,
-    start_time: SystemTime,
+    /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
+    /// process ids are the same.
+    pub started_ms: u64,
     trace: Trace,
     heap_limit_bytes: Option<u64>,
     /// The bytes of bodies that the kernel has taken: of content of the file, and others.
     content_bytes: AtomicU64,
     other_bytes: AtomicU64,
-    resident: Mutex<Option<(Instant, ResidentSet)>>,
+    /// The last reading of the resident set, and its time.
+    resident: Mutex<(Option<Instant>, ResidentSet)>,
 }
 
 /// What the lock protects. It is static, because it is large, and would be part of the figures on the heap.
@@ -67,32 +69,25 @@ impl Ledger {
         lock().file_bytes = file_bytes;
         Self {
             start: Instant::now(),
-            start_time: SystemTime::now(),
+            started_ms: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64,
             trace,
             heap_limit_bytes,
             content_bytes: AtomicU64::new(0),
             other_bytes: AtomicU64::new(0),
-            resident: Mutex::new(None),
+            resident: Mutex::default(),
         }
-    }
-
-    /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
-    /// process ids are the same.
-    pub fn started_ms(&self) -> u64 {
-        let since_1970 = self.start_time.duration_since(SystemTime::UNIX_EPOCH);
-        since_1970.unwrap_or_default().as_millis() as u64
     }
 
     pub fn sample(&self) -> Sample {
         self.sample_under(&mut lock(), self.resident())
     }
 
-    /// Adds the current figures to the feed, if `is_wanted` says so. It is asked before the resident set is read, which
-    /// costs more than the rest.
+    /// Adds the current figures to the feed, if `is_wanted` says so.
     pub fn add_sample(&self, is_wanted: impl FnOnce(&Sample) -> bool) {
         let mut state = lock();
-        if is_wanted(&self.sample_under(&mut state, ResidentSet::default())) {
-            FEED.add_sample(&self.sample_under(&mut state, self.resident()));
+        let sample = self.sample_under(&mut state, self.resident());
+        if is_wanted(&sample) {
+            FEED.add_sample(&sample);
             drop(state);
             FEED.wake_readers();
         }
@@ -103,12 +98,11 @@ impl Ledger {
     pub fn close(&self) {
         let resident = self.resident();
         let mut state = lock();
-        let figures = self.figures(resident);
-        let ended = state.runs.stop(&figures);
-        self.tell_run(ended);
+        let run = state.runs.stop(&self.figures(resident));
+        self.tell_run(run);
         state.is_closed = true;
         let sample = self.sample_under(&mut state, resident);
-        self.trace.stopped(Sample { sent_bytes: state.ended_sent_bytes, ..sample });
+        self.trace.tell(trace::Entry::Stopped(Sample { sent_bytes: state.ended_sent_bytes, ..sample }));
     }
 
     fn sample_under(&self, state: &mut State, resident: ResidentSet) -> Sample {
@@ -157,18 +151,15 @@ impl Ledger {
     }
 
     fn resident(&self) -> ResidentSet {
-        let mut last = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        match *last {
-            Some((read_at, resident)) if read_at.elapsed() < RESIDENT_SET_MAX_AGE => resident,
-            earlier => {
-                let mut resident = platform::resident_set();
-                // Linux updates its own peak late, so a reading can be above it.
-                let earlier_peak = earlier.and_then(|(_, resident)| resident.peak_bytes);
-                resident.peak_bytes = resident.peak_bytes.max(resident.now_bytes).max(earlier_peak);
-                *last = Some((Instant::now(), resident));
-                resident
-            }
+        let (read_at, last) = &mut *self.resident.lock().unwrap_or_else(PoisonError::into_inner);
+        if read_at.is_none_or(|read_at| read_at.elapsed() >= RESIDENT_SET_MAX_AGE) {
+            let now = platform::resident_set();
+            // Linux updates its own peak late, so a reading can be above it.
+            let peak_bytes = now.peak_bytes.max(now.now_bytes).max(last.peak_bytes);
+            *last = ResidentSet { peak_bytes, ..now };
+            *read_at = Some(Instant::now());
         }
+        *last
     }
 }
 

@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::feed::FEED;
 use super::ledger::Ledger;
@@ -15,7 +15,7 @@ use super::ledger::Ledger;
 const INTERVAL: Duration = Duration::from_millis(100);
 /// The interval between two samples of figures that do not change, if a page is open. It ends up to [`INTERVAL`] later, so
 /// that there is a sample at least once per second. The server notices that a page was closed when it fails to send one.
-const IDLE_INTERVAL: Duration = Duration::from_millis(900);
+const IDLE_INTERVAL: Duration = Duration::from_millis(850);
 
 /// Adds the first sample, and starts the thread.
 pub fn start(ledger: Arc<Ledger>) -> io::Result<()> {
@@ -25,21 +25,15 @@ pub fn start(ledger: Arc<Ledger>) -> io::Result<()> {
 
 fn run(ledger: &Ledger) -> ! {
     let mut last = ledger.sample();
-    let mut kept_at = Instant::now();
-    let mut next = Instant::now();
     loop {
         ledger.add_sample(|now| {
             let is_busy = now.in_flight > 0 || now.run.is_some() || now.has_changed_since(&last);
-            if !is_busy && (!FEED.has_readers() || kept_at.elapsed() < IDLE_INTERVAL) {
-                return false;
+            let is_wanted = is_busy || FEED.has_readers() && now.at - last.at >= IDLE_INTERVAL;
+            if is_wanted {
+                last = *now;
             }
-            kept_at = Instant::now();
-            last = *now;
-            true
+            is_wanted
         });
-        // The interval is kept by the clock, however long a sample takes. After a delay, the missed samples are not
-        // made up for.
-        next = (next + INTERVAL).max(Instant::now());
-        thread::sleep(next.saturating_duration_since(Instant::now()));
+        thread::sleep(INTERVAL);
     }
 }

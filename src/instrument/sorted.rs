@@ -16,6 +16,11 @@ impl<const N: usize> Sorted<N> {
         (self.kept, self.beyond) = (0, 0);
     }
 
+    /// How many numbers there are.
+    pub fn count(&self) -> u64 {
+        self.kept as u64 + self.beyond
+    }
+
     /// Adds a number. Numbers that come in ascending order cost no moves.
     pub fn insert(&mut self, number: u64) {
         if self.kept == N {

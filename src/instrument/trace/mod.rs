@@ -15,7 +15,6 @@ use clap::ValueEnum;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::heap_limit::HeapLimit;
-use crate::instrument::record::Sample;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
 use lines::{text_record, text_run, text_stopped};
@@ -128,9 +127,9 @@ impl Trace {
         })
     }
 
-    /// Writes the line of a request or a run that has ended.
+    /// Writes the line of a request, of a run, or of the end of the program. With `--trace off`, only the last is written.
     pub fn tell(&self, entry: Entry) {
-        if self.shows_requests() {
+        if self.shows_requests() || matches!(entry, Entry::Stopped(_)) {
             queue::put(entry);
         }
     }
@@ -143,11 +142,6 @@ impl Trace {
         } else {
             queue::write_directly(&self.line(&entry));
         }
-    }
-
-    /// Writes the last line, which sums up all requests.
-    pub fn stopped(&self, end: Sample) {
-        queue::put(Entry::Stopped(end));
     }
 
     /// Writes why the program cannot start. The writer must not have been started.
