@@ -9,9 +9,10 @@
 use std::mem;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::lock;
 use super::record::{Record, Sample};
 use super::ring::Ring;
 
@@ -97,18 +98,18 @@ impl Feed {
 
     /// Adds the start of a request. `at` is the time since the program started.
     pub fn add_start(&self, request: u64, at: Duration) {
-        let state = &mut *self.lock();
+        let state = &mut *lock(&self.state);
         state.starts.push(&mut state.last_number, (request, at));
     }
 
     pub fn add_end(&self, record: &Record) {
-        let state = &mut *self.lock();
+        let state = &mut *lock(&self.state);
         state.ends.push(&mut state.last_number, *record);
     }
 
     /// Adds a sample. [`Feed::wake_readers`] must follow.
     pub fn add_sample(&self, sample: &Sample) {
-        let state = &mut *self.lock();
+        let state = &mut *lock(&self.state);
         state.samples.push(&mut state.last_number, *sample);
     }
 
@@ -120,14 +121,14 @@ impl Feed {
 
     /// Ends all readers, because the server stops.
     pub fn close(&self) {
-        self.lock().is_closed = true;
+        lock(&self.state).is_closed = true;
         self.sampled.notify_all();
     }
 
     /// Creates a reader. Of the past, it reads the starts and ends that are kept, the samples from `since` on, and one
     /// sample before these. It misses only what is overwritten after this.
     pub fn reader(&self, since: Duration) -> Reader<'_> {
-        let state = self.lock();
+        let state = lock(&self.state);
         self.readers.fetch_add(1, Relaxed);
         let is_before = |&index: &u64| state.samples.get(index).is_some_and(|(_, sample)| sample.at < since);
         let before = state.samples.kept().take_while(is_before).last();
@@ -141,10 +142,6 @@ impl Feed {
             turn: 0..=state.last_number,
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Reader<'_> {
@@ -153,7 +150,7 @@ impl Reader<'_> {
     /// Missed events are counted under the same lock that is held while the event is copied. So no ring can overwrite
     /// an event in between.
     pub fn next(&mut self) -> Option<Event> {
-        let state = self.feed.lock();
+        let state = lock(&self.feed.state);
         self.missed += state.starts.skip_to(&mut self.next_start, *self.turn.start())
             + state.ends.skip_to(&mut self.next_end, *self.turn.start());
         state.samples.skip_to(&mut self.next_sample, 0);
@@ -177,7 +174,7 @@ impl Reader<'_> {
     /// if the feed is closed.
     pub fn wait_for_sample(&mut self) -> bool {
         let must_wait = |state: &mut State| !state.is_closed && state.samples.kept().end == self.next_sample;
-        let waited = self.feed.sampled.wait_while(self.feed.lock(), must_wait);
+        let waited = self.feed.sampled.wait_while(lock(&self.feed.state), must_wait);
         let state = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
             return false;

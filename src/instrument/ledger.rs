@@ -7,17 +7,17 @@
 
 mod entry;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::platform::{self, ResidentSet};
 
 use super::feed::FEED;
-use super::heap;
 use super::record::Sample;
 use super::run::{Figures, Run, Runs};
 use super::trace::{self, Trace};
+use super::{heap, lock};
 
 pub use entry::Entry;
 
@@ -66,7 +66,7 @@ impl Ledger {
     /// Creates the ledger. Times count from now. A buffer that would take the live heap above `heap_limit_bytes` is not
     /// allocated. `file_bytes` is the size of the file.
     pub fn new(trace: Trace, heap_limit_bytes: Option<u64>, file_bytes: u64) -> Self {
-        lock().file_bytes = file_bytes;
+        lock(&STATE).file_bytes = file_bytes;
         Self {
             start: Instant::now(),
             started_ms: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64,
@@ -79,12 +79,12 @@ impl Ledger {
     }
 
     pub fn sample(&self) -> Sample {
-        self.sample_under(&mut lock(), self.resident())
+        self.sample_under(&mut lock(&STATE), self.resident())
     }
 
     /// Adds the current figures to the feed, if `is_wanted` says so.
     pub fn add_sample(&self, is_wanted: impl FnOnce(&Sample) -> bool) {
-        let mut state = lock();
+        let mut state = lock(&STATE);
         let sample = self.sample_under(&mut state, self.resident());
         if is_wanted(&sample) {
             FEED.add_sample(&sample);
@@ -97,7 +97,7 @@ impl Ledger {
     /// Requests that end later are not told of.
     pub fn close(&self) {
         let resident = self.resident();
-        let mut state = lock();
+        let mut state = lock(&STATE);
         let run = state.runs.stop(&self.figures(resident));
         self.tell_run(run);
         state.is_closed = true;
@@ -151,7 +151,7 @@ impl Ledger {
     }
 
     fn resident(&self) -> ResidentSet {
-        let (read_at, last) = &mut *self.resident.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read_at, last) = &mut *lock(&self.resident);
         if read_at.is_none_or(|read_at| read_at.elapsed() >= RESIDENT_SET_MAX_AGE) {
             let now = platform::resident_set();
             // Linux updates its own peak late, so a reading can be above it.
@@ -161,8 +161,4 @@ impl Ledger {
         }
         *last
     }
-}
-
-fn lock() -> MutexGuard<'static, State> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }

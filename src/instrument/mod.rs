@@ -26,3 +26,10 @@ pub mod run;
 mod sorted;
 pub mod trace;
 pub mod units;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks what the instrument keeps. It stays usable after a thread has panicked while it held the lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

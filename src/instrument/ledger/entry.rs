@@ -8,10 +8,10 @@ use crate::instrument::buffer::Buffer;
 use crate::instrument::feed::FEED;
 use crate::instrument::heap::{self, ThreadUse};
 use crate::instrument::record::{Answered, Asked, Outcome, Record};
-use crate::instrument::trace;
+use crate::instrument::{lock, trace};
 use crate::platform::ResidentSet;
 
-use super::{Ledger, lock};
+use super::{Ledger, STATE};
 
 /// A request that is being answered, on the thread that opened the entry.
 pub struct Entry<'a> {
@@ -33,7 +33,7 @@ impl Ledger {
     /// Opens an entry for a request that the calling thread begins to answer.
     pub fn open(&self) -> Entry<'_> {
         let started = Instant::now();
-        let mut state = lock();
+        let mut state = lock(&STATE);
         state.started += 1;
         let request = state.started;
         FEED.add_start(request, started.saturating_duration_since(self.start));
@@ -58,7 +58,7 @@ impl Entry<'_> {
     /// Adds the request to the run. Its answer has content of a file of this size, if there is memory for it.
     pub fn begin_content(&self, file_bytes: u64) {
         let ledger = self.ledger;
-        let mut state = lock();
+        let mut state = lock(&STATE);
         ledger.tell_run(state.runs.end_if_over(ledger.start.elapsed()));
         if !state.runs.goes_on() {
             heap::start_span();
@@ -80,7 +80,7 @@ impl Entry<'_> {
     /// Says that the request has the memory that its content needs.
     pub fn hold(&self) {
         let held_bytes = ThreadUse::so_far().peak_bytes;
-        lock().runs.hold(held_bytes);
+        lock(&STATE).runs.hold(held_bytes);
         self.held_bytes.set(Some(held_bytes));
         self.sends_content.set(true);
     }
@@ -108,7 +108,7 @@ impl Entry<'_> {
         let ledger = self.ledger;
         let used = ThreadUse::so_far();
         let resident_after = ledger.resident_if_reported();
-        let mut state = lock();
+        let mut state = lock(&STATE);
         let figures = ledger.figures(resident_after);
         let in_flight = state.started - state.ended;
         state.ended += 1;

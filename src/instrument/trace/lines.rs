@@ -8,7 +8,6 @@ use crate::instrument::run::Run;
 use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
 
 use super::Trace;
-use super::values::{escaped, or_unknown};
 
 /// Control sequences for terminals (ECMA-48, SGR).
 const RESET: &str = "\x1b[0m";
@@ -113,5 +112,23 @@ pub fn text_stopped(end: &Sample, mode: &'static str) -> impl Display {
         write!(f, "ran for {:.1} s; heap peak {}, ", end.at.as_secs_f64(), Size(end.live_peak))?;
         write!(f, "largest request {}, ", Size(end.largest_request_peak))?;
         write!(f, "RSS peak {}", or_unknown(end.resident.peak_bytes.map(Size)))
+    })
+}
+
+/// Text with its control characters escaped. Otherwise text from a client could end the line, or change the colour of
+/// the terminal.
+pub fn escaped(text: &str) -> impl Display {
+    fmt::from_fn(move |f| {
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
+        })
+    })
+}
+
+/// A figure, or `?`.
+fn or_unknown(figure: Option<impl Display>) -> impl Display {
+    fmt::from_fn(move |f| match &figure {
+        Some(figure) => figure.fmt(f),
+        None => f.write_char('?'),
     })
 }

@@ -6,24 +6,24 @@ mod objects;
 mod queue;
 #[cfg(test)]
 pub mod tests;
-mod values;
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
 
-use crate::instrument::fixed_text::FixedText;
 use crate::instrument::heap_limit::HeapLimit;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
 use lines::{text_record, text_run, text_stopped};
 use objects::{json_listening, json_stopped};
 
-pub use objects::{json_record, run_fields};
+pub use lines::escaped;
+pub use objects::{event, json_record, json_string, or_null, run_fields, write_fields};
+use queue::Message;
+
+pub(crate) use objects::fields;
 pub use queue::{Entry, LINE_BYTES, Writer};
-pub(crate) use values::fields;
-pub use values::{escaped, event, json_string, or_null, write_fields};
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -136,7 +136,7 @@ impl Trace {
 
     /// Writes a warning to the user.
     pub fn warning(&self, message: impl Display) {
-        let entry = Entry::Warning(FixedText::cut(&message.to_string()));
+        let entry = Entry::Warning(Message::cut(&message.to_string()));
         if queue::has_writer() {
             queue::put(entry);
         } else {
@@ -146,9 +146,7 @@ impl Trace {
 
     /// Writes why the program cannot start. The writer must not have been started.
     pub fn error(&self, message: &str) {
-        /// With each byte written as six, a message still fits into a line.
-        const MESSAGE_MOST_BYTES: usize = 640;
-        let message = FixedText::<MESSAGE_MOST_BYTES>::cut(message);
+        let message = Message::cut(message);
         let message = message.as_str();
         queue::write_directly(&fmt::from_fn(|f| match self.format {
             TraceFormat::Json => event("error", fields! { message: json_string(message) }).fmt(f),

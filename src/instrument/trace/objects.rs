@@ -1,14 +1,54 @@
-//! What the trace and the live page tell for programs: JSON objects, with sizes in bytes and times in microseconds.
+//! What the trace and the live page tell for programs: JSON objects (RFC 8259), with sizes in bytes and times in
+//! microseconds. Nothing here allocates.
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use crate::http::range::ByteRange;
 use crate::instrument::record::{Record, Sample};
 use crate::instrument::run::Run;
 
-use super::values::{event, fields, json_string, or_null};
 use super::{Serving, Trace};
+
+/// Fields of a JSON object, without its braces: `fields! { status: 200, range: or_null(range) }`. Each value is anything
+/// that is displayed as JSON.
+macro_rules! fields {
+    ($($name:ident: $value:expr),* $(,)?) => {
+        std::fmt::from_fn(move |f| {
+            let fields = [$((concat!(",\"", stringify!($name), "\":"), &$value as &dyn std::fmt::Display)),*];
+            $crate::instrument::trace::write_fields(f, &fields)
+        })
+    };
+}
+pub(crate) use fields;
+
+/// Writes fields, whose names are given as `,"name":`.
+pub fn write_fields(f: &mut fmt::Formatter<'_>, fields: &[(&str, &dyn Display)]) -> fmt::Result {
+    fields.iter().enumerate().try_for_each(|(index, (name, value))| {
+        f.write_str(if index == 0 { &name[1..] } else { name })?;
+        value.fmt(f)
+    })
+}
+
+/// An object of the trace, or of the live page.
+pub fn event(name: &'static str, fields: impl Display) -> impl Display {
+    fmt::from_fn(move |f| write!(f, r#"{{"event":"{name}",{fields}}}"#))
+}
+
+/// A string as JSON, with quotes.
+pub fn json_string(text: &str) -> impl Display {
+    fmt::from_fn(move |f| {
+        f.write_char('"')?;
+        for c in text.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    })
+}
 
 /// What is served.
 pub fn json_listening(trace: &Trace, serving: &Serving<'_>) -> impl Display {
@@ -75,4 +115,12 @@ pub fn json_stopped(end: &Sample, mode: &'static str) -> impl Display {
 
 fn micros(time: Option<Duration>) -> impl Display {
     or_null(time.map(|time| time.as_micros()))
+}
+
+/// A figure, or `null`.
+pub fn or_null(figure: Option<impl Display>) -> impl Display {
+    fmt::from_fn(move |f| match &figure {
+        Some(figure) => figure.fmt(f),
+        None => f.write_str("null"),
+    })
 }

@@ -9,11 +9,12 @@
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};
 use std::mem;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::instrument::fixed_text::FixedText;
+use crate::instrument::lock;
 use crate::instrument::record::{Record, Sample};
 use crate::instrument::run::Run;
 
@@ -39,8 +40,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One line, or several lines, under construction.
 pub type Line = FixedText<LINE_BYTES>;
-/// The text of a warning. A longer one is cut.
-pub type Message = FixedText<512>;
+/// The text of a warning or an error. A longer one is cut. With each byte written as six, it fits into a line.
+pub type Message = FixedText<640>;
 
 /// The data for one line. The tag of the first variant is 0, so an empty queue consists of zeros and takes no space in
 /// the program's file.
@@ -97,10 +98,6 @@ impl<const CAPACITY: usize> Queue<CAPACITY> {
         self.entries[self.count] = entry;
         self.count += 1;
     }
-}
-
-fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Adds an entry, which is written after those before it. Never waits for stderr.
@@ -180,7 +177,7 @@ fn append(block: &mut Line, line: &impl Display) {
     block.truncate(before);
     write_out(block);
     if writeln!(block, "{line}").is_err() {
-        block.push(b"\n");
+        let _ = block.write_char('\n');
     }
 }
 
@@ -206,9 +203,7 @@ fn write_out(block: &mut Line) {
 /// report them to.
 pub fn write_directly(line: &impl Display) {
     let mut text = Line::new();
-    if writeln!(text, "{line}").is_err() {
-        text.push(b"\n");
-    }
+    append(&mut text, line);
     let _ = io::stderr().write_all(text.as_bytes());
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::http::range::ByteRange;
+use crate::instrument::fixed_text::FixedText;
 use crate::instrument::heap::ThreadUse;
 use crate::instrument::record::{Answered, Asked, Outcome, Record, Sample};
 use crate::instrument::run::{Outcomes, Run};
