@@ -8,6 +8,7 @@ use crate::instrument::run::Run;
 use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
 
 use super::Trace;
+use super::queue::{Entry, LOST};
 
 /// Control sequences for terminals (ECMA-48, SGR).
 const RESET: &str = "\x1b[0m";
@@ -19,61 +20,68 @@ const YELLOW: &str = "\x1b[33m";
 /// The time to the first byte is left out of a run's line if the line would have more columns with it.
 const RUN_COLUMNS: usize = 120;
 
-pub fn text_record(r: &Record, trace: &Trace) -> impl Display {
-    fmt::from_fn(move |f| {
-        let paint = |code: &'static str| if trace.is_coloured { code } else { "" };
-        let status = match r.answered.status {
-            200..=399 => GREEN,
-            400..=499 => YELLOW,
-            _ => RED,
-        };
-        write!(f, "[{}] {:>7} ms: #{} {} ", trace.pid, r.at.as_millis(), r.request, trace.mode)?;
-        write!(f, "{} {} ", escaped(r.asked.method.as_str()), escaped(r.asked.target.as_str()))?;
-        write!(f, "{}{}{}", paint(status), r.answered.status, paint(RESET))?;
-        if let Some(range) = r.answered.range {
-            write!(f, " {}-{}", range.first, range.last)?;
-        }
-        write!(f, "  peak {}{}{}, heap ", paint(BOLD), Short(r.used.peak_bytes), paint(RESET))?;
-        let resident = |bytes: Option<u64>| or_unknown(bytes.map(Short));
-        write!(f, "{} ({}) -> ", Short(r.live_before), resident(r.resident_before.now_bytes))?;
-        write!(f, "{} ({}), ", Short(r.live_after), resident(r.resident_after.now_bytes))?;
-        let first_byte = or_unknown(r.first_byte.map(ShortMillis));
-        write!(f, "{first_byte} / {} ms, {} in flight", ShortMillis(r.duration), r.in_flight)?;
-        if r.answered.outcome == Outcome::Sent {
-            return Ok(());
-        }
-        let sent = PartOf(r.sent_bytes, r.answered.body_bytes);
-        write!(f, ", {}{}: sent {sent}{}", paint(YELLOW), r.answered.outcome.name(), paint(RESET))
-    })
+pub fn write(f: &mut fmt::Formatter<'_>, entry: &Entry, trace: &Trace) -> fmt::Result {
+    match entry {
+        Entry::Request(record) => write_record(f, record, trace),
+        Entry::Run(run) => write_run(f, run, trace.mode),
+        Entry::Lost(lines) => write!(f, "heapserve: warning: {LOST}: {lines}"),
+        Entry::Warning(message) => write!(f, "heapserve: warning: {}", escaped(message.as_str())),
+        Entry::Error(message) => write!(f, "heapserve: {}", escaped(message.as_str())),
+        Entry::Stopped(end) => write_stopped(f, end, trace.mode),
+    }
+}
+
+fn write_record(f: &mut fmt::Formatter<'_>, r: &Record, trace: &Trace) -> fmt::Result {
+    let paint = |code: &'static str| if trace.is_coloured { code } else { "" };
+    let status = match r.answered.status {
+        200..=399 => GREEN,
+        400..=499 => YELLOW,
+        _ => RED,
+    };
+    write!(f, "[{}] {:>7} ms: #{} {} ", trace.pid, r.at.as_millis(), r.request, trace.mode)?;
+    write!(f, "{} {} ", escaped(r.asked.method.as_str()), escaped(r.asked.target.as_str()))?;
+    write!(f, "{}{}{}", paint(status), r.answered.status, paint(RESET))?;
+    if let Some(range) = r.answered.range {
+        write!(f, " {}-{}", range.first, range.last)?;
+    }
+    write!(f, "  peak {}{}{}, heap ", paint(BOLD), Short(r.used.peak_bytes), paint(RESET))?;
+    let resident = |bytes: Option<u64>| or_unknown(bytes.map(Short));
+    write!(f, "{} ({}) -> ", Short(r.live_before), resident(r.resident_before.now_bytes))?;
+    write!(f, "{} ({}), ", Short(r.live_after), resident(r.resident_after.now_bytes))?;
+    let first_byte = or_unknown(r.first_byte.map(ShortMillis));
+    write!(f, "{first_byte} / {} ms, {} in flight", ShortMillis(r.duration), r.in_flight)?;
+    if r.answered.outcome == Outcome::Sent {
+        return Ok(());
+    }
+    let sent = PartOf(r.sent_bytes, r.answered.body_bytes);
+    write!(f, ", {}{}: sent {sent}{}", paint(YELLOW), r.answered.outcome.name(), paint(RESET))
 }
 
 /// The line of a run that has ended. Figures that are unknown are left out.
-pub fn text_run(r: &Run, mode: &'static str) -> impl Display {
-    fmt::from_fn(move |f| {
-        let mut line = FixedText::<256>::new();
-        write!(line, "run {} {mode}: ", r.number)?;
-        match r.outcomes.refused == r.requests {
-            true => write!(line, "{} requests, all refused", r.requests)?,
-            false if r.requests == r.at_once => write!(line, "{} viewers at once", r.requests)?,
-            false => write!(line, "{} requests, {} at once", r.requests, r.at_once)?,
+fn write_run(f: &mut fmt::Formatter<'_>, r: &Run, mode: &str) -> fmt::Result {
+    let mut line = FixedText::<256>::new();
+    write!(line, "run {} {mode}: ", r.number)?;
+    match r.outcomes.refused == r.requests {
+        true => write!(line, "{} requests, all refused", r.requests)?,
+        false if r.requests == r.at_once => write!(line, "{} viewers at once", r.requests)?,
+        false => write!(line, "{} requests, {} at once", r.requests, r.at_once)?,
+    }
+    if let Some((least, most)) = r.request_peaks {
+        write_span(&mut line, least, most)?;
+    }
+    write!(line, ", heap peak {}", Short(r.heap_peak))?;
+    if let Some(rss_peak) = r.rss_peak {
+        write!(line, ", RSS {}", Short(rss_peak))?;
+    }
+    write_ends(&mut line, r)?;
+    if let Some(first_byte) = r.first_byte_median {
+        let before = line.as_bytes().len();
+        write!(line, "; first byte {} ms", ShortMillis(first_byte))?;
+        if line.as_bytes().len() > RUN_COLUMNS {
+            line.truncate(before);
         }
-        if let Some((least, most)) = r.request_peaks {
-            write_span(&mut line, least, most)?;
-        }
-        write!(line, ", heap peak {}", Short(r.heap_peak))?;
-        if let Some(rss_peak) = r.rss_peak {
-            write!(line, ", RSS {}", Short(rss_peak))?;
-        }
-        write_ends(&mut line, r)?;
-        if let Some(first_byte) = r.first_byte_median {
-            let before = line.as_bytes().len();
-            write!(line, "; first byte {} ms", ShortMillis(first_byte))?;
-            if line.as_bytes().len() > RUN_COLUMNS {
-                line.truncate(before);
-            }
-        }
-        f.write_str(line.as_str())
-    })
+    }
+    f.write_str(line.as_str())
 }
 
 /// One size, or two if they do not look the same: `, 66.0K each`, `, 66.0K to 81.2K each`.
@@ -104,15 +112,12 @@ fn write_ends(line: &mut impl fmt::Write, run: &Run) -> fmt::Result {
     Ok(())
 }
 
-/// The sum of all requests.
-pub fn text_stopped(end: &Sample, mode: &'static str) -> impl Display {
-    fmt::from_fn(move |f| {
-        let requests = if end.requests == 1 { "request" } else { "requests" };
-        write!(f, "heapserve: {mode}, {} {requests}, {} sent, ", end.requests, Size(end.sent_bytes))?;
-        write!(f, "ran for {:.1} s; heap peak {}, ", end.at.as_secs_f64(), Size(end.live_peak))?;
-        write!(f, "largest request {}, ", Size(end.largest_request_peak))?;
-        write!(f, "RSS peak {}", or_unknown(end.resident.peak_bytes.map(Size)))
-    })
+fn write_stopped(f: &mut fmt::Formatter<'_>, end: &Sample, mode: &str) -> fmt::Result {
+    let requests = if end.requests == 1 { "request" } else { "requests" };
+    write!(f, "heapserve: {mode}, {} {requests}, {} sent, ", end.requests, Size(end.sent_bytes))?;
+    write!(f, "ran for {:.1} s; heap peak {}, ", end.at.as_secs_f64(), Size(end.live_peak))?;
+    write!(f, "largest request {}, ", Size(end.largest_request_peak))?;
+    write!(f, "RSS peak {}", or_unknown(end.resident.peak_bytes.map(Size)))
 }
 
 /// Text with its control characters escaped. Otherwise text from a client could end the line, or change the colour of

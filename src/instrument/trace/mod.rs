@@ -1,5 +1,5 @@
-//! The trace on stderr: one of the [`lines`] or one of the JSON [`objects`] for each request, for each run and for each
-//! warning. Both forms have the same values and a limited length. The thread of the [`queue`] writes them.
+//! The trace on stderr: one of the [`lines`] or one of the JSON [`objects`] for each request, each run and each warning.
+//! Both forms have the same values and a limited length. The thread of the [`queue`] writes them.
 
 mod lines;
 mod objects;
@@ -15,14 +15,11 @@ use clap::ValueEnum;
 use crate::instrument::heap_limit::HeapLimit;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
-use lines::{text_record, text_run, text_stopped};
-use objects::{json_listening, json_stopped};
-
-pub use lines::escaped;
-pub use objects::{event, json_record, json_string, or_null, run_fields, write_fields};
 use queue::Message;
 
+pub use lines::escaped;
 pub(crate) use objects::fields;
+pub use objects::{event, json_record, json_string, or_null, run_fields, write_fields};
 pub use queue::{Entry, LINE_BYTES, Writer};
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
@@ -81,7 +78,7 @@ impl Trace {
             Color::Never => false,
             Color::Auto => {
                 let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !refused && std::io::stderr().is_terminal() && platform::stderr_shows_colors()
+                !refused && io::stderr().is_terminal() && platform::stderr_shows_colors()
             }
         };
         Self { mode, format, is_coloured, pid: std::process::id() }
@@ -94,7 +91,7 @@ impl Trace {
     /// Starts the thread that writes. Its first output is the legend in text format, and what is served in JSON.
     pub fn start(self, serving: &Serving<'_>) -> io::Result<Writer> {
         let first = fmt::from_fn(|f| match self.format {
-            TraceFormat::Json => json_listening(&self, serving).fmt(f),
+            TraceFormat::Json => objects::listening(&self, serving).fmt(f),
             _ => {
                 writeln!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB")?;
                 writeln!(f, "heap limit: {}", serving.heap_limit)?;
@@ -102,29 +99,6 @@ impl Trace {
             }
         });
         Writer::start(self, self.shows_requests().then_some(first))
-    }
-
-    /// An entry as one line, without the line break.
-    fn line(&self, entry: &Entry) -> impl Display {
-        /// Their number follows.
-        const LOST: &str = "stderr was not read, or its disk was full; lines missing here";
-        fmt::from_fn(move |f| match (entry, self.format) {
-            (Entry::Request(record), TraceFormat::Json) => json_record(record, self.mode).fmt(f),
-            (Entry::Request(record), _) => text_record(record, self).fmt(f),
-            (Entry::Run(run), TraceFormat::Json) => event("run", run_fields(run, self.mode)).fmt(f),
-            (Entry::Run(run), _) => text_run(run, self.mode).fmt(f),
-            (Entry::Warning(message), TraceFormat::Json) => {
-                event("warning", fields! { message: json_string(message.as_str()) }).fmt(f)
-            }
-            (Entry::Warning(message), _) => write!(f, "heapserve: warning: {}", escaped(message.as_str())),
-            (Entry::Lost(lines), TraceFormat::Json) => {
-                event("warning", fields! { lines: lines, message: format_args!(r#""{LOST}: {lines}""#) })
-                    .fmt(f)
-            }
-            (Entry::Lost(lines), _) => write!(f, "heapserve: warning: {LOST}: {lines}"),
-            (Entry::Stopped(end), TraceFormat::Json) => json_stopped(end, self.mode).fmt(f),
-            (Entry::Stopped(end), _) => text_stopped(end, self.mode).fmt(f),
-        })
     }
 
     /// Writes the line of a request, of a run, or of the end of the program. With `--trace off`, only the last is written.
@@ -146,11 +120,14 @@ impl Trace {
 
     /// Writes why the program cannot start. The writer must not have been started.
     pub fn error(&self, message: &str) {
-        let message = Message::cut(message);
-        let message = message.as_str();
-        queue::write_directly(&fmt::from_fn(|f| match self.format {
-            TraceFormat::Json => event("error", fields! { message: json_string(message) }).fmt(f),
-            _ => write!(f, "heapserve: {}", escaped(message)),
-        }));
+        queue::write_directly(&self.line(&Entry::Error(Message::cut(message))));
+    }
+
+    /// An entry as one line, without the line break.
+    fn line(&self, entry: &Entry) -> impl Display {
+        fmt::from_fn(move |f| match self.format {
+            TraceFormat::Json => objects::write(f, entry, self.mode),
+            _ => lines::write(f, entry, self),
+        })
     }
 }

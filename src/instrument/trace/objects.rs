@@ -8,6 +8,7 @@ use crate::http::range::ByteRange;
 use crate::instrument::record::{Record, Sample};
 use crate::instrument::run::Run;
 
+use super::queue::{Entry, LOST};
 use super::{Serving, Trace};
 
 /// Fields of a JSON object, without its braces: `fields! { status: 200, range: or_null(range) }`. Each value is anything
@@ -50,8 +51,23 @@ pub fn json_string(text: &str) -> impl Display {
     })
 }
 
+pub fn write(f: &mut fmt::Formatter<'_>, entry: &Entry, mode: &'static str) -> fmt::Result {
+    match entry {
+        Entry::Request(record) => json_record(record, mode).fmt(f),
+        Entry::Run(run) => event("run", run_fields(run, mode)).fmt(f),
+        Entry::Lost(lines) => {
+            event("warning", fields! { lines: lines, message: format_args!(r#""{LOST}: {lines}""#) }).fmt(f)
+        }
+        Entry::Warning(message) => {
+            event("warning", fields! { message: json_string(message.as_str()) }).fmt(f)
+        }
+        Entry::Error(message) => event("error", fields! { message: json_string(message.as_str()) }).fmt(f),
+        Entry::Stopped(end) => stopped(end, mode).fmt(f),
+    }
+}
+
 /// What is served.
-pub fn json_listening(trace: &Trace, serving: &Serving<'_>) -> impl Display {
+pub fn listening(trace: &Trace, serving: &Serving<'_>) -> impl Display {
     let fields = fields! {
         pid: trace.pid, url: json_string(serving.url), page: json_string(serving.page),
         mode: json_string(trace.mode), file: json_string(serving.file), file_bytes: serving.file_bytes,
@@ -103,8 +119,7 @@ pub fn run_fields(r: &Run, mode: &'static str) -> impl Display {
     })
 }
 
-/// The sum of all requests.
-pub fn json_stopped(end: &Sample, mode: &'static str) -> impl Display {
+fn stopped(end: &Sample, mode: &'static str) -> impl Display {
     let fields = fields! {
         mode: json_string(mode), requests: end.requests, sent_bytes: end.sent_bytes,
         uptime_us: end.at.as_micros(), live: end.live, live_peak: end.live_peak,

@@ -38,6 +38,9 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the program waits for lines to be written when it starts and when it ends.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The message about lines that are missing. Their number follows it.
+pub const LOST: &str = "stderr was not read, or its disk was full; lines missing here";
+
 /// One line, or several lines, under construction.
 pub type Line = FixedText<LINE_BYTES>;
 /// The text of a warning or an error. A longer one is cut. With each byte written as six, it fits into a line.
@@ -53,6 +56,8 @@ pub enum Entry {
     Request(Record),
     Run(Run),
     Warning(Message),
+    /// The program cannot start.
+    Error(Message),
     /// The program ends. The sample sums up all requests.
     Stopped(Sample),
 }

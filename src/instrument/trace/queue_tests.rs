@@ -17,7 +17,7 @@ fn figures<const CAPACITY: usize>(queue: &Queue<CAPACITY>) -> Vec<i64> {
     let figure = |entry: &Entry| match entry {
         Entry::Request(record) => record.request as i64,
         Entry::Lost(lines) => -(*lines as i64),
-        Entry::Run(_) | Entry::Warning(_) | Entry::Stopped(_) => 0,
+        _ => 0,
     };
     queue.entries[..queue.count].iter().map(figure).collect()
 }

@@ -59,7 +59,7 @@ pub fn sample() -> Sample {
 fn text(record: &Record, coloured: bool) -> String {
     let color = if coloured { Color::Always } else { Color::Never };
     let trace = Trace::new("buffer", TraceFormat::Text, color);
-    text_record(record, &trace).to_string()
+    trace.line(&Entry::Request(*record)).to_string()
 }
 
 #[test]
