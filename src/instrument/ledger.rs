@@ -6,6 +6,7 @@
 //! here allocates, so that the instrument does not change what it measures.
 
 mod entry;
+pub mod recorder;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -82,17 +83,6 @@ impl Ledger {
         self.sample_under(&mut lock(&STATE), self.resident())
     }
 
-    /// Adds the current figures to the feed, if `is_wanted` says so.
-    pub fn add_sample(&self, is_wanted: impl FnOnce(&Sample) -> bool) {
-        let mut state = lock(&STATE);
-        let sample = self.sample_under(&mut state, self.resident());
-        if is_wanted(&sample) {
-            FEED.add_sample(&sample);
-            drop(state);
-            FEED.wake_readers();
-        }
-    }
-
     /// Ends the trace: tells of the run that goes on, if any, and then sums up all requests that the trace has told of.
     /// Requests that end later are not told of.
     pub fn close(&self) {
@@ -107,10 +97,7 @@ impl Ledger {
 
     fn sample_under(&self, state: &mut State, resident: ResidentSet) -> Sample {
         let figures = self.figures(resident);
-        self.tell_run(state.runs.end_if_over(figures.at));
-        if state.runs.is_busy() {
-            state.runs.update(&figures);
-        }
+        self.tell_run(state.runs.update(&figures));
         Sample {
             at: figures.at,
             in_flight: state.started - state.ended,

@@ -122,11 +122,3 @@ pub struct Sample {
     pub run: Option<Run>,
     pub last_run: Option<Run>,
 }
-
-impl Sample {
-    /// Whether anything has happened since `earlier`.
-    pub fn has_changed_since(&self, earlier: &Self) -> bool {
-        let activity = |s: &Self| (s.in_flight, s.requests, s.sent_bytes, s.live, s.run.is_some());
-        activity(self) != activity(earlier)
-    }
-}

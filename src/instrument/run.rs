@@ -147,25 +147,19 @@ impl Runs {
         if let Slot::Filled(last) = self.last { Some(last) } else { None }
     }
 
-    /// Starts a run. There must be none that goes on. `heap_before` is the live heap when its first request began, and
-    /// `figures` are those of the moment.
-    pub fn start(&mut self, heap_before: u64, figures: &Figures) {
-        self.started += 1;
-        self.sent_bytes_before = figures.sent_bytes;
-        self.rss_peak_before = figures.resident.peak_bytes;
-        self.request_peaks.clear();
-        self.first_bytes_us.clear();
-        self.current = Slot::Filled(Run {
-            number: self.started,
-            began: figures.at,
-            heap_before,
-            rss_peak: figures.resident.now_bytes,
-            ..Run::default()
-        });
-    }
-
-    /// Adds a request to the run that goes on. Answering it began at `at`, with content of a file of this size.
-    pub fn begin(&mut self, at: Duration, file_bytes: u64) {
+    /// Adds a request to the run, and starts one with the figures of the moment, `now`, if none goes on. Answering it began
+    /// at `at`, when the live heap was `heap_before`. It is answered with content of a file of this size.
+    pub fn begin(&mut self, at: Duration, heap_before: u64, file_bytes: u64, now: impl FnOnce() -> Figures) {
+        if let Slot::Empty = self.current {
+            let figures = now();
+            self.started += 1;
+            self.sent_bytes_before = figures.sent_bytes;
+            self.rss_peak_before = figures.resident.peak_bytes;
+            self.request_peaks.clear();
+            self.first_bytes_us.clear();
+            let (number, rss_peak) = (self.started, figures.resident.now_bytes);
+            self.current = Slot::Filled(Run { number, began: at, heap_before, rss_peak, ..Run::default() });
+        }
         if let Slot::Filled(run) = &mut self.current {
             // Of two requests that begin together, the second may have been the first to open its entry.
             run.began = run.began.min(at);
@@ -200,11 +194,10 @@ impl Runs {
             }
         }
         self.idle_since = figures.at;
-        self.update(figures);
+        self.take_over(figures);
     }
 
-    /// Takes over the figures of the moment.
-    pub fn update(&mut self, figures: &Figures) {
+    fn take_over(&mut self, figures: &Figures) {
         let Slot::Filled(run) = &mut self.current else { return };
         run.heap_peak = figures.heap_peak;
         run.sent_bytes = figures.sent_bytes - self.sent_bytes_before;
@@ -213,25 +206,26 @@ impl Runs {
         run.rss_peak = run.rss_peak.max(if is_new_peak { resident.peak_bytes } else { resident.now_bytes });
     }
 
-    pub fn goes_on(&self) -> bool {
-        matches!(self.current, Slot::Filled(_))
-    }
-
     /// Whether content is being sent.
-    pub fn is_busy(&self) -> bool {
+    fn is_busy(&self) -> bool {
         matches!(self.current, Slot::Filled(Run { in_flight: 1.., .. }))
     }
 
-    /// Ends the run if no content has been sent for [`RUN_GAP`] before `now`. Returns it then.
-    pub fn end_if_over(&mut self, now: Duration) -> Option<Run> {
-        if self.is_busy() || now < self.idle_since + RUN_GAP { None } else { self.finish() }
+    /// Takes over the figures if content is being sent. Otherwise ends the run if none has been sent for [`RUN_GAP`], and
+    /// returns it then.
+    pub fn update(&mut self, figures: &Figures) -> Option<Run> {
+        if self.is_busy() {
+            self.take_over(figures);
+            return None;
+        }
+        if figures.at < self.idle_since + RUN_GAP { None } else { self.finish() }
     }
 
     /// Ends the run, also if content is being sent. For the end of the program.
     pub fn stop(&mut self, figures: &Figures) -> Option<Run> {
         if self.is_busy() {
             self.idle_since = figures.at;
-            self.update(figures);
+            self.take_over(figures);
         }
         self.finish()
     }

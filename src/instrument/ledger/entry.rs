@@ -59,12 +59,12 @@ impl Entry<'_> {
     pub fn begin_content(&self, file_bytes: u64) {
         let ledger = self.ledger;
         let mut state = lock(&STATE);
-        ledger.tell_run(state.runs.end_if_over(ledger.start.elapsed()));
-        if !state.runs.goes_on() {
+        ledger.tell_run(state.runs.update(&ledger.figures(ResidentSet::default())));
+        let began = self.started.saturating_duration_since(ledger.start);
+        state.runs.begin(began, self.live_before, file_bytes, || {
             heap::start_span();
-            state.runs.start(self.live_before, &ledger.figures(ledger.resident()));
-        }
-        state.runs.begin(self.started.saturating_duration_since(ledger.start), file_bytes);
+            ledger.figures(ledger.resident())
+        });
         state.file_bytes = file_bytes;
         self.is_in_run.set(true);
     }
