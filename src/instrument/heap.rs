@@ -206,10 +206,8 @@ impl CountingAllocator {
 // never reaches `System`. Counting uses only atomics and cells: it does not allocate and does not unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.counted(layout.size(), || {
-            // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
-            unsafe { self.0.alloc(layout) }
-        })
+        // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
+        self.counted(layout.size(), || unsafe { self.0.alloc(layout) })
     }
 
     // Not the default implementation, which would write to every page.
@@ -217,10 +215,8 @@ unsafe impl GlobalAlloc for CountingAllocator {
         if let Some(lent) = Self::lend(layout) {
             return lent;
         }
-        self.counted(layout.size(), || {
-            // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
-            unsafe { self.0.alloc_zeroed(layout) }
-        })
+        // SAFETY: as in `alloc`.
+        self.counted(layout.size(), || unsafe { self.0.alloc_zeroed(layout) })
     }
 
     // The count falls before the memory is freed: otherwise another thread could reuse the memory, and be counted,
@@ -230,7 +226,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
             return THREAD.with(|cells| cells.lending.set((0, ptr::null_mut())));
         }
         Self::freed(layout.size());
-        // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
+        // SAFETY: as in `alloc`.
         unsafe { self.0.dealloc(pointer, layout) }
     }
 
@@ -239,20 +235,13 @@ unsafe impl GlobalAlloc for CountingAllocator {
         if Self::is_lent(pointer) {
             return ptr::null_mut();
         }
-        let reallocate = || {
-            // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
-            unsafe { self.0.realloc(pointer, layout, new_size) }
-        };
-        match new_size.checked_sub(layout.size()) {
-            Some(growth) => self.counted(growth, reallocate),
-            None => {
-                let moved = reallocate();
-                if !moved.is_null() {
-                    Self::freed(layout.size() - new_size);
-                }
-                moved
-            }
+        let growth = new_size.saturating_sub(layout.size());
+        // SAFETY: as in `alloc`.
+        let moved = self.counted(growth, || unsafe { self.0.realloc(pointer, layout, new_size) });
+        if !moved.is_null() {
+            Self::freed(layout.size().saturating_sub(new_size));
         }
+        moved
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Ledger {
     pub started_ms: u64,
     trace: Trace,
     heap_limit_bytes: Option<u64>,
+    /// The size of the file at the start.
+    file_bytes: u64,
     /// The bytes of bodies that the kernel has taken: of content of the file, and others.
     content_bytes: AtomicU64,
     other_bytes: AtomicU64,
@@ -46,8 +48,6 @@ static STATE: Mutex<State> = Mutex::new(State {
     ended: 0,
     ended_sent_bytes: 0,
     largest_request_peak: 0,
-    file_bytes: 0,
-    is_closed: false,
     runs: Runs::new(),
 });
 
@@ -57,9 +57,6 @@ struct State {
     ended: u64,
     ended_sent_bytes: u64,
     largest_request_peak: u64,
-    /// As the last request with content found it.
-    file_bytes: u64,
-    is_closed: bool,
     runs: Runs,
 }
 
@@ -67,12 +64,12 @@ impl Ledger {
     /// Creates the ledger. Times count from now. A buffer that would take the live heap above `heap_limit_bytes` is not
     /// allocated. `file_bytes` is the size of the file.
     pub fn new(trace: Trace, heap_limit_bytes: Option<u64>, file_bytes: u64) -> Self {
-        lock(&STATE).file_bytes = file_bytes;
         Self {
             start: Instant::now(),
             started_ms: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64,
             trace,
             heap_limit_bytes,
+            file_bytes,
             content_bytes: AtomicU64::new(0),
             other_bytes: AtomicU64::new(0),
             resident: Mutex::default(),
@@ -90,7 +87,6 @@ impl Ledger {
         let mut state = lock(&STATE);
         let run = state.runs.stop(&self.figures(resident));
         self.tell_run(run);
-        state.is_closed = true;
         let sample = self.sample_under(&mut state, resident);
         self.trace.tell(trace::Entry::Stopped(Sample { sent_bytes: state.ended_sent_bytes, ..sample }));
     }
@@ -98,6 +94,7 @@ impl Ledger {
     fn sample_under(&self, state: &mut State, resident: ResidentSet) -> Sample {
         let figures = self.figures(resident);
         self.tell_run(state.runs.update(&figures));
+        let (run, last_run) = (state.runs.current(), state.runs.last());
         Sample {
             at: figures.at,
             in_flight: state.started - state.ended,
@@ -108,9 +105,9 @@ impl Ledger {
             largest_request_peak: state.largest_request_peak,
             resident,
             allocations: heap::allocations(),
-            file_bytes: state.file_bytes,
-            run: state.runs.current(),
-            last_run: state.runs.last(),
+            file_bytes: run.or(last_run).map_or(self.file_bytes, |run| run.file_bytes),
+            run,
+            last_run,
         }
     }
 

@@ -118,6 +118,7 @@ pub struct Sample {
     pub largest_request_peak: u64,
     pub resident: ResidentSet,
     pub allocations: u64,
+    /// As the last request with content found it.
     pub file_bytes: u64,
     pub run: Option<Run>,
     pub last_run: Option<Run>,

@@ -65,7 +65,6 @@ impl Entry<'_> {
             heap::start_span();
             ledger.figures(ledger.resident())
         });
-        state.file_bytes = file_bytes;
         self.is_in_run.set(true);
     }
 
@@ -133,9 +132,7 @@ impl Entry<'_> {
         if self.is_in_run.get() {
             state.runs.end(&record, self.held_bytes.get(), &figures);
         }
-        if !state.is_closed {
-            FEED.add_end(&record);
-            ledger.trace.tell(trace::Entry::Request(record));
-        }
+        FEED.add_end(&record);
+        ledger.trace.tell(trace::Entry::Request(record));
     }
 }

@@ -83,8 +83,8 @@ static STATE: Mutex<State> =
 static QUEUES: [Mutex<Queue<CAPACITY>>; 2] = [const { Mutex::new(Queue::new()) }; 2];
 /// The lines that the writer writes next. The writer holds the lock as long as it runs.
 static BLOCK: Mutex<Line> = Mutex::new(Line::new());
-static WAKE: Condvar = Condvar::new();
-static WRITTEN: Condvar = Condvar::new();
+/// Notified when [`State::is_written`] changes.
+static CHANGED: Condvar = Condvar::new();
 
 impl<const CAPACITY: usize> Queue<CAPACITY> {
     const fn new() -> Self {
@@ -115,7 +115,7 @@ pub fn put(entry: Entry) {
     lock(&QUEUES[state.filling]).push(entry);
     if mem::take(&mut state.is_written) {
         drop(state);
-        WAKE.notify_one();
+        CHANGED.notify_all();
     }
 }
 
@@ -141,7 +141,7 @@ impl Writer {
 
     /// Waits until everything is written, but for at most a second.
     pub fn wait_until_written(&self) {
-        let _ = WRITTEN.wait_timeout_while(lock(&STATE), WRITE_TIMEOUT, |state| !state.is_written);
+        let _ = CHANGED.wait_timeout_while(lock(&STATE), WRITE_TIMEOUT, |state| !state.is_written);
     }
 }
 
@@ -159,8 +159,8 @@ fn run(trace: &Trace) {
         let mut state = lock(&STATE);
         if lock(&QUEUES[state.filling]).count == 0 {
             state.is_written = true;
-            WRITTEN.notify_all();
-            let waited = WAKE.wait_while(state, |state| state.is_written);
+            CHANGED.notify_all();
+            let waited = CHANGED.wait_while(state, |state| state.is_written);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
         let mut queue = lock(&QUEUES[state.filling]);
