@@ -8,6 +8,7 @@ use crate::instrument::run::Run;
 use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
 
 use super::Trace;
+use super::objects::or;
 use super::queue::{Entry, LOST};
 
 /// Control sequences for terminals (ECMA-48, SGR).
@@ -45,10 +46,10 @@ fn write_record(f: &mut fmt::Formatter<'_>, r: &Record, trace: &Trace) -> fmt::R
         write!(f, " {}-{}", range.first, range.last)?;
     }
     write!(f, "  peak {}{}{}, heap ", paint(BOLD), Short(r.used.peak_bytes), paint(RESET))?;
-    let resident = |bytes: Option<u64>| or_unknown(bytes.map(Short));
+    let resident = |bytes: Option<u64>| or(bytes.map(Short), "?");
     write!(f, "{} ({}) -> ", Short(r.live_before), resident(r.resident_before.now_bytes))?;
     write!(f, "{} ({}), ", Short(r.live_after), resident(r.resident_after.now_bytes))?;
-    let first_byte = or_unknown(r.first_byte.map(ShortMillis));
+    let first_byte = or(r.first_byte.map(ShortMillis), "?");
     write!(f, "{first_byte} / {} ms, {} in flight", ShortMillis(r.duration), r.in_flight)?;
     if r.answered.outcome == Outcome::Sent {
         return Ok(());
@@ -117,7 +118,7 @@ fn write_stopped(f: &mut fmt::Formatter<'_>, end: &Sample, mode: &str) -> fmt::R
     write!(f, "heapserve: {mode}, {} {requests}, {} sent, ", end.requests, Size(end.sent_bytes))?;
     write!(f, "ran for {:.1} s; heap peak {}, ", end.at.as_secs_f64(), Size(end.live_peak))?;
     write!(f, "largest request {}, ", Size(end.largest_request_peak))?;
-    write!(f, "RSS peak {}", or_unknown(end.resident.peak_bytes.map(Size)))
+    write!(f, "RSS peak {}", or(end.resident.peak_bytes.map(Size), "?"))
 }
 
 /// Text with its control characters escaped. Otherwise text from a client could end the line, or change the colour of
@@ -127,13 +128,5 @@ pub fn escaped(text: &str) -> impl Display {
         text.chars().try_for_each(|c| {
             if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
         })
-    })
-}
-
-/// A figure, or `?`.
-fn or_unknown(figure: Option<impl Display>) -> impl Display {
-    fmt::from_fn(move |f| match &figure {
-        Some(figure) => figure.fmt(f),
-        None => f.write_char('?'),
     })
 }

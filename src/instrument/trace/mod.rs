@@ -108,17 +108,12 @@ impl Trace {
         }
     }
 
-    /// Writes a warning to the user.
+    /// Writes a warning to the user, once the writer is started.
     pub fn warning(&self, message: impl Display) {
-        let entry = Entry::Warning(Message::cut(&message.to_string()));
-        if queue::has_writer() {
-            queue::put(entry);
-        } else {
-            queue::write_directly(&self.line(&entry));
-        }
+        queue::put(Entry::Warning(Message::cut(&message.to_string())));
     }
 
-    /// Writes why the program cannot start. The writer must not have been started.
+    /// Writes why the program cannot start, while there is no writer.
     pub fn error(&self, message: &str) {
         queue::write_directly(&self.line(&Entry::Error(Message::cut(message))));
     }

@@ -134,8 +134,13 @@ fn micros(time: Option<Duration>) -> impl Display {
 
 /// A figure, or `null`.
 pub fn or_null(figure: Option<impl Display>) -> impl Display {
+    or(figure, "null")
+}
+
+/// A figure, or what is said if it is unknown.
+pub fn or(figure: Option<impl Display>, unknown: &'static str) -> impl Display {
     fmt::from_fn(move |f| match &figure {
         Some(figure) => figure.fmt(f),
-        None => f.write_str("null"),
+        None => f.write_str(unknown),
     })
 }

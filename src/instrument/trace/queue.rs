@@ -70,15 +70,13 @@ struct Queue<const CAPACITY: usize> {
 struct State {
     /// The index of the queue to which entries are added. The writer empties the other one.
     filling: usize,
-    has_writer: bool,
     /// Whether the summary was added. Nothing is added after it.
     is_closed: bool,
     /// Whether everything is written. The writer then waits for entries.
     is_written: bool,
 }
 
-static STATE: Mutex<State> =
-    Mutex::new(State { filling: 0, has_writer: false, is_closed: false, is_written: false });
+static STATE: Mutex<State> = Mutex::new(State { filling: 0, is_closed: false, is_written: false });
 /// A queue is locked by whoever has locked [`STATE`], and while it is being emptied by the writer alone.
 static QUEUES: [Mutex<Queue<CAPACITY>>; 2] = [const { Mutex::new(Queue::new()) }; 2];
 /// The lines that the writer writes next. The writer holds the lock as long as it runs.
@@ -119,11 +117,6 @@ pub fn put(entry: Entry) {
     }
 }
 
-/// Whether a writer was started. From then on, no other thread writes to stderr.
-pub fn has_writer() -> bool {
-    lock(&STATE).has_writer
-}
-
 /// The thread that writes. Dropping this waits until everything is written, but for at most a second. So the program
 /// ends even if nobody reads stderr. A panic of `main` also drops it.
 pub struct Writer(());
@@ -134,9 +127,7 @@ impl Writer {
         if let Some(first) = first {
             append(&mut lock(&BLOCK), &first);
         }
-        thread::Builder::new().name("trace".to_owned()).spawn(move || run(&trace))?;
-        lock(&STATE).has_writer = true;
-        Ok(Self(()))
+        thread::Builder::new().name("trace".to_owned()).spawn(move || run(&trace)).map(|_| Self(()))
     }
 
     /// Waits until everything is written, but for at most a second.
@@ -204,7 +195,7 @@ fn write_out(block: &mut Line) {
     block.truncate(0);
 }
 
-/// Writes one line on the calling thread, before the writer is started. Errors are ignored, because nothing is left to
+/// Writes one line on the calling thread, while there is no [`Writer`]. Errors are ignored, because nothing is left to
 /// report them to.
 pub fn write_directly(line: &impl Display) {
     let mut text = Line::new();
