@@ -43,7 +43,7 @@ use std::sync::Arc;
 use engine::{Engine, Exchange};
 use instrument::feed::FEED;
 use instrument::heap_limit::HeapLimit;
-use instrument::ledger::{Ledger, recorder};
+use instrument::ledger::Ledger;
 use instrument::trace::{self, Serving, Trace, Writer};
 use instrument::units::Size;
 use options::Options;
@@ -78,7 +78,8 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     // installs another hook later, which passes a panic on to this one only if the engine does not expect it.
     panic::set_hook(Box::new(move |info| trace.warning(info)));
     let answering = Arc::clone(&site);
-    recorder::start(Arc::clone(&site.ledger))
+    Arc::clone(&site.ledger)
+        .record_samples()
         .map_err(|error| format!("cannot start a thread for the page's figures: {error}"))?;
     let timeout = site.options.timeout.0;
     let answer = move |exchange: Exchange| answer::answer(&answering, exchange);

@@ -1,16 +1,12 @@
 //! The allocator that counts the heap.
 //!
-//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc. stats_alloc
-//! gives totals: how many allocations were made, and of how many bytes. It has no peak, it counts allocations that
-//! the system refused, and the difference of two of its totals is wrong while other threads allocate. So the wrapper
-//! counts for itself: the [live bytes](live_bytes) of the process in one atomic counter, which is exact at any time,
-//! their [peak](peak_bytes), their peak [since a moment](span_peak_bytes), and what each [thread](ThreadUse) does,
-//! which gives the peak of one request while others run.
+//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc, which gives totals:
+//! how many allocations were made, and of how many bytes. It has no peak, it counts allocations that the system refused,
+//! and the difference of two of its totals is wrong while other threads allocate. So the wrapper counts for itself.
 //!
-//! Sizes are the sizes that the program requested. The allocator's headers and rounding are not included. Nor is
-//! memory that does not come from the Rust allocator (thread stacks, the program's code, the kernel's socket
-//! buffers), or memory that the C library keeps after it was freed. The resident set, which the trace shows next to
-//! the heap, includes all of these except the kernel's buffers.
+//! Sizes are those that the program requested, without the allocator's headers and rounding. Memory that does not come
+//! from the Rust allocator (thread stacks, the program's code, the kernel's socket buffers) is not included, nor is memory
+//! that the C library keeps after it was freed. The resident set includes all of these except the kernel's buffers.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -6,10 +6,11 @@
 //! here allocates, so that the instrument does not change what it measures.
 
 mod entry;
-pub mod recorder;
 
-use std::sync::Mutex;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::platform::{self, ResidentSet};
@@ -24,6 +25,12 @@ pub use entry::Entry;
 
 /// How long a reading of the resident set is used again. Each reading takes 13 us.
 const RESIDENT_SET_MAX_AGE: Duration = Duration::from_millis(1);
+
+/// The interval between two samples while a request runs, a run goes on or the figures change.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+/// The interval between two samples otherwise, if a page is open. It ends up to [`SAMPLE_INTERVAL`] later, so that there is
+/// a sample at least once per second. The server notices that a page was closed when it fails to send one.
+const IDLE_SAMPLE_INTERVAL: Duration = Duration::from_millis(850);
 
 /// The ledger of the program.
 pub struct Ledger {
@@ -78,6 +85,33 @@ impl Ledger {
 
     pub fn sample(&self) -> Sample {
         self.sample_under(&mut lock(&STATE), self.resident())
+    }
+
+    /// Adds a sample to the feed, and starts a thread that adds more, so that a page can show what happened before it was
+    /// opened. The thread also notices when a run is over.
+    pub fn record_samples(self: Arc<Self>) -> io::Result<()> {
+        let mut last = None;
+        self.add_sample(&mut last);
+        let run = move || loop {
+            thread::sleep(SAMPLE_INTERVAL);
+            self.add_sample(&mut last);
+        };
+        thread::Builder::new().name("recorder".to_owned()).spawn(run).map(drop)
+    }
+
+    /// Adds a sample to the feed, unless it is like the `last` one and no page waits for it.
+    fn add_sample(&self, last: &mut Option<Sample>) {
+        let mut state = lock(&STATE);
+        let now = self.sample_under(&mut state, self.resident());
+        let activity = |s: &Sample| (s.in_flight, s.requests, s.sent_bytes, s.live, s.run.is_some());
+        let is_busy = now.in_flight > 0 || now.run.is_some();
+        let is_old = |last: &Sample| FEED.has_readers() && now.at - last.at >= IDLE_SAMPLE_INTERVAL;
+        if is_busy || last.as_ref().is_none_or(|last| activity(last) != activity(&now) || is_old(last)) {
+            *last = Some(now);
+            FEED.add_sample(&now);
+            drop(state);
+            FEED.wake_readers();
+        }
     }
 
     /// Ends the trace: tells of the run that goes on, if any, and then sums up all requests that the trace has told of.

@@ -132,13 +132,12 @@ impl Runs {
 
     pub fn current(&self) -> Option<Run> {
         let Slot::Filled(current) = self.current else { return None };
+        let median = |sorted: &Sorted<KEPT_FIGURES>| sorted.spread().map(|[_, median, _]| median);
+        let same_peak = current.request_peaks.filter(|(least, most)| least == most).map(|(peak, _)| peak);
         Some(Run {
-            request_peak_median: match current.request_peaks {
-                Some((least, most)) if least == most => Some(least),
-                _ => self.request_peaks.median(),
-            },
-            first_byte_median: self.first_bytes_us.median().map(Duration::from_micros),
-            held: self.held.range(),
+            request_peak_median: same_peak.or(median(&self.request_peaks)),
+            first_byte_median: median(&self.first_bytes_us).map(Duration::from_micros),
+            held: self.held.spread().map(|[least, _, most]| (least, most)),
             ..current
         })
     }
