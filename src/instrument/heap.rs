@@ -49,23 +49,6 @@ struct ThreadCells {
     lending: Cell<(usize, *mut u8)>,
 }
 
-impl ThreadCells {
-    fn grew(&self, bytes: usize) {
-        let live_bytes = self.live_bytes.get().wrapping_add_unsigned(bytes);
-        self.live_bytes.set(live_bytes);
-        let used = self.used.get();
-        self.used.set(ThreadUse {
-            peak_bytes: used.peak_bytes.max(live_bytes.max(0) as u64),
-            allocations: used.allocations + 1,
-            allocated_bytes: used.allocated_bytes + bytes as u64,
-        });
-    }
-
-    fn shrank(&self, bytes: usize) {
-        self.live_bytes.set(self.live_bytes.get().wrapping_sub_unsigned(bytes));
-    }
-}
-
 /// What one thread has done with the heap since it began to measure, or else since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadUse {
@@ -170,7 +153,16 @@ impl CountingAllocator {
                 peak.fetch_max(now, SeqCst);
             }
         }
-        let _ = THREAD.try_with(|cells| cells.grew(bytes));
+        let _ = THREAD.try_with(|cells| {
+            let live_bytes = cells.live_bytes.get().wrapping_add_unsigned(bytes);
+            cells.live_bytes.set(live_bytes);
+            let used = cells.used.get();
+            cells.used.set(ThreadUse {
+                peak_bytes: used.peak_bytes.max(live_bytes.max(0) as u64),
+                allocations: used.allocations + 1,
+                allocated_bytes: used.allocated_bytes + bytes as u64,
+            });
+        });
         pointer
     }
 
@@ -193,7 +185,9 @@ impl CountingAllocator {
 
     fn freed(bytes: usize) {
         LIVE_BYTES.fetch_sub(bytes, Relaxed);
-        let _ = THREAD.try_with(|cells| cells.shrank(bytes));
+        let _ = THREAD.try_with(|cells| {
+            cells.live_bytes.update(|live_bytes| live_bytes.wrapping_sub_unsigned(bytes));
+        });
     }
 }
 
