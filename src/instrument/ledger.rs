@@ -90,11 +90,13 @@ impl Ledger {
     /// Adds a sample to the feed, and starts a thread that adds more, so that a page can show what happened before it was
     /// opened. The thread also notices when a run is over.
     pub fn record_samples(self: Arc<Self>) -> io::Result<()> {
-        let mut last = None;
-        self.add_sample(&mut last);
-        let run = move || loop {
-            thread::sleep(SAMPLE_INTERVAL);
-            self.add_sample(&mut last);
+        self.add_sample(&mut None);
+        let run = move || {
+            let mut last = Some(self.sample());
+            loop {
+                thread::sleep(SAMPLE_INTERVAL);
+                self.add_sample(&mut last);
+            }
         };
         thread::Builder::new().name("recorder".to_owned()).spawn(run).map(drop)
     }
