@@ -228,8 +228,8 @@ unsafe impl GlobalAlloc for CountingAllocator {
         let growth = new_size.saturating_sub(layout.size());
         // SAFETY: as in `alloc`.
         let moved = self.counted(growth, || unsafe { self.0.realloc(pointer, layout, new_size) });
-        if !moved.is_null() {
-            Self::freed(layout.size().saturating_sub(new_size));
+        if !moved.is_null() && new_size < layout.size() {
+            Self::freed(layout.size() - new_size);
         }
         moved
     }
