@@ -93,12 +93,13 @@ impl<const CAPACITY: usize> Queue<CAPACITY> {
     fn push(&mut self, entry: Entry) {
         let is_request = matches!(entry, Entry::Request(_));
         let most = if is_request { CAPACITY - RESERVED_ENTRIES } else { CAPACITY - 1 };
-        let entry = match self.entries[..self.count].last_mut() {
-            _ if self.count < most => entry,
-            Some(Entry::Lost(entries)) => return *entries += 1,
-            _ => Entry::Lost(1),
-        };
-        self.entries[self.count] = entry;
+        if self.count < most {
+            self.entries[self.count] = entry;
+        } else if let Some(Entry::Lost(entries)) = self.entries[..self.count].last_mut() {
+            return *entries += 1;
+        } else {
+            self.entries[self.count] = Entry::Lost(1);
+        }
         self.count += 1;
     }
 }
