@@ -16,8 +16,8 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::platform::{self, ResidentSet};
 
 use super::feed::FEED;
-use super::record::Sample;
-use super::run::{Figures, Run, Runs};
+use super::record::{Run, Sample};
+use super::run::{Figures, Runs};
 use super::trace::{self, Trace};
 use super::{heap, lock};
 

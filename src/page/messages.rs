@@ -3,8 +3,7 @@
 use std::fmt::{self, Display};
 
 use crate::instrument::feed::Event;
-use crate::instrument::record::Sample;
-use crate::instrument::run::Run;
+use crate::instrument::record::{Run, Sample};
 use crate::instrument::trace::{event, fields, json_record, json_string, or_null, run_fields};
 use crate::platform::RESIDENT_SET_MEANING;
 use crate::site::Site;

@@ -3,8 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use crate::instrument::fixed_text::FixedText;
-use crate::instrument::record::{Outcome, Record, Sample};
-use crate::instrument::run::Run;
+use crate::instrument::record::{Outcome, Record, Run, Sample};
 use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
 
 use super::Trace;

@@ -5,8 +5,7 @@ use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use crate::http::range::ByteRange;
-use crate::instrument::record::{Record, Sample};
-use crate::instrument::run::Run;
+use crate::instrument::record::{Record, Run, Sample};
 
 use super::queue::{Entry, LOST};
 use super::{Serving, Trace};

@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::lock;
-use crate::instrument::record::{Record, Sample};
-use crate::instrument::run::Run;
+use crate::instrument::record::{Record, Run, Sample};
 
 use super::Trace;
 

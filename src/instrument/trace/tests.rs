@@ -6,8 +6,7 @@ use super::*;
 use crate::http::range::ByteRange;
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::heap::ThreadUse;
-use crate::instrument::record::{Answered, Asked, Outcome, Record, Sample};
-use crate::instrument::run::{Outcomes, Run};
+use crate::instrument::record::{Answered, Asked, Outcome, Outcomes, Record, Run, Sample};
 use crate::platform::ResidentSet;
 
 const MIB: u64 = 1 << 20;
