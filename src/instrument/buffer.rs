@@ -22,8 +22,9 @@ pub struct NoMemory {
 }
 
 impl Buffer {
-    /// Creates an empty buffer with a capacity of exactly `bytes`, by one allocation. Fails if the system has no memory for
-    /// it, or if it would take the live heap above `limit_bytes`, also if several threads allocate at the same time.
+    /// Creates an empty buffer with a capacity of exactly `bytes`, by one allocation. Fails if the system has no memory
+    /// for it, or if it would take the live heap above `limit_bytes`, also if several threads allocate at the same
+    /// time.
     pub fn try_new(bytes: u64, limit_bytes: Option<u64>) -> Result<Self, NoMemory> {
         // One thread at a time: two could otherwise both take the last bytes. So bytes need not be counted before the
         // system has granted them. The lock is short, because the system gives pages only when they are written to.

@@ -113,8 +113,8 @@ impl Feed {
         state.samples.push(&mut state.last_number, *sample);
     }
 
-    /// Wakes the readers that wait for a sample. With a thousand of them this takes some time, so the caller should hold
-    /// no lock.
+    /// Wakes the readers that wait for a sample. With a thousand of them this takes some time, so the caller should
+    /// hold no lock.
     pub fn wake_readers(&self) {
         self.sampled.notify_all();
     }

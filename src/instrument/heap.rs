@@ -1,12 +1,14 @@
 //! The allocator that counts the heap.
 //!
-//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc, which gives totals:
-//! how many allocations were made, and of how many bytes. It has no peak, it counts allocations that the system refused,
-//! and the difference of two of its totals is wrong while other threads allocate. So the wrapper counts for itself.
+//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc, which gives
+//! totals: how many allocations were made, and of how many bytes. It has no peak, it counts allocations that the system
+//! refused, and the difference of two of its totals is wrong while other threads allocate. So the wrapper counts for
+//! itself.
 //!
 //! Sizes are those that the program requested, without the allocator's headers and rounding. Memory that does not come
-//! from the Rust allocator (thread stacks, the program's code, the kernel's socket buffers) is not included, nor is memory
-//! that the C library keeps after it was freed. The resident set includes all of these except the kernel's buffers.
+//! from the Rust allocator (thread stacks, the program's code, the kernel's socket buffers) is not included, nor is
+//! memory that the C library keeps after it was freed. The resident set includes all of these except the kernel's
+//! buffers.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -107,14 +109,15 @@ pub fn allocations() -> u64 {
     made.saturating_sub(REFUSED_ALLOCATIONS.load(Relaxed)) as u64
 }
 
-/// The same number, without what the calling thread allocated, which must not measure. While it does not change, no other
-/// thread has allocated anything.
+/// The same number, without what the calling thread allocated, which must not measure. While it does not change, no
+/// other thread has allocated anything.
 pub fn allocations_of_others() -> u64 {
     allocations() - ThreadUse::so_far().allocations
 }
 
-/// Runs `act`, whose first zeroed allocation of exactly `bytes` gets `block` instead of heap memory, and is in no figure.
-/// `act` must free it, on this thread. For a buffer that another library allocates, whatever its size, and does not use.
+/// Runs `act`, whose first zeroed allocation of exactly `bytes` gets `block` instead of heap memory, and is in no
+/// figure. `act` must free it, on this thread. For a buffer that another library allocates, whatever its size, and does
+/// not use.
 pub fn with_lent<T>(block: &Mapping, bytes: usize, act: impl FnOnce() -> T) -> T {
     struct Lending;
     impl Drop for Lending {

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::Barrier;
 use std::{env, thread};
 
-/// Runs `test`, which is the body of the test called `name`, in a process of its own: other tests would move the figures
-/// of the whole process.
+/// Runs `test`, which is the body of the test called `name`, in a process of its own: other tests would move the
+/// figures of the whole process.
 fn in_own_process(name: &str, test: impl FnOnce()) {
     const IS_OWN_PROCESS: &str = "HEAPSERVE_TEST_IN_OWN_PROCESS";
     if env::var_os(IS_OWN_PROCESS).is_some() {

@@ -28,8 +28,8 @@ const RESIDENT_SET_MAX_AGE: Duration = Duration::from_millis(1);
 
 /// The interval between two samples while a request runs, a run goes on or the figures change.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
-/// The interval between two samples otherwise, if a page is open. It ends up to [`SAMPLE_INTERVAL`] later, so that there is
-/// a sample at least once per second. The server notices that a page was closed when it fails to send one.
+/// The interval between two samples otherwise, if a page is open. It ends up to [`SAMPLE_INTERVAL`] later, so that
+/// there is a sample at least once per second. The server notices that a page was closed when it fails to send one.
 const IDLE_SAMPLE_INTERVAL: Duration = Duration::from_millis(850);
 
 /// The ledger of the program.
@@ -87,8 +87,8 @@ impl Ledger {
         self.sample_under(&mut lock(&STATE), self.resident())
     }
 
-    /// Adds a sample to the feed, and starts a thread that adds more, so that a page can show what happened before it was
-    /// opened. The thread also notices when a run is over.
+    /// Adds a sample to the feed, and starts a thread that adds more, so that a page can show what happened before it
+    /// was opened. The thread also notices when a run is over.
     pub fn record_samples(self: Arc<Self>) -> io::Result<()> {
         self.add_sample(&mut None);
         let run = move || {

@@ -1,5 +1,6 @@
-//! What is known about a request that has ended, about a run, and about the process at one point in time. These are plain
-//! data: they can be copied, and do not use the heap. Sizes are in bytes, and times count from the start of the program.
+//! What is known about a request that has ended, about a run, and about the process at one point in time. These are
+//! plain data: they can be copied, and do not use the heap. Sizes are in bytes, and times count from the start of the
+//! program.
 
 use std::net::SocketAddr;
 use std::time::Duration;

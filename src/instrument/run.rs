@@ -1,8 +1,8 @@
 //! The run: what a load costs, from the first answer that sends content of the file until none has been sent for a
 //! second. Times count from the start of the program, and sizes are in bytes.
 //!
-//! This is pure: the [`ledger`](super::ledger) tells [`Runs`] what happens, with the time and the figures of that moment.
-//! Nothing here uses the heap.
+//! This is pure: the [`ledger`](super::ledger) tells [`Runs`] what happens, with the time and the figures of that
+//! moment. Nothing here uses the heap.
 
 use std::time::Duration;
 
@@ -77,8 +77,8 @@ impl Runs {
         if let Slot::Filled(last) = self.last { Some(last) } else { None }
     }
 
-    /// Adds a request to the run, and starts one with the figures of the moment, `now`, if none goes on. Answering it began
-    /// at `at`, when the live heap was `heap_before`. It is answered with content of a file of this size.
+    /// Adds a request to the run, and starts one with the figures of the moment, `now`, if none goes on. Answering it
+    /// began at `at`, when the live heap was `heap_before`. It is answered with content of a file of this size.
     pub fn begin(&mut self, at: Duration, heap_before: u64, file_bytes: u64, now: impl FnOnce() -> Figures) {
         if let Slot::Empty = self.current {
             let figures = now();
@@ -107,7 +107,8 @@ impl Runs {
         }
     }
 
-    /// Removes a request from those that are being answered. `held_bytes` was given to [`Runs::hold`], if it was called.
+    /// Removes a request from those that are being answered. `held_bytes` was given to [`Runs::hold`], if it was
+    /// called.
     pub fn end(&mut self, request: &Record, held_bytes: Option<u64>, figures: &Figures) {
         held_bytes.inspect(|&held_bytes| self.held.remove(held_bytes));
         let Slot::Filled(run) = &mut self.current else { return };
@@ -141,8 +142,8 @@ impl Runs {
         matches!(self.current, Slot::Filled(Run { in_flight: 1.., .. }))
     }
 
-    /// Takes over the figures if content is being sent. Otherwise ends the run if none has been sent for [`RUN_GAP`], and
-    /// returns it then.
+    /// Takes over the figures if content is being sent. Otherwise ends the run if none has been sent for [`RUN_GAP`],
+    /// and returns it then.
     pub fn update(&mut self, figures: &Figures) -> Option<Run> {
         if self.is_busy() {
             self.take_over(figures);

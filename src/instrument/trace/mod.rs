@@ -1,5 +1,5 @@
-//! The trace on stderr: one of the [`lines`] or one of the JSON [`objects`] for each request, each run and each warning.
-//! Both forms have the same values and a limited length. The thread of the [`queue`] writes them.
+//! The trace on stderr: one of the [`lines`] or one of the JSON [`objects`] for each request, each run and each
+//! warning. Both forms have the same values and a limited length. The thread of the [`queue`] writes them.
 
 mod lines;
 mod objects;
@@ -101,7 +101,8 @@ impl Trace {
         Writer::start(self, self.shows_requests().then_some(first))
     }
 
-    /// Writes the line of a request, of a run, or of the end of the program. With `--trace off`, only the last is written.
+    /// Writes the line of a request, of a run, or of the end of the program. With `--trace off`, only the last is
+    /// written.
     pub fn tell(&self, entry: Entry) {
         if self.shows_requests() || matches!(entry, Entry::Stopped(_)) {
             queue::put(entry);

@@ -10,8 +10,8 @@ use crate::instrument::record::{Record, Run, Sample};
 use super::queue::{Entry, LOST};
 use super::{Serving, Trace};
 
-/// Fields of a JSON object, without its braces: `fields! { status: 200, range: or_null(range) }`. Each value is anything
-/// that is displayed as JSON.
+/// Fields of a JSON object, without its braces: `fields! { status: 200, range: or_null(range) }`. Each value is
+/// anything that is displayed as JSON.
 macro_rules! fields {
     ($($name:ident: $value:expr),* $(,)?) => {
         std::fmt::from_fn(move |f| {

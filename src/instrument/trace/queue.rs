@@ -1,10 +1,10 @@
 //! The queue of the trace, and the thread that writes its entries to stderr.
 //!
 //! A thread that reports something copies an entry into the queue and continues. So it never waits for stderr, even if
-//! nobody reads stderr, or its disk is full. There are two queues: while one is filled, the writer empties the other. It
-//! writes several lines at once. If a queue is full, entries are lost; they are counted, and a warning at their place
-//! says how many. The queues are static, and nothing here allocates once the writer runs. Entries in a queue are lost if
-//! the process is killed or aborts, or if stderr blocks for a second when the program ends.
+//! nobody reads stderr, or its disk is full. There are two queues: while one is filled, the writer empties the other.
+//! It writes several lines at once. If a queue is full, entries are lost; they are counted, and a warning at their
+//! place says how many. The queues are static, and nothing here allocates once the writer runs. Entries in a queue are
+//! lost if the process is killed or aborts, or if stderr blocks for a second when the program ends.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};
