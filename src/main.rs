@@ -44,7 +44,6 @@ use engine::{Engine, Exchange};
 use instrument::feed::FEED;
 use instrument::heap_limit::HeapLimit;
 use instrument::ledger::Ledger;
-use instrument::recorder;
 use instrument::trace::{self, Serving, Trace, Writer};
 use instrument::units::Size;
 use options::Options;
@@ -74,17 +73,18 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let listening = listen::bind(options.bind, options.port)?;
     platform::raise_descriptor_limit();
     let site = Arc::new(Site { options, media, url: listening.url, ledger, heap_limit, trace });
+    let writer = start_trace(&site)?;
     // The default hook would write to stderr on the thread that panics. This hook uses the trace instead. The engine
     // installs another hook later, which passes a panic on to this one only if the engine does not expect it.
     panic::set_hook(Box::new(move |info| trace.warning(info)));
     let answering = Arc::clone(&site);
-    recorder::start(Arc::clone(&site.ledger))
+    Arc::clone(&site.ledger)
+        .record_samples()
         .map_err(|error| format!("cannot start a thread for the page's figures: {error}"))?;
     let timeout = site.options.timeout;
     let answer = move |exchange: Exchange| answer::answer(&answering, exchange);
     let engine = Engine::start(listening.sockets, timeout, answer, move |text| trace.warning(text))
         .map_err(|error| format!("cannot accept connections: {error}"))?;
-    let writer = start_trace(&site)?;
     // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
     // able to end the process.
     platform::catch_stop_signals();

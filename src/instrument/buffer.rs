@@ -2,10 +2,10 @@
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
-use super::heap;
+use super::{heap, lock};
 
 /// The capacity of all buffers that are alive.
 static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
@@ -22,25 +22,20 @@ pub struct NoMemory {
 }
 
 impl Buffer {
-    /// Creates an empty buffer with a capacity of exactly `bytes`, by one allocation.
-    ///
-    /// # Errors
-    ///
-    /// The system has no memory for it, or it would take the live heap above `limit_bytes`. The limit is exact when
-    /// several threads allocate at the same time.
+    /// Creates an empty buffer with a capacity of exactly `bytes`, by one allocation. Fails if the system has no memory
+    /// for it, or if it would take the live heap above `limit_bytes`, also if several threads allocate at the same
+    /// time.
     pub fn try_new(bytes: u64, limit_bytes: Option<u64>) -> Result<Self, NoMemory> {
         // One thread at a time: two could otherwise both take the last bytes. So bytes need not be counted before the
         // system has granted them. The lock is short, because the system gives pages only when they are written to.
         static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = lock(&TURN);
         let is_above_limit =
             limit_bytes.is_some_and(|limit| heap::live_bytes().saturating_add(bytes) > limit);
         let no_memory = NoMemory { wanted_bytes: bytes, is_above_limit };
-        if is_above_limit {
-            return Err(no_memory);
-        }
+        let bytes = usize::try_from(bytes).ok().filter(|_| !is_above_limit).ok_or(no_memory)?;
         let mut vector = Vec::new();
-        vector.try_reserve_exact(bytes.try_into().map_err(|_| no_memory)?).map_err(|_| no_memory)?;
+        vector.try_reserve_exact(bytes).map_err(|_| no_memory)?;
         drop(turn);
         LIVE_BYTES.fetch_add(vector.capacity(), Relaxed);
         Ok(Self(vector))

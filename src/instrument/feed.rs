@@ -6,10 +6,13 @@
 //! events of one kind do not displace the others. The rings are static and not on the heap, so that they do not change
 //! the figures that the page shows. A reader holds the lock only while it copies one event, not while it sends it.
 
+use std::mem;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::lock;
 use super::record::{Record, Sample};
 use super::ring::Ring;
 
@@ -75,7 +78,8 @@ pub struct Reader<'a> {
     /// The number of events that it has missed and not reported yet.
     missed: u64,
     has_reported_missed: bool,
-    turn_end: u64,
+    /// The numbers of the first start or end of this turn, and of its last event.
+    turn: RangeInclusive<u64>,
 }
 
 impl Feed {
@@ -97,14 +101,14 @@ impl Feed {
     /// Adds the start of a request. `at` is the time since the program started. Requests are numbered from 1, without a
     /// gap, in the order of these calls.
     pub fn add_start(&self, request: u64, at: Duration) {
-        let state = &mut *self.lock();
+        let state = &mut *lock(&self.state);
         state.starts.push(&mut state.last_number, Some((request, at)));
     }
 
     pub fn add_end(&self, record: &Record) {
-        let state = &mut *self.lock();
-        let overwritten =
-            state.ends.total().checked_sub(KEPT_ENDS as u64).and_then(|index| state.ends.get(index));
+        let state = &mut *lock(&self.state);
+        let overwritten = state.ends.kept().end.checked_sub(KEPT_ENDS as u64);
+        let overwritten = overwritten.and_then(|index| state.ends.get(index));
         if let Some(start) = overwritten.and_then(|(_, end)| state.starts.get_mut(end.request - 1)) {
             *start = None;
         }
@@ -113,42 +117,38 @@ impl Feed {
 
     /// Adds a sample. [`Feed::wake_readers`] must follow.
     pub fn add_sample(&self, sample: &Sample) {
-        let state = &mut *self.lock();
+        let state = &mut *lock(&self.state);
         state.samples.push(&mut state.last_number, *sample);
     }
 
-    /// Wakes the readers that wait for a sample. With a thousand of them this takes some time, so the caller should hold
-    /// no lock.
+    /// Wakes the readers that wait for a sample. With a thousand of them this takes some time, so the caller should
+    /// hold no lock.
     pub fn wake_readers(&self) {
         self.sampled.notify_all();
     }
 
     /// Ends all readers, because the server stops.
     pub fn close(&self) {
-        self.lock().is_closed = true;
+        lock(&self.state).is_closed = true;
         self.sampled.notify_all();
     }
 
     /// Creates a reader. Of the past, it reads the starts and ends that are kept, the samples from `since` on, and one
     /// sample before these. It misses only what is overwritten after this.
     pub fn reader(&self, since: Duration) -> Reader<'_> {
-        let state = self.lock();
+        let state = lock(&self.state);
         self.readers.fetch_add(1, Relaxed);
         let is_before = |&index: &u64| state.samples.get(index).is_some_and(|(_, sample)| sample.at < since);
-        let before = state.samples.kept_indices().take_while(is_before).last();
+        let before = state.samples.kept().take_while(is_before).last();
         Reader {
             feed: self,
-            next_start: state.starts.kept_indices().start,
-            next_end: state.ends.kept_indices().start,
-            next_sample: before.unwrap_or(state.samples.kept_indices().start),
+            next_start: state.starts.kept().start,
+            next_end: state.ends.kept().start,
+            next_sample: before.unwrap_or(state.samples.kept().start),
             missed: 0,
             has_reported_missed: false,
-            turn_end: state.last_number,
+            turn: 0..=state.last_number,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,52 +158,41 @@ impl Reader<'_> {
     /// Missed events are counted under the same lock that is held while the event is copied. So no ring can overwrite
     /// an event in between.
     pub fn next(&mut self) -> Option<Event> {
-        let state = self.feed.lock();
-        self.missed += state.starts.skip_overwritten(&mut self.next_start)
-            + state.ends.skip_overwritten(&mut self.next_end);
-        state.samples.skip_overwritten(&mut self.next_sample);
+        let state = lock(&self.feed.state);
+        self.missed += state.starts.skip_to(&mut self.next_start, *self.turn.start())
+            + state.ends.skip_to(&mut self.next_end, *self.turn.start());
+        state.samples.skip_to(&mut self.next_sample, 0);
         if self.missed > 0 && !self.has_reported_missed {
             self.has_reported_missed = true;
-            return Some(Event::Missed(std::mem::take(&mut self.missed)));
+            return Some(Event::Missed(mem::take(&mut self.missed)));
         }
         while let Some((_, None)) = state.starts.get(self.next_start) {
             self.next_start += 1;
         }
-        let start = state.starts.number(self.next_start);
-        let end = state.ends.number(self.next_end);
-        let sample = state.samples.number(self.next_sample);
-        let next = start.min(end).min(sample);
-        if next > self.turn_end {
+        let end_or_sample = state.ends.number(self.next_end).min(state.samples.number(self.next_sample));
+        let next = state.starts.number(self.next_start).min(end_or_sample);
+        if next > *self.turn.end() {
             return None;
         }
-        let advance = |index: &mut u64| {
-            *index += 1;
-            *index - 1
-        };
-        if next == start {
-            let started = state.starts.get(advance(&mut self.next_start));
-            started.and_then(|&(_, start)| start).map(|(request, at)| Event::Started { request, at })
-        } else if next == end {
-            state.ends.get(advance(&mut self.next_end)).map(|(_, record)| Event::Ended(*record))
-        } else {
-            state.samples.get(advance(&mut self.next_sample)).map(|(_, sample)| Event::Sampled(*sample))
+        if let Some(Some((request, at))) = state.starts.take(&mut self.next_start, next) {
+            return Some(Event::Started { request, at });
         }
+        let ended = state.ends.take(&mut self.next_end, next).map(Event::Ended);
+        ended.or_else(|| state.samples.take(&mut self.next_sample, next).map(Event::Sampled))
     }
 
     /// Waits for a sample that has not been read, and starts a new turn that ends with the last sample. Returns `false`
     /// if the feed is closed.
     pub fn wait_for_sample(&mut self) -> bool {
-        let must_wait = |state: &mut State| !state.is_closed && state.samples.total() == self.next_sample;
-        let waited = self.feed.sampled.wait_while(self.feed.lock(), must_wait);
+        let must_wait = |state: &mut State| !state.is_closed && state.samples.kept().end == self.next_sample;
+        let waited = self.feed.sampled.wait_while(lock(&self.feed.state), must_wait);
         let state = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
             return false;
         }
+        let last_number = state.samples.number(state.samples.kept().end - 1);
+        self.turn = last_number.saturating_sub(TURN_MOST_EVENTS)..=last_number;
         self.has_reported_missed = false;
-        self.turn_end = state.samples.number(state.samples.total() - 1);
-        let first_number = self.turn_end.saturating_sub(TURN_MOST_EVENTS);
-        self.missed += state.starts.skip_to(&mut self.next_start, first_number);
-        self.missed += state.ends.skip_to(&mut self.next_end, first_number);
         true
     }
 }

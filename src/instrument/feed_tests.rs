@@ -21,8 +21,8 @@ fn read(reader: &mut Reader<'_>, most: usize) -> Vec<i64> {
 fn start(feed: &Feed, requests: u64) {
     static IN_ORDER: Mutex<()> = Mutex::new(());
     for _ in 0..requests {
-        let _turn = IN_ORDER.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = feed.lock().starts.total() + 1;
+        let _turn = lock(&IN_ORDER);
+        let next = lock(&feed.state).starts.kept().end + 1;
         feed.add_start(next, Duration::ZERO);
     }
 }

@@ -1,6 +1,6 @@
 //! Text of a bounded length on the stack, for what is written without the heap, or by a single call.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// At most `N` bytes of text. `write!` fails when a piece does not fit, and then leaves out the whole piece.
 #[derive(Clone, Copy)]
@@ -18,20 +18,11 @@ impl<const N: usize> FixedText<N> {
     pub fn cut(text: &str) -> Self {
         const MARK: &str = "…";
         let mut cut = Self::new();
-        if cut.push(text.as_bytes()) == text.len() {
-            return cut;
+        if cut.write_str(text).is_err() {
+            let _ = cut.write_str(&text[..text.floor_char_boundary(N - MARK.len())]);
+            let _ = cut.write_str(MARK);
         }
-        cut.length = text.floor_char_boundary(N - MARK.len());
-        cut.push(MARK.as_bytes());
         cut
-    }
-
-    /// Appends as many of `bytes` as fit, and returns their number.
-    pub fn push(&mut self, bytes: &[u8]) -> usize {
-        let taken = bytes.len().min(N - self.length);
-        self.bytes[self.length..self.length + taken].copy_from_slice(&bytes[..taken]);
-        self.length += taken;
-        taken
     }
 
     /// Shortens the text to `length` bytes, which must end at a character boundary.
@@ -43,7 +34,6 @@ impl<const N: usize> FixedText<N> {
         &self.bytes[..self.length]
     }
 
-    /// The text. It is empty if the bytes are not valid UTF-8, which only [`FixedText::push`] can cause.
     pub fn as_str(&self) -> &str {
         str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
@@ -51,10 +41,9 @@ impl<const N: usize> FixedText<N> {
 
 impl<const N: usize> fmt::Write for FixedText<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.len() > N - self.length {
-            return Err(fmt::Error);
-        }
-        self.push(text.as_bytes());
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
         Ok(())
     }
 }

@@ -1,20 +1,14 @@
-//! The instrument: an allocator that counts the heap.
+//! The allocator that counts the heap.
 //!
-//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc. stats_alloc
-//! gives totals: how many allocations were made, and of how many bytes. It has no peak, it counts allocations that
-//! the system refused, and the difference of two of its totals is wrong while other threads allocate. So the wrapper
-//! counts for itself:
+//! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc, which gives
+//! totals: how many allocations were made, and of how many bytes. It has no peak, it counts allocations that the system
+//! refused, and the difference of two of its totals is wrong while other threads allocate. So the wrapper counts for
+//! itself.
 //!
-//! * [`live_bytes`]: the bytes that the process has allocated and not yet freed. It is one atomic counter, which is
-//!   exact at any time.
-//! * [`peak_bytes`]: the maximum of `live_bytes` since the process started.
-//! * [`span_peak_bytes`]: the same since [`start_span`] was called.
-//! * [`ThreadHeap`]: what the calling thread allocated and freed. It gives the peak of one request while others run.
-//!
-//! Sizes are the sizes that the program requested. The allocator's headers and rounding are not included. Nor is
-//! memory that does not come from the Rust allocator (thread stacks, the program's code, the kernel's socket
-//! buffers), or memory that the C library keeps after it was freed. The resident set, which the trace shows next to
-//! the heap, includes all of these except the kernel's buffers.
+//! Sizes are those that the program requested, without the allocator's headers and rounding. Memory that does not come
+//! from the Rust allocator (thread stacks, the program's code, the kernel's socket buffers) is not included, nor is
+//! memory that the C library keeps after it was freed. The resident set includes all of these except the kernel's
+//! buffers.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -41,54 +35,26 @@ thread_local! {
     static THREAD: ThreadCells = const {
         ThreadCells {
             live_bytes: Cell::new(0),
-            peak_bytes: Cell::new(0),
-            allocations: Cell::new(0),
-            allocated_bytes: Cell::new(0),
-            lendable: Cell::new((0, ptr::null_mut())),
-            lent: Cell::new(ptr::null_mut()),
+            used: Cell::new(ThreadUse { peak_bytes: 0, allocations: 0, allocated_bytes: 0 }),
+            lending: Cell::new((0, ptr::null_mut())),
         }
     };
 }
 
 struct ThreadCells {
+    /// What the thread allocated since it began to measure, less what it freed. It is signed because a thread may free
+    /// memory that another thread allocated.
     live_bytes: Cell<isize>,
-    peak_bytes: Cell<isize>,
-    allocations: Cell<u64>,
-    allocated_bytes: Cell<u64>,
-    /// The block for the next zeroed allocation of this size. The size is 0 if there is none. See [`with_lent`].
-    lendable: Cell<(usize, *mut u8)>,
-    /// The block that is lent. Null if there is none.
-    lent: Cell<*mut u8>,
+    used: Cell<ThreadUse>,
+    /// The block for the next zeroed allocation of this size. The size is 0 when the block is lent, and the block is
+    /// null if there is none. See [`with_lent`].
+    lending: Cell<(usize, *mut u8)>,
 }
 
-impl ThreadCells {
-    fn grew(&self, bytes: usize) {
-        let live = self.live_bytes.get().wrapping_add_unsigned(bytes);
-        self.live_bytes.set(live);
-        self.peak_bytes.set(self.peak_bytes.get().max(live));
-        self.allocations.set(self.allocations.get() + 1);
-        self.allocated_bytes.set(self.allocated_bytes.get() + bytes as u64);
-    }
-
-    fn shrank(&self, bytes: usize) {
-        self.live_bytes.set(self.live_bytes.get().wrapping_sub_unsigned(bytes));
-    }
-}
-
-/// The counts of one thread at one point in time.
-///
-/// `live_bytes` is signed because a thread may free memory that another thread allocated.
-#[derive(Clone, Copy, Debug)]
-pub struct ThreadHeap {
-    live_bytes: isize,
-    allocations: u64,
-    allocated_bytes: u64,
-}
-
-/// What one thread did with the heap between two points in time.
+/// What one thread has done with the heap since it began to measure, or else since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadUse {
-    /// The maximum that the thread held, above what it held at the first point, in bytes.
+    /// The maximum that the thread held, above what it held at first, in bytes.
     pub peak_bytes: u64,
     /// Number of allocations and reallocations.
     pub allocations: u64,
@@ -96,26 +62,18 @@ pub struct ThreadUse {
     pub allocated_bytes: u64,
 }
 
-impl ThreadHeap {
-    /// Starts to measure the calling thread. Measurements cannot be nested: this resets the thread's peak.
-    pub fn start() -> Self {
+impl ThreadUse {
+    /// Begins to measure the calling thread. This ends an earlier measurement.
+    pub fn begin() {
         THREAD.with(|cells| {
-            cells.peak_bytes.set(cells.live_bytes.get());
-            Self {
-                live_bytes: cells.live_bytes.get(),
-                allocations: cells.allocations.get(),
-                allocated_bytes: cells.allocated_bytes.get(),
-            }
-        })
+            cells.live_bytes.set(0);
+            cells.used.set(Self::default());
+        });
     }
 
-    /// What the calling thread did since the start. It must be the thread that called [`ThreadHeap::start`].
-    pub fn since(&self) -> ThreadUse {
-        THREAD.with(|cells| ThreadUse {
-            peak_bytes: (cells.peak_bytes.get() - self.live_bytes).max(0) as u64,
-            allocations: cells.allocations.get() - self.allocations,
-            allocated_bytes: cells.allocated_bytes.get() - self.allocated_bytes,
-        })
+    /// What the calling thread has done.
+    pub fn so_far() -> Self {
+        THREAD.with(|cells| cells.used.get())
     }
 }
 
@@ -151,31 +109,31 @@ pub fn allocations() -> u64 {
     made.saturating_sub(REFUSED_ALLOCATIONS.load(Relaxed)) as u64
 }
 
-/// The same number, without what the calling thread allocated. While it does not change, no other thread has allocated
-/// anything.
+/// The same number, without what the calling thread allocated, which must not measure. While it does not change, no
+/// other thread has allocated anything.
 pub fn allocations_of_others() -> u64 {
-    allocations() - THREAD.with(|cells| cells.allocations.get())
+    allocations() - ThreadUse::so_far().allocations
 }
 
-/// Runs `act`, whose first zeroed allocation of exactly `bytes` gets `block` instead of heap memory, and is in no figure.
-/// `act` must free it, on this thread. For a buffer that another library allocates, whatever its size, and does not use.
+/// Runs `act`, whose first zeroed allocation of exactly `bytes` gets `block` instead of heap memory, and is in no
+/// figure. `act` must free it, on this thread. For a buffer that another library allocates, whatever its size, and does
+/// not use.
 pub fn with_lent<T>(block: &Mapping, bytes: usize, act: impl FnOnce() -> T) -> T {
     struct Lending;
     impl Drop for Lending {
         fn drop(&mut self) {
-            let is_lent = THREAD.with(|cells| {
-                cells.lendable.set((0, ptr::null_mut()));
-                !cells.lent.get().is_null()
-            });
-            if is_lent {
+            let (lendable_bytes, block) = THREAD.with(|cells| cells.lending.replace((0, ptr::null_mut())));
+            if lendable_bytes == 0 && !block.is_null() {
                 // The block is to be unmapped now, and only on this thread would it be known as lent.
                 std::process::abort();
             }
         }
     }
     assert!(bytes <= block.bytes());
-    THREAD.with(|cells| cells.lendable.set((bytes, block.start().as_ptr())));
     let _lending = Lending;
+    if bytes > 0 {
+        THREAD.with(|cells| cells.lending.set((bytes, block.start().as_ptr())));
+    }
     act()
 }
 
@@ -198,17 +156,26 @@ impl CountingAllocator {
                 peak.fetch_max(now, SeqCst);
             }
         }
-        let _ = THREAD.try_with(|cells| cells.grew(bytes));
+        let _ = THREAD.try_with(|cells| {
+            let live_bytes = cells.live_bytes.get().wrapping_add_unsigned(bytes);
+            cells.live_bytes.set(live_bytes);
+            let used = cells.used.get();
+            cells.used.set(ThreadUse {
+                peak_bytes: used.peak_bytes.max(live_bytes.max(0) as u64),
+                allocations: used.allocations + 1,
+                allocated_bytes: used.allocated_bytes + bytes as u64,
+            });
+        });
         pointer
     }
 
     /// The block that was set aside for an allocation of this layout, if there is one.
     fn lend(layout: Layout) -> Option<*mut u8> {
         let lend = |cells: &ThreadCells| {
-            let (bytes, block) = cells.lendable.get();
-            (bytes == layout.size() && layout.align() == 1 && bytes > 0).then(|| {
-                cells.lendable.set((0, ptr::null_mut()));
-                cells.lent.set(block);
+            let (bytes, block) = cells.lending.get();
+            let is_for_it = bytes > 0 && bytes == layout.size() && layout.align() == 1;
+            is_for_it.then(|| {
+                cells.lending.set((0, block));
                 block
             })
         };
@@ -216,12 +183,14 @@ impl CountingAllocator {
     }
 
     fn is_lent(pointer: *mut u8) -> bool {
-        THREAD.try_with(|cells| cells.lent.get() == pointer).unwrap_or(false)
+        THREAD.try_with(|cells| cells.lending.get().1 == pointer).unwrap_or(false)
     }
 
     fn freed(bytes: usize) {
         LIVE_BYTES.fetch_sub(bytes, Relaxed);
-        let _ = THREAD.try_with(|cells| cells.shrank(bytes));
+        let _ = THREAD.try_with(|cells| {
+            cells.live_bytes.update(|live_bytes| live_bytes.wrapping_sub_unsigned(bytes));
+        });
     }
 }
 
@@ -230,10 +199,8 @@ impl CountingAllocator {
 // never reaches `System`. Counting uses only atomics and cells: it does not allocate and does not unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.counted(layout.size(), || {
-            // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
-            unsafe { self.0.alloc(layout) }
-        })
+        // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
+        self.counted(layout.size(), || unsafe { self.0.alloc(layout) })
     }
 
     // Not the default implementation, which would write to every page.
@@ -241,20 +208,18 @@ unsafe impl GlobalAlloc for CountingAllocator {
         if let Some(lent) = Self::lend(layout) {
             return lent;
         }
-        self.counted(layout.size(), || {
-            // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
-            unsafe { self.0.alloc_zeroed(layout) }
-        })
+        // SAFETY: as in `alloc`.
+        self.counted(layout.size(), || unsafe { self.0.alloc_zeroed(layout) })
     }
 
     // The count falls before the memory is freed: otherwise another thread could reuse the memory, and be counted,
     // before this one is subtracted. The peak would then be too high.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if Self::is_lent(pointer) {
-            return THREAD.with(|cells| cells.lent.set(ptr::null_mut()));
+            return THREAD.with(|cells| cells.lending.set((0, ptr::null_mut())));
         }
         Self::freed(layout.size());
-        // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
+        // SAFETY: as in `alloc`.
         unsafe { self.0.dealloc(pointer, layout) }
     }
 
@@ -263,20 +228,13 @@ unsafe impl GlobalAlloc for CountingAllocator {
         if Self::is_lent(pointer) {
             return ptr::null_mut();
         }
-        let reallocate = || {
-            // SAFETY: the caller upholds the contract, which is the same for stats_alloc and `System`.
-            unsafe { self.0.realloc(pointer, layout, new_size) }
-        };
-        match new_size.checked_sub(layout.size()) {
-            Some(growth) => self.counted(growth, reallocate),
-            None => {
-                let moved = reallocate();
-                if !moved.is_null() {
-                    Self::freed(layout.size() - new_size);
-                }
-                moved
-            }
+        let growth = new_size.saturating_sub(layout.size());
+        // SAFETY: as in `alloc`.
+        let moved = self.counted(growth, || unsafe { self.0.realloc(pointer, layout, new_size) });
+        if !moved.is_null() && new_size < layout.size() {
+            Self::freed(layout.size() - new_size);
         }
+        moved
     }
 }
 

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::Barrier;
 use std::{env, thread};
 
-/// Runs `test`, which is the body of the test called `name`, in a process of its own: other tests would move the figures
-/// of the whole process.
+/// Runs `test`, which is the body of the test called `name`, in a process of its own: other tests would move the
+/// figures of the whole process.
 fn in_own_process(name: &str, test: impl FnOnce()) {
     const IS_OWN_PROCESS: &str = "HEAPSERVE_TEST_IN_OWN_PROCESS";
     if env::var_os(IS_OWN_PROCESS).is_some() {
@@ -23,10 +23,10 @@ fn in_own_process(name: &str, test: impl FnOnce()) {
 #[test]
 fn a_thread_knows_its_own_peak_while_others_allocate() {
     let noise = thread::spawn(|| (0..1000).for_each(|_| drop(black_box(vec![0u8; 100_000]))));
-    let start = ThreadHeap::start();
+    ThreadUse::begin();
     drop(black_box(vec![1u8; 50_000]));
     drop(black_box(vec![1u8; 20_000]));
-    let used = start.since();
+    let used = ThreadUse::so_far();
     noise.join().unwrap();
     assert_eq!(used.peak_bytes, 50_000);
     assert_eq!(used.allocated_bytes, 70_000);
@@ -35,26 +35,28 @@ fn a_thread_knows_its_own_peak_while_others_allocate() {
 
 #[test]
 fn a_growing_and_shrinking_buffer_is_counted_once() {
-    let start = ThreadHeap::start();
+    ThreadUse::begin();
     let mut buffer = black_box(Vec::<u8>::with_capacity(1_000));
     black_box(&mut buffer).reserve_exact(4_000);
     black_box(&mut buffer).shrink_to(10);
-    assert_eq!(start.since().peak_bytes, 4_000);
+    assert_eq!(ThreadUse::so_far(), ThreadUse { peak_bytes: 4_000, allocations: 3, allocated_bytes: 4_000 });
     assert_eq!(buffer.capacity(), 10);
+    drop(black_box(vec![1u8; 4_000]));
+    assert_eq!(ThreadUse::so_far().peak_bytes, 4_010);
     drop(buffer);
-    let after = ThreadHeap::start();
-    assert_eq!(after.live_bytes, start.live_bytes);
+    drop(black_box(vec![1u8; 4_020]));
+    assert_eq!(ThreadUse::so_far().peak_bytes, 4_020);
 }
 
 #[test]
 fn a_refused_allocation_moves_nothing() {
     in_own_process("a_refused_allocation_moves_nothing", || {
-        let start = ThreadHeap::start();
+        ThreadUse::begin();
         let (peak, live, made) = (peak_bytes(), live_bytes(), allocations());
         assert!(black_box(Buffer::try_new(1 << 62, None)).is_err());
         assert!(black_box(Buffer::try_new(1 << 62, Some(1 << 63))).is_err());
         assert!(black_box(Buffer::try_new(1 << 30, Some(1 << 20))).is_err());
-        assert_eq!(start.since(), ThreadUse::default());
+        assert_eq!(ThreadUse::so_far(), ThreadUse::default());
         assert_eq!((peak_bytes(), live_bytes(), allocations()), (peak, live, made));
     });
 }

@@ -7,34 +7,46 @@
 
 mod entry;
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::platform::{self, ResidentSet};
 
 use super::feed::FEED;
-use super::heap;
-use super::record::Sample;
-use super::run::Run;
-use super::runs::{Figures, Runs};
+use super::record::{Run, Sample};
+use super::run::{Figures, Runs};
 use super::trace::{self, Trace};
+use super::{heap, lock};
 
 pub use entry::Entry;
 
 /// How long a reading of the resident set is used again. Each reading takes 13 us.
 const RESIDENT_SET_MAX_AGE: Duration = Duration::from_millis(1);
 
+/// The interval between two samples while a request runs, a run goes on or the figures change.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+/// The interval between two samples otherwise, if a page is open. It ends up to [`SAMPLE_INTERVAL`] later, so that
+/// there is a sample at least once per second. The server notices that a page was closed when it fails to send one.
+const IDLE_SAMPLE_INTERVAL: Duration = Duration::from_millis(850);
+
 /// The ledger of the program.
 pub struct Ledger {
     start: Instant,
-    start_time: SystemTime,
+    /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
+    /// process ids are the same.
+    pub started_ms: u64,
     trace: Trace,
     heap_limit_bytes: Option<u64>,
+    /// The size of the file at the start.
+    file_bytes: u64,
     /// The bytes of bodies that the kernel has taken: of content of the file, and others.
     content_bytes: AtomicU64,
     other_bytes: AtomicU64,
-    resident: Mutex<Option<(Instant, ResidentSet)>>,
+    /// The last reading of the resident set, and its time.
+    resident: Mutex<(Option<Instant>, ResidentSet)>,
 }
 
 /// What the lock protects. It is static, because it is large, and would be part of the figures on the heap.
@@ -43,8 +55,6 @@ static STATE: Mutex<State> = Mutex::new(State {
     ended: 0,
     ended_sent_bytes: 0,
     largest_request_peak: 0,
-    file_bytes: 0,
-    is_closed: false,
     runs: Runs::new(),
 });
 
@@ -54,9 +64,6 @@ struct State {
     ended: u64,
     ended_sent_bytes: u64,
     largest_request_peak: u64,
-    /// As the last request with content found it.
-    file_bytes: u64,
-    is_closed: bool,
     runs: Runs,
 }
 
@@ -64,35 +71,46 @@ impl Ledger {
     /// Creates the ledger. Times count from now. A buffer that would take the live heap above `heap_limit_bytes` is not
     /// allocated. `file_bytes` is the size of the file.
     pub fn new(trace: Trace, heap_limit_bytes: Option<u64>, file_bytes: u64) -> Self {
-        lock().file_bytes = file_bytes;
         Self {
             start: Instant::now(),
-            start_time: SystemTime::now(),
+            started_ms: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64,
             trace,
             heap_limit_bytes,
+            file_bytes,
             content_bytes: AtomicU64::new(0),
             other_bytes: AtomicU64::new(0),
-            resident: Mutex::new(None),
+            resident: Mutex::default(),
         }
     }
 
-    /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
-    /// process ids are the same.
-    pub fn started_ms(&self) -> u64 {
-        let since_1970 = self.start_time.duration_since(SystemTime::UNIX_EPOCH);
-        since_1970.unwrap_or_default().as_millis() as u64
-    }
-
     pub fn sample(&self) -> Sample {
-        self.sample_under(&mut lock(), self.resident())
+        self.sample_under(&mut lock(&STATE), self.resident())
     }
 
-    /// Adds the current figures to the feed, if `is_wanted` says so. It is asked before the resident set is read, which
-    /// costs more than the rest.
-    pub fn add_sample(&self, is_wanted: impl FnOnce(&Sample) -> bool) {
-        let mut state = lock();
-        if is_wanted(&self.sample_under(&mut state, ResidentSet::default())) {
-            FEED.add_sample(&self.sample_under(&mut state, self.resident()));
+    /// Adds a sample to the feed, and starts a thread that adds more, so that a page can show what happened before it
+    /// was opened. The thread also notices when a run is over.
+    pub fn record_samples(self: Arc<Self>) -> io::Result<()> {
+        self.add_sample(&mut None);
+        let run = move || {
+            let mut last = Some(self.sample());
+            loop {
+                thread::sleep(SAMPLE_INTERVAL);
+                self.add_sample(&mut last);
+            }
+        };
+        thread::Builder::new().name("recorder".to_owned()).spawn(run).map(drop)
+    }
+
+    /// Adds a sample to the feed, unless it is like the `last` one and no page waits for it.
+    fn add_sample(&self, last: &mut Option<Sample>) {
+        let mut state = lock(&STATE);
+        let now = self.sample_under(&mut state, self.resident());
+        let activity = |s: &Sample| (s.in_flight, s.requests, s.sent_bytes, s.live, s.run.is_some());
+        let is_busy = now.in_flight > 0 || now.run.is_some();
+        let is_old = |last: &Sample| FEED.has_readers() && now.at - last.at >= IDLE_SAMPLE_INTERVAL;
+        if is_busy || last.as_ref().is_none_or(|last| activity(last) != activity(&now) || is_old(last)) {
+            *last = Some(now);
+            FEED.add_sample(&now);
             drop(state);
             FEED.wake_readers();
         }
@@ -102,21 +120,17 @@ impl Ledger {
     /// Requests that end later are not told of.
     pub fn close(&self) {
         let resident = self.resident();
-        let mut state = lock();
-        let figures = self.figures(resident);
-        let ended = state.runs.stop(&figures);
-        self.tell_run(ended);
-        state.is_closed = true;
+        let mut state = lock(&STATE);
+        let run = state.runs.stop(&self.figures(resident));
+        self.tell_run(run);
         let sample = self.sample_under(&mut state, resident);
-        self.trace.stopped(Sample { sent_bytes: state.ended_sent_bytes, ..sample });
+        self.trace.tell(trace::Entry::Stopped(Sample { sent_bytes: state.ended_sent_bytes, ..sample }));
     }
 
     fn sample_under(&self, state: &mut State, resident: ResidentSet) -> Sample {
         let figures = self.figures(resident);
-        self.tell_run(state.runs.end_if_over(figures.at));
-        if state.runs.is_busy() {
-            state.runs.update(&figures);
-        }
+        self.tell_run(state.runs.update(&figures));
+        let (run, last_run) = (state.runs.current(), state.runs.last());
         Sample {
             at: figures.at,
             in_flight: state.started - state.ended,
@@ -127,9 +141,9 @@ impl Ledger {
             largest_request_peak: state.largest_request_peak,
             resident,
             allocations: heap::allocations(),
-            file_bytes: state.file_bytes,
-            run: state.runs.current(),
-            last_run: state.runs.last(),
+            file_bytes: run.or(last_run).map_or(self.file_bytes, |run| run.file_bytes),
+            run,
+            last_run,
         }
     }
 
@@ -157,21 +171,14 @@ impl Ledger {
     }
 
     fn resident(&self) -> ResidentSet {
-        let mut last = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        match *last {
-            Some((read_at, resident)) if read_at.elapsed() < RESIDENT_SET_MAX_AGE => resident,
-            earlier => {
-                let mut resident = platform::resident_set();
-                // Linux updates its own peak late, so a reading can be above it.
-                let earlier_peak = earlier.and_then(|(_, resident)| resident.peak_bytes);
-                resident.peak_bytes = resident.peak_bytes.max(resident.now_bytes).max(earlier_peak);
-                *last = Some((Instant::now(), resident));
-                resident
-            }
+        let (read_at, last) = &mut *lock(&self.resident);
+        if read_at.is_none_or(|read_at| read_at.elapsed() >= RESIDENT_SET_MAX_AGE) {
+            let now = platform::resident_set();
+            // Linux updates its own peak late, so a reading can be above it.
+            let peak_bytes = now.peak_bytes.max(now.now_bytes).max(last.peak_bytes);
+            *last = ResidentSet { peak_bytes, ..now };
+            *read_at = Some(Instant::now());
         }
+        *last
     }
-}
-
-fn lock() -> MutexGuard<'static, State> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,8 +6,7 @@
 //!   the feed.
 //! * [`run`]: what a load costs, from many requests together.
 //! * [`trace`]: writes each record and each run to stderr.
-//! * [`feed`]: passes records and samples on to the live pages. The [`recorder`] has the samples added, so that the
-//!   figures of the last minute are kept.
+//! * [`feed`]: keeps records and samples of the last minute, and passes them on to the live pages.
 //! * [`units`] and [`fixed_text`]: write figures without using the heap.
 //!
 //! This module depends on [`platform`](crate::platform), and on [`http`](crate::http) for the range of a request. It
@@ -19,12 +18,16 @@ pub mod fixed_text;
 pub mod heap;
 pub mod heap_limit;
 pub mod ledger;
-mod outcome;
 pub mod record;
-pub mod recorder;
 mod ring;
 pub mod run;
-mod runs;
 mod sorted;
 pub mod trace;
 pub mod units;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks what the instrument keeps. It stays usable after a thread has panicked while it held the lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -18,16 +18,6 @@ pub enum Slot<T> {
     Filled(T),
 }
 
-impl<T> Slot<T> {
-    pub fn get(&self) -> Option<&T> {
-        if let Self::Filled(item) = self { Some(item) } else { None }
-    }
-
-    pub fn get_mut(&mut self) -> Option<&mut T> {
-        if let Self::Filled(item) = self { Some(item) } else { None }
-    }
-}
-
 impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
     pub const fn new() -> Self {
         Self { slots: [Slot::Empty; KEPT], pushed: 0 }
@@ -40,26 +30,26 @@ impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
         self.pushed += 1;
     }
 
-    /// The number of items that were ever appended.
-    pub fn total(&self) -> u64 {
-        self.pushed
-    }
-
-    pub fn kept_indices(&self) -> Range<u64> {
+    /// The indices of the items that are kept. The end is the number of items that were ever appended.
+    pub fn kept(&self) -> Range<u64> {
         self.pushed.saturating_sub(KEPT as u64)..self.pushed
     }
 
     /// The number of the item at `index` and the item, if it is kept.
     pub fn get(&self, index: u64) -> Option<&(u64, T)> {
-        let slot = &self.slots[(index % KEPT as u64) as usize];
-        slot.get().filter(|_| self.kept_indices().contains(&index))
+        match &self.slots[(index % KEPT as u64) as usize] {
+            Slot::Filled(item) if self.kept().contains(&index) => Some(item),
+            _ => None,
+        }
     }
 
     /// The item at `index`, if it is kept.
     pub fn get_mut(&mut self, index: u64) -> Option<&mut T> {
-        let is_kept = self.kept_indices().contains(&index);
-        let slot = &mut self.slots[(index % KEPT as u64) as usize];
-        slot.get_mut().filter(|_| is_kept).map(|(_, item)| item)
+        let is_kept = self.kept().contains(&index);
+        match &mut self.slots[(index % KEPT as u64) as usize] {
+            Slot::Filled((_, item)) if is_kept => Some(item),
+            _ => None,
+        }
     }
 
     /// The number of the item at `index`, or `u64::MAX` if it is not kept.
@@ -67,21 +57,21 @@ impl<T: Copy, const KEPT: usize> Ring<T, KEPT> {
         self.get(index).map_or(u64::MAX, |&(number, _)| number)
     }
 
-    /// Moves an index forward to the first item that is kept. Returns how many items were skipped.
-    pub fn skip_overwritten(&self, next_index: &mut u64) -> u64 {
-        let missed = self.kept_indices().start.saturating_sub(*next_index);
-        *next_index += missed;
-        missed
+    /// The item at `index`, if it has this number. The index then moves to the next one.
+    pub fn take(&self, index: &mut u64, number: u64) -> Option<T> {
+        let &(_, item) = self.get(*index).filter(|item| item.0 == number)?;
+        *index += 1;
+        Some(item)
     }
 
     /// Moves an index forward to the first item that is kept and has at least this number. Returns how many items were
     /// skipped.
-    pub fn skip_to(&self, next_index: &mut u64, number: u64) -> u64 {
-        let before = *next_index;
-        self.skip_overwritten(next_index);
-        while self.number(*next_index) < number {
-            *next_index += 1;
+    pub fn skip_to(&self, index: &mut u64, number: u64) -> u64 {
+        let before = *index;
+        *index = before.max(self.kept().start);
+        while self.number(*index) < number {
+            *index += 1;
         }
-        *next_index - before
+        *index - before
     }
 }

@@ -1,80 +1,174 @@
 //! The run: what a load costs, from the first answer that sends content of the file until none has been sent for a
-//! second. These are plain data, as in [`record`](super::record). Times count from the start of the program, and sizes
-//! are in bytes.
+//! second. Times count from the start of the program, and sizes are in bytes.
+//!
+//! This is pure: the [`ledger`](super::ledger) tells [`Runs`] what happens, with the time and the figures of that
+//! moment. Nothing here uses the heap.
 
 use std::time::Duration;
 
-use super::outcome::Outcome;
+use crate::platform::ResidentSet;
 
+use super::record::{Outcome, Record, Run};
+use super::ring::Slot;
+use super::sorted::Sorted;
+
+/// A run ends when no content has been sent for this long.
+const RUN_GAP: Duration = Duration::from_secs(1);
 /// The number of requests of a run, and of requests that are answered at once, of which the figures are kept one by
 /// one.
-pub const KEPT_FIGURES: usize = 4096;
+const KEPT_FIGURES: usize = 4096;
 
-/// How the requests of a run ended. Each field counts the requests with that [`Outcome`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcomes {
-    pub complete: u64,
-    pub client_closed: u64,
-    pub timed_out: u64,
-    pub short: u64,
-    pub stopped: u64,
-    /// Any other.
-    pub failed: u64,
-    /// [`Outcome::Refused`], for lack of memory.
-    pub refused: u64,
-}
-
-impl Outcomes {
-    pub fn count(&mut self, outcome: Outcome) {
-        let counter = match outcome {
-            Outcome::Sent => &mut self.complete,
-            Outcome::ClientClosed => &mut self.client_closed,
-            Outcome::TimedOut => &mut self.timed_out,
-            Outcome::Short => &mut self.short,
-            Outcome::Stopped => &mut self.stopped,
-            Outcome::Refused | Outcome::NoMemory(_) => &mut self.refused,
-            Outcome::Missing | Outcome::Forbidden | Outcome::Unreadable | Outcome::Failed => &mut self.failed,
-        };
-        *counter += 1;
-    }
-
-    /// The number of answers that began and are not complete.
-    pub fn cut_short(&self) -> u64 {
-        self.client_closed + self.timed_out + self.short + self.stopped + self.failed
-    }
-}
-
-/// What is known of a run. A request in it is a GET that is answered with content of the file (200 or 206), or that
-/// would be if there were memory for it (503).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Run {
-    pub number: u64,
-    pub began: Duration,
-    /// The time at which its last answer ended. `None` while the run goes on.
-    pub ended: Option<Duration>,
-    /// The number of requests, including those that are being answered.
-    pub requests: u64,
-    pub in_flight: u64,
-    /// The maximum of requests that held their memory at the same time. Refused ones never do.
-    pub at_once: u64,
-    pub outcomes: Outcomes,
-    /// The least and the most of the peaks of the requests that have ended and were not refused.
-    pub request_peaks: Option<(u64, u64)>,
-    /// The median of the same. `None` also if there are more than [`KEPT_FIGURES`] and they are not all the same.
-    pub request_peak_median: Option<u64>,
-    /// The least and the most of the peaks, so far, of the requests that are being answered.
-    pub held: Option<(u64, u64)>,
-    /// The live heap of the process when the first request began.
-    pub heap_before: u64,
+/// The figures of the process that a run takes over while it goes on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    pub at: Duration,
+    /// The maximum of the live heap since the run began.
     pub heap_peak: u64,
-    /// The maximum of the resident set in the run. It is exact if it is the maximum since the program started,
-    /// otherwise it is the highest that was read.
-    pub rss_peak: Option<u64>,
-    /// The median of the times to the first byte. `None` also if there are more than [`KEPT_FIGURES`].
-    pub first_byte_median: Option<Duration>,
-    pub first_byte_max: Option<Duration>,
-    /// The bytes of content that were sent.
+    /// The bytes of content that were sent since the program started.
     pub sent_bytes: u64,
-    /// The size of the file, when the last request of the run began.
-    pub file_bytes: u64,
+    /// The resident set, if it was read.
+    pub resident: ResidentSet,
 }
+
+/// The run that goes on, and the last one that has ended.
+pub struct Runs {
+    current: Slot<Run>,
+    last: Slot<Run>,
+    /// The number of runs that were started.
+    started: u64,
+    idle_since: Duration,
+    /// The bytes of content that had been sent, and the peak of the resident set, when the current run began.
+    sent_bytes_before: u64,
+    rss_peak_before: Option<u64>,
+    /// What the requests hold that are being answered.
+    held: Sorted<KEPT_FIGURES>,
+    request_peaks: Sorted<KEPT_FIGURES>,
+    first_bytes_us: Sorted<KEPT_FIGURES>,
+}
+
+impl Runs {
+    pub const fn new() -> Self {
+        Self {
+            current: Slot::Empty,
+            last: Slot::Empty,
+            started: 0,
+            idle_since: Duration::ZERO,
+            sent_bytes_before: 0,
+            rss_peak_before: None,
+            held: Sorted::new(),
+            request_peaks: Sorted::new(),
+            first_bytes_us: Sorted::new(),
+        }
+    }
+
+    pub fn current(&self) -> Option<Run> {
+        let Slot::Filled(current) = self.current else { return None };
+        let median = |sorted: &Sorted<KEPT_FIGURES>| sorted.spread().map(|[_, median, _]| median);
+        let same_peak = current.request_peaks.filter(|(least, most)| least == most).map(|(peak, _)| peak);
+        Some(Run {
+            request_peak_median: same_peak.or(median(&self.request_peaks)),
+            first_byte_median: median(&self.first_bytes_us).map(Duration::from_micros),
+            held: self.held.spread().map(|[least, _, most]| (least, most)),
+            ..current
+        })
+    }
+
+    pub fn last(&self) -> Option<Run> {
+        if let Slot::Filled(last) = self.last { Some(last) } else { None }
+    }
+
+    /// Adds a request to the run, and starts one with the figures of the moment, `now`, if none goes on. Answering it
+    /// began at `at`, when the live heap was `heap_before`. It is answered with content of a file of this size.
+    pub fn begin(&mut self, at: Duration, heap_before: u64, file_bytes: u64, now: impl FnOnce() -> Figures) {
+        if let Slot::Empty = self.current {
+            let figures = now();
+            self.started += 1;
+            self.sent_bytes_before = figures.sent_bytes;
+            self.rss_peak_before = figures.resident.peak_bytes;
+            self.request_peaks.clear();
+            self.first_bytes_us.clear();
+            let (number, rss_peak) = (self.started, figures.resident.now_bytes);
+            self.current = Slot::Filled(Run { number, began: at, heap_before, rss_peak, ..Run::default() });
+        }
+        if let Slot::Filled(run) = &mut self.current {
+            // Of two requests that begin together, the second may have been the first to open its entry.
+            run.began = run.began.min(at);
+            run.requests += 1;
+            run.in_flight += 1;
+            run.file_bytes = file_bytes;
+        }
+    }
+
+    /// Says that a request has got its memory, and how much it holds.
+    pub fn hold(&mut self, held_bytes: u64) {
+        self.held.insert(held_bytes);
+        if let Slot::Filled(run) = &mut self.current {
+            run.at_once = run.at_once.max(self.held.count());
+        }
+    }
+
+    /// Removes a request from those that are being answered. `held_bytes` was given to [`Runs::hold`], if it was
+    /// called.
+    pub fn end(&mut self, request: &Record, held_bytes: Option<u64>, figures: &Figures) {
+        held_bytes.inspect(|&held_bytes| self.held.remove(held_bytes));
+        let Slot::Filled(run) = &mut self.current else { return };
+        run.in_flight -= 1;
+        run.outcomes.count(request.answered.outcome);
+        if request.answered.outcome != Outcome::Refused {
+            let peak = request.used.peak_bytes;
+            let (least, most) = run.request_peaks.unwrap_or((peak, peak));
+            run.request_peaks = Some((least.min(peak), most.max(peak)));
+            self.request_peaks.insert(peak);
+            if let Some(first_byte) = request.first_byte {
+                run.first_byte_max = run.first_byte_max.max(Some(first_byte));
+                self.first_bytes_us.insert(first_byte.as_micros() as u64);
+            }
+        }
+        self.idle_since = figures.at;
+        self.take_over(figures);
+    }
+
+    fn take_over(&mut self, figures: &Figures) {
+        let Slot::Filled(run) = &mut self.current else { return };
+        run.heap_peak = figures.heap_peak;
+        run.sent_bytes = figures.sent_bytes - self.sent_bytes_before;
+        let resident = figures.resident;
+        let is_new_peak = resident.peak_bytes > self.rss_peak_before;
+        run.rss_peak = run.rss_peak.max(if is_new_peak { resident.peak_bytes } else { resident.now_bytes });
+    }
+
+    /// Whether content is being sent.
+    fn is_busy(&self) -> bool {
+        matches!(self.current, Slot::Filled(Run { in_flight: 1.., .. }))
+    }
+
+    /// Takes over the figures if content is being sent. Otherwise ends the run if none has been sent for [`RUN_GAP`],
+    /// and returns it then.
+    pub fn update(&mut self, figures: &Figures) -> Option<Run> {
+        if self.is_busy() {
+            self.take_over(figures);
+            return None;
+        }
+        if figures.at < self.idle_since + RUN_GAP { None } else { self.finish() }
+    }
+
+    /// Ends the run, also if content is being sent. For the end of the program.
+    pub fn stop(&mut self, figures: &Figures) -> Option<Run> {
+        if self.is_busy() {
+            self.idle_since = figures.at;
+            self.take_over(figures);
+        }
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Option<Run> {
+        let run = Run { ended: Some(self.idle_since), held: None, ..self.current()? };
+        self.current = Slot::Empty;
+        self.last = Slot::Filled(run);
+        Some(run)
+    }
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

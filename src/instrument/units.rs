@@ -1,6 +1,6 @@
 //! Sizes and times as people read and write them. One MiB is 1,048,576 bytes.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 /// The units: their sizes in bytes, their names, and the letters of the options. The last one suits everything.
@@ -13,68 +13,58 @@ fn unit_for(bytes: u64) -> (u64, &'static str, char) {
 }
 
 /// A part of a whole, both in the unit that suits the whole: `10.0 of 40.0 MiB`, `100 of 100 bytes`.
-#[derive(Clone, Copy, Debug)]
 pub struct PartOf(pub u64, pub u64);
 
-impl fmt::Display for PartOf {
+impl Display for PartOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit_bytes, ..) = unit_for(self.1);
-        decimal(f, self.0, unit_bytes, u32::from(unit_bytes > 1))?;
-        write!(f, " of {}", Size(self.1))
+        write!(f, "{} of {}", decimal(self.0, unit_bytes, usize::from(unit_bytes > 1)), Size(self.1))
     }
 }
 
 /// A number of bytes in the unit that suits it: `40.0 MiB`.
-#[derive(Clone, Copy, Debug)]
 pub struct Size(pub u64);
 
-impl fmt::Display for Size {
+impl Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit_bytes, unit, _) = unit_for(self.0);
-        decimal(f, self.0, unit_bytes, u32::from(unit_bytes > 1))?;
-        write!(f, " {unit}")
+        write!(f, "{} {unit}", decimal(self.0, unit_bytes, usize::from(unit_bytes > 1)))
     }
 }
 
 /// A number of bytes in at most five characters, with the units of the options: `40.2M`, `805M`, `64.0K`, `816B`.
-#[derive(Clone, Copy, Debug)]
 pub struct Short(pub u64);
 
-impl fmt::Display for Short {
+impl Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit_bytes, _, letter) = unit_for(self.0);
         // From 99.95 on, a decimal would be the sixth character, as in `100.0M`.
         let has_decimal = unit_bytes > 1 && self.0 < 100 * unit_bytes - unit_bytes / 20;
-        decimal(f, self.0, unit_bytes, u32::from(has_decimal))?;
-        write!(f, "{letter}")
+        write!(f, "{}{letter}", decimal(self.0, unit_bytes, usize::from(has_decimal)))
     }
 }
 
 /// A duration in milliseconds, with two decimals below 1 ms, one below 10 ms, and none above.
-#[derive(Clone, Copy, Debug)]
 pub struct ShortMillis(pub Duration);
 
-impl fmt::Display for ShortMillis {
+impl Display for ShortMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let us = self.0.as_micros() as u64;
-        let decimals = match us {
-            0..995 => 2,
-            995..9_950 => 1,
-            _ => 0,
-        };
-        decimal(f, us, 1_000, decimals)
+        let decimals = if us < 995 { 2 } else { usize::from(us < 9_950) };
+        decimal(us, 1_000, decimals).fmt(f)
     }
 }
 
-/// Writes `number / unit`, rounded. Integer arithmetic takes a tenth of the time of floating point, and a trace line
-/// has several of these numbers.
-fn decimal(f: &mut fmt::Formatter<'_>, number: u64, unit: u64, decimals: u32) -> fmt::Result {
-    let scale = 10_u128.pow(decimals);
+/// `number / unit`, rounded. Integer arithmetic takes a tenth of the time of floating point, and a trace line has
+/// several of these numbers.
+fn decimal(number: u64, unit: u64, decimals: usize) -> impl Display {
+    let scale = 10_u128.pow(decimals as u32);
     let scaled = (u128::from(number) * scale + u128::from(unit) / 2) / u128::from(unit);
-    if decimals == 0 {
-        return write!(f, "{}", scaled as u64);
-    }
-    write!(f, "{}.{:0width$}", (scaled / scale) as u64, (scaled % scale) as u64, width = decimals as usize)
+    let (whole, rest) = ((scaled / scale) as u64, (scaled % scale) as u64);
+    fmt::from_fn(move |f| match decimals {
+        0 => write!(f, "{whole}"),
+        _ => write!(f, "{whole}.{rest:0decimals$}"),
+    })
 }
 
 /// Parses a size above 0, in bytes or with one of the units K, M and G (powers of 1,024). Case does not matter, and

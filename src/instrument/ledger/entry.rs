@@ -6,58 +6,50 @@ use std::time::{Duration, Instant};
 
 use crate::instrument::buffer::Buffer;
 use crate::instrument::feed::FEED;
-use crate::instrument::heap::{self, ThreadHeap};
+use crate::instrument::heap::{self, ThreadUse};
 use crate::instrument::record::{Answered, Asked, Outcome, Record};
-use crate::instrument::trace;
+use crate::instrument::{lock, trace};
 use crate::platform::ResidentSet;
 
-use super::{Ledger, lock};
+use super::{Ledger, STATE};
 
 /// A request that is being answered, on the thread that opened the entry.
 pub struct Entry<'a> {
     ledger: &'a Ledger,
     request: u64,
     pub started: Instant,
-    heap: ThreadHeap,
     live_before: u64,
     resident_before: ResidentSet,
     sent_bytes: Cell<u64>,
     first_byte: Cell<Option<Duration>>,
-    part: Cell<Part>,
-}
-
-/// The part that a request has in the run.
-#[derive(Clone, Copy)]
-enum Part {
-    /// It is answered without content of the file.
-    None,
-    /// It is in the run, and has no memory yet.
-    Begun,
-    /// It has its memory, this many bytes.
-    Holds(u64),
-    /// The same, but it sends something other than content of the file.
-    SendsNone(u64),
+    is_in_run: Cell<bool>,
+    /// The memory that it has for content of the file.
+    held_bytes: Cell<Option<u64>>,
+    /// Whether what it sends is content of the file.
+    sends_content: Cell<bool>,
 }
 
 impl Ledger {
     /// Opens an entry for a request that the calling thread begins to answer.
     pub fn open(&self) -> Entry<'_> {
         let started = Instant::now();
-        let mut state = lock();
+        let mut state = lock(&STATE);
         state.started += 1;
         let request = state.started;
         FEED.add_start(request, started.saturating_duration_since(self.start));
         drop(state);
+        ThreadUse::begin();
         Entry {
             ledger: self,
             request,
             started,
             resident_before: self.resident_if_reported(),
             live_before: heap::live_bytes(),
-            heap: ThreadHeap::start(),
             sent_bytes: Cell::new(0),
             first_byte: Cell::new(None),
-            part: Cell::new(Part::None),
+            is_in_run: Cell::new(false),
+            held_bytes: Cell::new(None),
+            sends_content: Cell::new(false),
         }
     }
 }
@@ -66,15 +58,14 @@ impl Entry<'_> {
     /// Adds the request to the run. Its answer has content of a file of this size, if there is memory for it.
     pub fn begin_content(&self, file_bytes: u64) {
         let ledger = self.ledger;
-        let mut state = lock();
-        ledger.tell_run(state.runs.end_if_over(ledger.start.elapsed()));
-        if !state.runs.goes_on() {
+        let mut state = lock(&STATE);
+        ledger.tell_run(state.runs.update(&ledger.figures(ResidentSet::default())));
+        let began = self.started.saturating_duration_since(ledger.start);
+        state.runs.begin(began, self.live_before, file_bytes, || {
             heap::start_span();
-            state.runs.start(self.live_before, &ledger.figures(ledger.resident()));
-        }
-        state.runs.begin(self.started.saturating_duration_since(ledger.start), file_bytes);
-        state.file_bytes = file_bytes;
-        self.part.set(Part::Begun);
+            ledger.figures(ledger.resident())
+        });
+        self.is_in_run.set(true);
     }
 
     /// Allocates a buffer for content of the file, within the heap limit.
@@ -87,23 +78,22 @@ impl Entry<'_> {
 
     /// Says that the request has the memory that its content needs.
     pub fn hold(&self) {
-        let held_bytes = self.heap.since().peak_bytes;
-        lock().runs.hold(held_bytes);
-        self.part.set(Part::Holds(held_bytes));
+        let held_bytes = ThreadUse::so_far().peak_bytes;
+        lock(&STATE).runs.hold(held_bytes);
+        self.held_bytes.set(Some(held_bytes));
+        self.sends_content.set(true);
     }
 
     /// Says that what is sent from now on is no content of the file, which cannot be read.
     pub fn give_up_content(&self) {
-        if let Part::Holds(held_bytes) = self.part.get() {
-            self.part.set(Part::SendsNone(held_bytes));
-        }
+        self.sends_content.set(false);
     }
 
     /// Counts bytes of the body that the kernel has taken, possibly none. The first call gives the time to the first
     /// byte.
     pub fn sent(&self, bytes: u64) {
-        let is_content = matches!(self.part.get(), Part::Holds(_));
-        let counter = if is_content { &self.ledger.content_bytes } else { &self.ledger.other_bytes };
+        let Ledger { content_bytes, other_bytes, .. } = self.ledger;
+        let counter = if self.sends_content.get() { content_bytes } else { other_bytes };
         counter.fetch_add(bytes, Relaxed);
         self.sent_bytes.set(self.sent_bytes.get() + bytes);
         if self.first_byte.get().is_none() {
@@ -115,9 +105,9 @@ impl Entry<'_> {
     /// this took.
     pub fn close(self, asked: Asked, answered: Answered, duration: Duration) {
         let ledger = self.ledger;
-        let used = self.heap.since();
+        let used = ThreadUse::so_far();
         let resident_after = ledger.resident_if_reported();
-        let mut state = lock();
+        let mut state = lock(&STATE);
         let figures = ledger.figures(resident_after);
         let in_flight = state.started - state.ended;
         state.ended += 1;
@@ -139,14 +129,10 @@ impl Entry<'_> {
             resident_before: self.resident_before,
             resident_after,
         };
-        match self.part.get() {
-            Part::None => {}
-            Part::Begun => state.runs.end(&record, None, &figures),
-            Part::Holds(bytes) | Part::SendsNone(bytes) => state.runs.end(&record, Some(bytes), &figures),
+        if self.is_in_run.get() {
+            state.runs.end(&record, self.held_bytes.get(), &figures);
         }
-        if !state.is_closed {
-            FEED.add_end(&record);
-            ledger.trace.tell(trace::Entry::Request(record));
-        }
+        FEED.add_end(&record);
+        ledger.trace.tell(trace::Entry::Request(record));
     }
 }

@@ -1,16 +1,14 @@
-//! The lines of the trace, as text and as JSON. None of the functions here allocates.
+//! The lines of the trace for people. None of the functions here allocates.
 
-use std::fmt::{self, Display};
-use std::time::Duration;
+use std::fmt::{self, Display, Write as _};
 
-use crate::instrument::heap::ThreadUse;
-use crate::instrument::record::{Answered, Asked, Outcome, Record, Sample};
+use crate::instrument::fixed_text::FixedText;
+use crate::instrument::record::{Outcome, Record, Run, Sample};
 use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
 
-use super::queue::Entry;
-use super::run_lines::{run_fields, text_run};
-use super::values::{escaped, json_string, or_null, or_unknown};
-use super::{Trace, TraceFormat};
+use super::Trace;
+use super::objects::or;
+use super::queue::{Entry, LOST};
 
 /// Control sequences for terminals (ECMA-48, SGR).
 const RESET: &str = "\x1b[0m";
@@ -19,104 +17,115 @@ const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 
-/// The message about lines that are missing. Their number follows it.
-const LOST: &str = "stderr was not read, or its disk was full; lines missing here";
+/// The time to the first byte is left out of a run's line if the line would have more columns with it.
+const RUN_COLUMNS: usize = 120;
 
-impl Trace {
-    /// An entry as one line, without the line break.
-    pub fn line(&self, entry: &Entry) -> impl Display {
-        fmt::from_fn(move |f| match (entry, self.format) {
-            (Entry::Request(record), TraceFormat::Json) => json_record(record, self.mode).fmt(f),
-            (Entry::Request(record), _) => text_record(record, self).fmt(f),
-            (Entry::Run(run), TraceFormat::Json) => {
-                write!(f, r#"{{"event":"run",{}}}"#, run_fields(run, self.mode))
-            }
-            (Entry::Run(run), _) => text_run(run, self.mode).fmt(f),
-            (Entry::Warning(message), TraceFormat::Json) => {
-                write!(f, r#"{{"event":"warning","message":{}}}"#, json_string(message.as_str()))
-            }
-            (Entry::Warning(message), _) => write!(f, "heapserve: warning: {}", escaped(message.as_str())),
-            (Entry::Lost(lines), TraceFormat::Json) => {
-                write!(f, r#"{{"event":"warning","lines":{lines},"message":"{LOST}: {lines}"}}"#)
-            }
-            (Entry::Lost(lines), _) => write!(f, "heapserve: warning: {LOST}: {lines}"),
-            (Entry::Stopped(end), TraceFormat::Json) => self.stopped_object(f, end),
-            (Entry::Stopped(end), _) => self.stopped_line(f, end),
+pub fn write(f: &mut fmt::Formatter<'_>, entry: &Entry, trace: &Trace) -> fmt::Result {
+    match entry {
+        Entry::Request(record) => write_record(f, record, trace),
+        Entry::Run(run) => write_run(f, run, trace.mode),
+        Entry::Lost(lines) => write!(f, "heapserve: warning: {LOST}: {lines}"),
+        Entry::Warning(message) => write!(f, "heapserve: warning: {}", escaped(message.as_str())),
+        Entry::Error(message) => write!(f, "heapserve: {}", escaped(message.as_str())),
+        Entry::Stopped(end) => write_stopped(f, end, trace.mode),
+    }
+}
+
+fn write_record(f: &mut fmt::Formatter<'_>, r: &Record, trace: &Trace) -> fmt::Result {
+    let paint = |code: &'static str| if trace.is_coloured { code } else { "" };
+    let status = match r.answered.status {
+        200..=399 => GREEN,
+        400..=499 => YELLOW,
+        _ => RED,
+    };
+    write!(f, "[{}] {:>7} ms: #{} {} ", trace.pid, r.at.as_millis(), r.request, trace.mode)?;
+    write!(f, "{} {} ", escaped(r.asked.method.as_str()), escaped(r.asked.target.as_str()))?;
+    write!(f, "{}{}{}", paint(status), r.answered.status, paint(RESET))?;
+    if let Some(range) = r.answered.range {
+        write!(f, " {}-{}", range.first, range.last)?;
+    }
+    write!(f, "  peak {}{}{}, heap ", paint(BOLD), Short(r.used.peak_bytes), paint(RESET))?;
+    let resident = |bytes: Option<u64>| or(bytes.map(Short), "?");
+    write!(f, "{} ({}) -> ", Short(r.live_before), resident(r.resident_before.now_bytes))?;
+    write!(f, "{} ({}), ", Short(r.live_after), resident(r.resident_after.now_bytes))?;
+    let first_byte = or(r.first_byte.map(ShortMillis), "?");
+    write!(f, "{first_byte} / {} ms, {} in flight", ShortMillis(r.duration), r.in_flight)?;
+    if r.answered.outcome == Outcome::Sent {
+        return Ok(());
+    }
+    let sent = PartOf(r.sent_bytes, r.answered.body_bytes);
+    write!(f, ", {}{}: sent {sent}{}", paint(YELLOW), r.answered.outcome.name(), paint(RESET))
+}
+
+/// The line of a run that has ended. Figures that are unknown are left out.
+fn write_run(f: &mut fmt::Formatter<'_>, r: &Run, mode: &str) -> fmt::Result {
+    let mut line = FixedText::<256>::new();
+    write!(line, "run {} {mode}: ", r.number)?;
+    match r.outcomes.refused == r.requests {
+        true => write!(line, "{} requests, all refused", r.requests)?,
+        false if r.requests == r.at_once => write!(line, "{} viewers at once", r.requests)?,
+        false => write!(line, "{} requests, {} at once", r.requests, r.at_once)?,
+    }
+    if let Some((least, most)) = r.request_peaks {
+        write_span(&mut line, least, most)?;
+    }
+    write!(line, ", heap peak {}", Short(r.heap_peak))?;
+    if let Some(rss_peak) = r.rss_peak {
+        write!(line, ", RSS {}", Short(rss_peak))?;
+    }
+    write_ends(&mut line, r)?;
+    if let Some(first_byte) = r.first_byte_median {
+        let before = line.as_bytes().len();
+        write!(line, "; first byte {} ms", ShortMillis(first_byte))?;
+        if line.as_bytes().len() > RUN_COLUMNS {
+            line.truncate(before);
+        }
+    }
+    f.write_str(line.as_str())
+}
+
+/// One size, or two if they do not look the same: `, 66.0K each`, `, 66.0K to 81.2K each`.
+fn write_span(line: &mut impl fmt::Write, least: u64, most: u64) -> fmt::Result {
+    let mut texts = [FixedText::<8>::new(); 2];
+    write!(texts[0], "{}", Short(least))?;
+    write!(texts[1], "{}", Short(most))?;
+    match texts.each_ref().map(FixedText::as_str) {
+        [least, most] if least == most => write!(line, ", {least} each"),
+        [least, most] => write!(line, ", {least} to {most} each"),
+    }
+}
+
+/// How the requests ended. If they ended in several ways, the number of complete ones is left out: it is the rest.
+fn write_ends(line: &mut impl fmt::Write, run: &Run) -> fmt::Result {
+    let ends = match (run.outcomes.complete, run.outcomes.refused) {
+        (complete, _) if complete == run.requests => [(complete, "complete"), (0, ""), (0, "")],
+        (_, refused) if refused == run.requests => return Ok(()),
+        (_, refused) => {
+            [(run.outcomes.cut_short(), "cut short"), (refused, "refused"), (run.in_flight, "not ended")]
+        }
+    };
+    let mut separator = "; ";
+    for (requests, how) in ends.into_iter().filter(|&(requests, _)| requests > 0) {
+        write!(line, "{separator}{requests} {how}")?;
+        separator = ", ";
+    }
+    Ok(())
+}
+
+fn write_stopped(f: &mut fmt::Formatter<'_>, end: &Sample, mode: &str) -> fmt::Result {
+    let requests = if end.requests == 1 { "request" } else { "requests" };
+    write!(f, "heapserve: {mode}, {} {requests}, {} sent, ", end.requests, Size(end.sent_bytes))?;
+    write!(f, "ran for {:.1} s; heap peak {}, ", end.at.as_secs_f64(), Size(end.live_peak))?;
+    write!(f, "largest request {}, ", Size(end.largest_request_peak))?;
+    write!(f, "RSS peak {}", or(end.resident.peak_bytes.map(Size), "?"))
+}
+
+/// Text with its control characters escaped. Otherwise text from a client could end the line, or change the colour of
+/// the terminal.
+pub fn escaped(text: &str) -> impl Display {
+    fmt::from_fn(move |f| {
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
         })
-    }
-
-    fn stopped_object(&self, f: &mut fmt::Formatter<'_>, end: &Sample) -> fmt::Result {
-        let Sample { requests, sent_bytes, live, live_peak, largest_request_peak, .. } = end;
-        write!(f, r#"{{"event":"stopped","mode":"{}","requests":{requests},"#, self.mode)?;
-        write!(f, r#""sent_bytes":{sent_bytes},"uptime_us":{},"live":{live},"#, end.at.as_micros())?;
-        write!(f, r#""live_peak":{live_peak},"largest_request_peak":{largest_request_peak},"#)?;
-        write!(f, r#""rss_peak":{}}}"#, or_null(end.resident.peak_bytes))
-    }
-
-    fn stopped_line(&self, f: &mut fmt::Formatter<'_>, end: &Sample) -> fmt::Result {
-        let requests = if end.requests == 1 { "request" } else { "requests" };
-        write!(f, "heapserve: {}, {} {requests}, ", self.mode, end.requests)?;
-        write!(f, "{} sent, ran for {:.1} s; ", Size(end.sent_bytes), end.at.as_secs_f64())?;
-        write!(f, "heap peak {}, ", Size(end.live_peak))?;
-        write!(f, "largest request {}, ", Size(end.largest_request_peak))?;
-        write!(f, "RSS peak {}", or_unknown(end.resident.peak_bytes.map(Size)))
-    }
-}
-
-/// A record as one line of text, without the line break.
-pub fn text_record(r: &Record, trace: &Trace) -> impl Display {
-    fmt::from_fn(move |f| {
-        let paint = |code: &'static str| if trace.is_coloured { code } else { "" };
-        let status = match r.answered.status {
-            200..=399 => GREEN,
-            400..=499 => YELLOW,
-            _ => RED,
-        };
-        write!(f, "[{}] {:>7} ms: #{} {} ", trace.pid, r.at.as_millis(), r.request, trace.mode)?;
-        write!(f, "{} {} ", escaped(r.asked.method.as_str()), escaped(r.asked.target.as_str()))?;
-        write!(f, "{}{}{}", paint(status), r.answered.status, paint(RESET))?;
-        if let Some(range) = r.answered.range {
-            write!(f, " {}-{}", range.first, range.last)?;
-        }
-        write!(f, "  peak {}{}{}, heap ", paint(BOLD), Short(r.used.peak_bytes), paint(RESET))?;
-        let resident = |bytes: Option<u64>| or_unknown(bytes.map(Short));
-        write!(f, "{} ({}) -> ", Short(r.live_before), resident(r.resident_before.now_bytes))?;
-        write!(f, "{} ({}), ", Short(r.live_after), resident(r.resident_after.now_bytes))?;
-        let first_byte = or_unknown(r.first_byte.map(ShortMillis));
-        write!(f, "{first_byte} / {} ms, {} in flight", ShortMillis(r.duration), r.in_flight)?;
-        if r.answered.outcome == Outcome::Sent {
-            return Ok(());
-        }
-        let sent = PartOf(r.sent_bytes, r.answered.body_bytes);
-        write!(f, ", {}{}: sent {sent}{}", paint(YELLOW), r.answered.outcome.name(), paint(RESET))
-    })
-}
-
-/// A record as a JSON object.
-pub fn json_record(r: &Record, mode: &'static str) -> impl Display {
-    fmt::from_fn(move |f| {
-        let Record { request, sent_bytes, in_flight, live_before, live_after, live_peak, .. } = r;
-        let Asked { connection, peer, .. } = r.asked;
-        let Answered { status, body_bytes, .. } = r.answered;
-        let ThreadUse { peak_bytes, allocations, allocated_bytes } = r.used;
-        let (method, target) = (json_string(r.asked.method.as_str()), json_string(r.asked.target.as_str()));
-        let micros = |span: Duration| span.as_micros();
-        write!(f, r#"{{"event":"request","request":{request},"connection":{connection},"#)?;
-        write!(f, r#""peer":"{peer}","at_us":{},"#, micros(r.at))?;
-        write!(f, r#""method":{method},"target":{target},"mode":"{mode}","status":{status},"range":"#)?;
-        match r.answered.range {
-            Some(range) => write!(f, "[{},{}]", range.first, range.last)?,
-            None => f.write_str("null")?,
-        }
-        write!(f, r#","body_bytes":{body_bytes},"sent_bytes":{sent_bytes},"#)?;
-        write!(f, r#""outcome":"{}","#, r.answered.outcome.name())?;
-        write!(f, r#""first_byte_us":{},"#, or_null(r.first_byte.map(micros)))?;
-        write!(f, r#""duration_us":{},"in_flight":{in_flight},"#, micros(r.duration))?;
-        write!(f, r#""live_before":{live_before},"live_after":{live_after},"live_peak":{live_peak},"#)?;
-        write!(f, r#""request_peak":{peak_bytes},"request_allocations":{allocations},"#)?;
-        write!(f, r#""request_allocated_bytes":{allocated_bytes},"#)?;
-        let (before, after) = (r.resident_before, r.resident_after);
-        write!(f, r#""rss_before":{},"rss_after":{},"#, or_null(before.now_bytes), or_null(after.now_bytes))?;
-        write!(f, r#""rss_peak":{}}}"#, or_null(after.peak_bytes))
     })
 }

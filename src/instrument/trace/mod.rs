@@ -1,27 +1,26 @@
-//! The trace on stderr: one line or one JSON object for each request, for each run and for each warning. Both forms have the same
-//! values and a limited length. The thread of the [`queue`] writes them.
+//! The trace on stderr: one of the [`lines`] or one of the JSON [`objects`] for each request, each run and each
+//! warning. Both forms have the same values and a limited length. The thread of the [`queue`] writes them.
 
 mod lines;
+mod objects;
 mod queue;
-mod run_lines;
 #[cfg(test)]
 pub mod tests;
-mod values;
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
 
-use crate::instrument::fixed_text::FixedText;
 use crate::instrument::heap_limit::HeapLimit;
-use crate::instrument::record::Sample;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
-pub use lines::json_record;
+use queue::Message;
+
+pub use lines::escaped;
+pub(crate) use objects::fields;
+pub use objects::{event, json_record, json_string, or_null, run_fields, write_fields};
 pub use queue::{Entry, LINE_BYTES, Writer};
-pub use run_lines::run_fields;
-pub use values::{escaped, json_string, or_null};
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -79,7 +78,7 @@ impl Trace {
             Color::Never => false,
             Color::Auto => {
                 let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !refused && std::io::stderr().is_terminal() && platform::stderr_shows_colors()
+                !refused && io::stderr().is_terminal() && platform::stderr_shows_colors()
             }
         };
         Self { mode, format, is_coloured, pid: std::process::id() }
@@ -92,14 +91,7 @@ impl Trace {
     /// Starts the thread that writes. Its first output is the legend in text format, and what is served in JSON.
     pub fn start(self, serving: &Serving<'_>) -> io::Result<Writer> {
         let first = fmt::from_fn(|f| match self.format {
-            TraceFormat::Json => {
-                let (Self { pid, mode, .. }, HeapLimit { bytes, is_default }) = (self, serving.heap_limit);
-                let Serving { file_bytes, chunk_bytes, .. } = serving;
-                let [url, page, file] = [serving.url, serving.page, serving.file].map(json_string);
-                write!(f, r#"{{"event":"listening","pid":{pid},"url":{url},"page":{page},"mode":"{mode}","#)?;
-                write!(f, r#""file":{file},"file_bytes":{file_bytes},"chunk_bytes":{chunk_bytes},"#)?;
-                write!(f, r#""heap_limit":{},"heap_limit_is_default":{is_default}}}"#, or_null(bytes))
-            }
+            TraceFormat::Json => objects::listening(&self, serving).fmt(f),
             _ => {
                 writeln!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB")?;
                 writeln!(f, "heap limit: {}", serving.heap_limit)?;
@@ -109,37 +101,29 @@ impl Trace {
         Writer::start(self, self.shows_requests().then_some(first))
     }
 
-    /// Writes the line of a request or a run that has ended.
+    /// Writes the line of a request, of a run, or of the end of the program. With `--trace off`, only the last is
+    /// written.
     pub fn tell(&self, entry: Entry) {
-        if self.shows_requests() {
+        if self.shows_requests() || matches!(entry, Entry::Stopped(_)) {
             queue::put(entry);
         }
     }
 
-    /// Writes a warning to the user.
+    /// Writes a warning to the user, once the writer is started.
     pub fn warning(&self, message: impl Display) {
-        let entry = Entry::Warning(FixedText::cut(&message.to_string()));
-        if queue::has_writer() {
-            queue::put(entry);
-        } else {
-            queue::write_directly(&self.line(&entry));
-        }
+        queue::put(Entry::Warning(Message::cut(&message.to_string())));
     }
 
-    /// Writes the last line, which sums up all requests.
-    pub fn stopped(&self, end: Sample) {
-        queue::put(Entry::Stopped(end));
-    }
-
-    /// Writes why the program cannot start. The writer must not have been started.
+    /// Writes why the program cannot start, while there is no writer.
     pub fn error(&self, message: &str) {
-        /// With each byte written as six, a message still fits into a line.
-        const MESSAGE_MOST_BYTES: usize = 640;
-        let message = FixedText::<MESSAGE_MOST_BYTES>::cut(message);
-        let message = message.as_str();
-        queue::write_directly(&fmt::from_fn(|f| match self.format {
-            TraceFormat::Json => write!(f, r#"{{"event":"error","message":{}}}"#, json_string(message)),
-            _ => write!(f, "heapserve: {}", escaped(message)),
-        }));
+        queue::write_directly(&self.line(&Entry::Error(Message::cut(message))));
+    }
+
+    /// An entry as one line, without the line break.
+    fn line(&self, entry: &Entry) -> impl Display {
+        fmt::from_fn(move |f| match self.format {
+            TraceFormat::Json => objects::write(f, entry, self.mode),
+            _ => lines::write(f, entry, self),
+        })
     }
 }

@@ -1,38 +1,34 @@
 //! The queue of the trace, and the thread that writes its entries to stderr.
 //!
 //! A thread that reports something copies an entry into the queue and continues. So it never waits for stderr, even if
-//! nobody reads stderr, or its disk is full. The writer formats the entries and writes several lines at once. If the queue
-//! is full, entries are lost; they are counted, and a warning at their place says how many. The queue is static, and
-//! nothing here allocates once the writer runs. Entries in the queue are lost if the process is killed or aborts, or if stderr
-//! blocks for a second when the program ends.
+//! nobody reads stderr, or its disk is full. There are two queues: while one is filled, the writer empties the other.
+//! It writes several lines at once. If a queue is full, entries are lost; they are counted, and a warning at their
+//! place says how many. The queues are static, and nothing here allocates once the writer runs. Entries in a queue are
+//! lost if the process is killed or aborts, or if stderr blocks for a second when the program ends.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write};
-use std::iter;
 use std::mem;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::instrument::fixed_text::FixedText;
-use crate::instrument::record::{Record, Sample};
-use crate::instrument::run::Run;
+use crate::instrument::lock;
+use crate::instrument::record::{Record, Run, Sample};
 
 use super::Trace;
 
-/// The number of entries that fit: 150 ms of requests at the highest rate that was measured. This is 5.4 MB, of which
-/// only the part that was ever used becomes resident.
+/// The number of entries that fit into a queue: 150 ms of requests at the highest rate that was measured. This is
+/// 5.4 MB, of which only the part that was ever used becomes resident.
 const CAPACITY: usize = 8192;
-/// How many of the slots are only for runs, warnings and the summary. So requests cannot fill the queue completely.
-const RESERVED_SLOTS: usize = 16;
+/// How many of them are only for runs, warnings and the summary. So requests cannot fill a queue completely.
+const RESERVED_ENTRIES: usize = 16;
 /// The maximum size of a line, and of one write. A line of JSON fits even if its target is 256 control characters.
 ///
 /// On Linux, a pipe takes up to 4,096 bytes completely or not at all (PIPE_BUF, pipe(7)). So a line is not split if
 /// other programs write to the same pipe, or if the process ends while the pipe is full.
 pub const LINE_BYTES: usize = 4096;
-/// The number of entries that the writer takes at once. With one at a time, it would get the lock only as often as each
-/// of the threads that add entries, and would fall behind.
-const BATCH_ENTRIES: usize = 64;
 /// How long the writer waits for more entries after a write. Under load, it then wakes up once per millisecond. Waking
 /// up for each line would cost as much as writing the line. A line after a pause is written at once.
 const BATCH_INTERVAL: Duration = Duration::from_millis(1);
@@ -41,10 +37,13 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the program waits for lines to be written when it starts and when it ends.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The message about lines that are missing. Their number follows it.
+pub const LOST: &str = "stderr was not read, or its disk was full; lines missing here";
+
 /// One line, or several lines, under construction.
 pub type Line = FixedText<LINE_BYTES>;
-/// The text of a warning. A longer one is cut.
-pub type Message = FixedText<512>;
+/// The text of a warning or an error. A longer one is cut. With each byte written as six, it fits into a line.
+pub type Message = FixedText<640>;
 
 /// The data for one line. The tag of the first variant is 0, so an empty queue consists of zeros and takes no space in
 /// the program's file.
@@ -56,112 +55,66 @@ pub enum Entry {
     Request(Record),
     Run(Run),
     Warning(Message),
+    /// The program cannot start.
+    Error(Message),
     /// The program ends. The sample sums up all requests.
     Stopped(Sample),
 }
 
-#[derive(Clone, Copy)]
-struct Slot {
-    lost_before: u64,
-    entry: Entry,
+struct Queue<const CAPACITY: usize> {
+    entries: [Entry; CAPACITY],
+    count: usize,
 }
 
-struct Queue<const CAPACITY: usize> {
-    slots: [Slot; CAPACITY],
-    first: usize,
-    count: usize,
-    /// The number of entries that were lost after the last one in the queue.
-    lost: u64,
+struct State {
+    /// The index of the queue to which entries are added. The writer empties the other one.
+    filling: usize,
     /// Whether the summary was added. Nothing is added after it.
     is_closed: bool,
-    has_writer: bool,
     /// Whether everything is written. The writer then waits for entries.
     is_written: bool,
 }
 
-static QUEUE: Mutex<Queue<CAPACITY>> = Mutex::new(Queue::new());
-/// The lines that the writer writes next. While the writer runs, it holds the locks of this and of [`BATCH`].
+static STATE: Mutex<State> = Mutex::new(State { filling: 0, is_closed: false, is_written: false });
+/// A queue is locked by whoever has locked [`STATE`], and while it is being emptied by the writer alone.
+static QUEUES: [Mutex<Queue<CAPACITY>>; 2] = [const { Mutex::new(Queue::new()) }; 2];
+/// The lines that the writer writes next. The writer holds the lock as long as it runs.
 static BLOCK: Mutex<Line> = Mutex::new(Line::new());
-/// The entries that the writer has taken. On the stack, all of this would become resident.
-static BATCH: Mutex<[Entry; BATCH_ENTRIES]> = Mutex::new([Entry::Lost(0); BATCH_ENTRIES]);
-static WAKE: Condvar = Condvar::new();
-static WRITTEN: Condvar = Condvar::new();
+/// Notified when [`State::is_written`] changes.
+static CHANGED: Condvar = Condvar::new();
 
 impl<const CAPACITY: usize> Queue<CAPACITY> {
     const fn new() -> Self {
-        let slot = Slot { lost_before: 0, entry: Entry::Lost(0) };
-        Self {
-            slots: [slot; CAPACITY],
-            first: 0,
-            count: 0,
-            lost: 0,
-            is_closed: false,
-            has_writer: false,
-            is_written: false,
-        }
+        Self { entries: [Entry::Lost(0); CAPACITY], count: 0 }
     }
 
-    /// Appends an entry, or counts it as lost.
+    /// Appends an entry, or counts it as lost. The last place is for the number of lost entries.
     fn push(&mut self, entry: Entry) {
-        if self.is_closed {
-            return;
+        let is_request = matches!(entry, Entry::Request(_));
+        let most = if is_request { CAPACITY - RESERVED_ENTRIES } else { CAPACITY - 1 };
+        if self.count < most {
+            self.entries[self.count] = entry;
+        } else if let Some(Entry::Lost(entries)) = self.entries[..self.count].last_mut() {
+            return *entries += 1;
+        } else {
+            self.entries[self.count] = Entry::Lost(1);
         }
-        self.is_closed = matches!(entry, Entry::Stopped(_));
-        let room = match entry {
-            Entry::Request(_) => CAPACITY - RESERVED_SLOTS,
-            _ => CAPACITY,
-        };
-        if self.count >= room {
-            self.lost += 1;
-            return;
-        }
-        let slot = (self.first + self.count) % CAPACITY;
-        self.slots[slot] = Slot { lost_before: mem::take(&mut self.lost), entry };
         self.count += 1;
     }
-
-    /// Removes the first entry. If entries were lost before it, their number is returned first.
-    fn pop(&mut self) -> Option<Entry> {
-        let slot = &mut self.slots[self.first];
-        let lost = if self.count > 0 { &mut slot.lost_before } else { &mut self.lost };
-        if *lost > 0 {
-            return Some(Entry::Lost(mem::take(lost)));
-        }
-        if self.count == 0 {
-            return None;
-        }
-        let entry = slot.entry;
-        self.count -= 1;
-        // An empty queue starts again at its first slot. So slots that were never needed are never touched.
-        self.first = if self.count == 0 { 0 } else { (self.first + 1) % CAPACITY };
-        Some(entry)
-    }
-
-    /// Moves entries into `batch`, as many as there are and as fit. Returns their number.
-    fn pop_batch(&mut self, batch: &mut [Entry]) -> usize {
-        let next = iter::from_fn(|| self.pop());
-        batch.iter_mut().zip(next).map(|(slot, entry)| *slot = entry).count()
-    }
-}
-
-fn lock() -> MutexGuard<'static, Queue<CAPACITY>> {
-    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Adds an entry, which is written after those before it. Never waits for stderr.
 pub fn put(entry: Entry) {
-    let mut queue = lock();
-    queue.push(entry);
-    let is_waiting = mem::take(&mut queue.is_written);
-    drop(queue);
-    if is_waiting {
-        WAKE.notify_one();
+    let mut state = lock(&STATE);
+    if state.is_closed {
+        return;
     }
-}
-
-/// Whether a writer was started. From then on, no other thread writes to stderr.
-pub fn has_writer() -> bool {
-    lock().has_writer
+    state.is_closed = matches!(entry, Entry::Stopped(_));
+    lock(&QUEUES[state.filling]).push(entry);
+    if mem::take(&mut state.is_written) {
+        drop(state);
+        CHANGED.notify_all();
+    }
 }
 
 /// The thread that writes. Dropping this waits until everything is written, but for at most a second. So the program
@@ -172,16 +125,14 @@ impl Writer {
     /// Starts the thread. It writes `first` before all entries.
     pub fn start(trace: Trace, first: Option<impl Display>) -> io::Result<Self> {
         if let Some(first) = first {
-            append(&mut BLOCK.lock().unwrap_or_else(PoisonError::into_inner), &first);
+            append(&mut lock(&BLOCK), &first);
         }
-        thread::Builder::new().name("trace".to_owned()).spawn(move || run(&trace))?;
-        lock().has_writer = true;
-        Ok(Self(()))
+        thread::Builder::new().name("trace".to_owned()).spawn(move || run(&trace)).map(|_| Self(()))
     }
 
     /// Waits until everything is written, but for at most a second.
     pub fn wait_until_written(&self) {
-        let _ = WRITTEN.wait_timeout_while(lock(), WRITE_TIMEOUT, |queue| !queue.is_written);
+        let _ = CHANGED.wait_timeout_while(lock(&STATE), WRITE_TIMEOUT, |state| !state.is_written);
     }
 }
 
@@ -193,23 +144,23 @@ impl Drop for Writer {
 
 /// Formats the entries and writes them, for ever.
 fn run(trace: &Trace) {
-    let mut block = BLOCK.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut batch = BATCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut block = lock(&BLOCK);
+    write_out(&mut block);
     loop {
-        // The queue is not locked while lines are formatted.
-        let mut count = BATCH_ENTRIES;
-        while count == BATCH_ENTRIES {
-            count = lock().pop_batch(&mut *batch);
-            batch[..count].iter().for_each(|entry| append(&mut block, &trace.line(entry)));
+        let mut state = lock(&STATE);
+        if lock(&QUEUES[state.filling]).count == 0 {
+            state.is_written = true;
+            CHANGED.notify_all();
+            let waited = CHANGED.wait_while(state, |state| state.is_written);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
         }
+        let mut queue = lock(&QUEUES[state.filling]);
+        state.filling = 1 - state.filling;
+        drop(state);
+        let count = mem::take(&mut queue.count);
+        queue.entries[..count].iter().for_each(|entry| append(&mut block, &trace.line(entry)));
         write_out(&mut block);
         thread::sleep(BATCH_INTERVAL);
-        let mut queue = lock();
-        if queue.count == 0 && queue.lost == 0 {
-            queue.is_written = true;
-            WRITTEN.notify_all();
-            drop(WAKE.wait_while(queue, |queue| queue.is_written));
-        }
     }
 }
 
@@ -222,7 +173,7 @@ fn append(block: &mut Line, line: &impl Display) {
     block.truncate(before);
     write_out(block);
     if writeln!(block, "{line}").is_err() {
-        block.push(b"\n");
+        let _ = block.write_char('\n');
     }
 }
 
@@ -244,13 +195,11 @@ fn write_out(block: &mut Line) {
     block.truncate(0);
 }
 
-/// Writes one line on the calling thread, before the writer is started. Errors are ignored, because nothing is left to
+/// Writes one line on the calling thread, while there is no [`Writer`]. Errors are ignored, because nothing is left to
 /// report them to.
 pub fn write_directly(line: &impl Display) {
     let mut text = Line::new();
-    if writeln!(text, "{line}").is_err() {
-        text.push(b"\n");
-    }
+    append(&mut text, line);
     let _ = io::stderr().write_all(text.as_bytes());
 }
 

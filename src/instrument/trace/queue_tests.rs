@@ -1,69 +1,61 @@
 use super::*;
 
+/// The room for requests.
 const ROOM: usize = 4;
-type Small = Queue<{ ROOM + RESERVED_SLOTS }>;
 
 fn request(number: u64) -> Entry {
     Entry::Request(Record { request: number, ..super::super::tests::record() })
 }
 
-/// Takes at most `most` entries, each as one figure: the number of a request, the number of lost entries as a
-/// negative number, or 0 for any other.
-fn taken(queue: &mut Small, most: usize) -> Vec<i64> {
-    let mut taken = vec![Entry::Lost(0); most];
-    let count = queue.pop_batch(&mut taken);
+fn warning() -> Entry {
+    Entry::Warning(Message::cut("heed"))
+}
+
+/// The entries of a queue, each as one figure: the number of a request, the number of lost entries as a negative
+/// number, or 0 for any other.
+fn figures<const CAPACITY: usize>(queue: &Queue<CAPACITY>) -> Vec<i64> {
     let figure = |entry: &Entry| match entry {
         Entry::Request(record) => record.request as i64,
         Entry::Lost(lines) => -(*lines as i64),
-        Entry::Run(_) | Entry::Warning(_) | Entry::Stopped(_) => 0,
+        _ => 0,
     };
-    taken[..count].iter().map(figure).collect()
+    queue.entries[..queue.count].iter().map(figure).collect()
+}
+
+/// What a small queue keeps of these entries.
+fn kept(entries: impl IntoIterator<Item = Entry>) -> Vec<i64> {
+    let mut queue = Queue::<{ ROOM + RESERVED_ENTRIES }>::new();
+    entries.into_iter().for_each(|entry| queue.push(entry));
+    figures(&queue)
 }
 
 #[test]
 fn lost_entries_are_counted_at_their_place() {
-    let mut queue = Small::new();
-    (1..=7).for_each(|n| queue.push(request(n)));
-    assert_eq!(taken(&mut queue, 2), [1, 2]);
-    (8..=11).for_each(|n| queue.push(request(n)));
-    assert_eq!(taken(&mut queue, 9), [3, 4, -3, 8, 9, -2]);
-    assert_eq!(taken(&mut queue, 9), []);
-    // The ring wraps around many times.
-    for n in 1..100 {
-        queue.push(request(n));
-        queue.push(request(n + 1));
-        assert_eq!(taken(&mut queue, 1), [n as i64]);
-        assert_eq!(taken(&mut queue, 2), [n as i64 + 1]);
-    }
+    assert_eq!(kept((1..=4).map(request)), [1, 2, 3, 4]);
+    assert_eq!(kept((1..=7).map(request)), [1, 2, 3, 4, -3]);
+    // A warning fits when the queue is full of requests.
+    let entries = (1..=6).map(request).chain([warning(), request(7)]);
+    assert_eq!(kept(entries), [1, 2, 3, 4, -2, 0, -1]);
 }
 
 #[test]
-fn a_warning_fits_when_the_queue_is_full_of_requests() {
-    let mut queue = Small::new();
-    (1..=6).for_each(|n| queue.push(request(n)));
-    queue.push(Entry::Warning(Message::cut("heed")));
-    queue.push(request(7));
-    assert_eq!(taken(&mut queue, 9), [1, 2, 3, 4, -2, 0, -1]);
+fn entries_of_all_kinds_are_counted_when_nothing_more_fits() {
+    let warnings = (0..ROOM + RESERVED_ENTRIES + 1).map(|_| warning());
+    let all = kept(warnings.chain([request(1)]));
+    assert_eq!((all.len(), all[all.len() - 2..].to_vec()), (ROOM + RESERVED_ENTRIES, vec![0, -3]));
+    // Lost requests also take the places of warnings.
+    let all = kept((0..99).flat_map(|_| [request(7), warning()]));
+    let lost: i64 = all.iter().filter(|&&figure| figure < 0).sum();
+    assert_eq!(all.iter().filter(|&&figure| figure >= 0).count() as i64 - lost, 2 * 99);
 }
 
 #[test]
 fn nothing_follows_the_summary() {
-    let mut queue = Small::new();
-    queue.push(request(1));
-    queue.push(Entry::Stopped(super::super::tests::sample()));
-    queue.push(Entry::Warning(Message::cut("late")));
-    assert_eq!(taken(&mut queue, 9), [1, 0]);
-    queue.push(request(2));
-    assert_eq!(taken(&mut queue, 9), []);
-}
-
-#[test]
-fn a_queue_that_was_emptied_starts_at_its_first_place() {
-    let mut queue = Small::new();
-    for n in 1..50 {
-        queue.push(request(n));
-        assert_eq!((queue.first, taken(&mut queue, 9)), (0, vec![n as i64]));
+    // No other test uses the queues of the program.
+    for entry in [request(1), Entry::Stopped(super::super::tests::sample()), warning(), request(2)] {
+        put(entry);
     }
+    assert_eq!(figures(&lock(&QUEUES[0])), [1, 0]);
 }
 
 #[test]

@@ -14,10 +14,12 @@ fn figures(at_ms: u64, heap_peak: u64, sent_bytes: u64) -> Figures {
 }
 
 fn begin(runs: &mut Runs, at_ms: u64) {
-    if !runs.goes_on() {
-        runs.start(at_ms, &figures(at_ms, 0, 0));
-    }
-    runs.begin(ms(at_ms), 40 * MIB);
+    runs.begin(ms(at_ms), at_ms, 40 * MIB, || figures(at_ms, 0, 0));
+}
+
+/// Updates the run, and returns it if it has ended.
+fn ended(runs: &mut Runs, at_ms: u64) -> Option<Run> {
+    runs.update(&figures(at_ms, 0, 0))
 }
 
 fn end(runs: &mut Runs, at_ms: u64, outcome: Outcome, bytes: u64) {
@@ -33,14 +35,14 @@ fn a_run_ends_a_second_after_its_last_answer() {
     let mut runs = Box::new(Runs::new());
     begin(&mut runs, 100);
     runs.hold(7);
-    assert_eq!(runs.end_if_over(ms(90_000)), None, "a request is being answered");
+    assert_eq!(ended(&mut runs, 90_000), None, "a request is being answered");
     end(&mut runs, 200, Outcome::Sent, 7);
-    assert_eq!(runs.end_if_over(ms(1_199)), None);
+    assert_eq!(ended(&mut runs, 1_199), None);
     begin(&mut runs, 1_199);
     runs.hold(9);
-    assert_eq!(runs.end_if_over(ms(1_500)), None);
+    assert_eq!(ended(&mut runs, 1_500), None);
     end(&mut runs, 1_600, Outcome::ClientClosed, 9);
-    let run = runs.end_if_over(ms(2_600)).unwrap();
+    let run = ended(&mut runs, 2_600).unwrap();
     assert_eq!((run.number, run.began, run.ended), (1, ms(100), Some(ms(1_600))));
     assert_eq!((run.requests, run.at_once, run.in_flight), (2, 1, 0));
     assert_eq!((run.outcomes.complete, run.outcomes.client_closed), (1, 1));
@@ -56,7 +58,7 @@ fn a_refused_request_is_in_the_run_and_in_none_of_its_peaks() {
     let mut runs = Box::new(Runs::new());
     begin(&mut runs, 0);
     end(&mut runs, 5, Outcome::Refused, 2_000);
-    let run = runs.end_if_over(ms(1_005)).unwrap();
+    let run = ended(&mut runs, 1_005).unwrap();
     assert_eq!((run.requests, run.at_once, run.outcomes.refused), (1, 0, 1));
     assert_eq!((run.request_peaks, run.request_peak_median), (None, None));
     assert_eq!((run.first_byte_median, run.first_byte_max), (None, None));
@@ -105,7 +107,7 @@ fn the_resident_set_of_a_run_is_the_systems_peak_only_if_it_rose() {
     let resident = |now, peak| ResidentSet { now_bytes: Some(now), peak_bytes: Some(peak) };
     let with = |resident| Figures { resident, ..Figures::default() };
     let mut runs = Box::new(Runs::new());
-    runs.start(0, &with(resident(5, 90)));
+    runs.begin(ms(0), 0, 0, || with(resident(5, 90)));
     runs.update(&with(resident(60, 90)));
     runs.update(&with(resident(40, 90)));
     runs.update(&with(ResidentSet::default()));
@@ -168,7 +170,7 @@ fn two_hundred_random_runs_agree_with_a_model() {
         while left > 0 || !model.running.is_empty() {
             // Less than a second between two steps.
             now += random.below(900);
-            assert_eq!(runs.end_if_over(ms(now)), None);
+            assert_eq!(ended(&mut runs, now), None);
             if left > 0 && (model.running.is_empty() || random.below(2) == 0) {
                 left -= 1;
                 begin(&mut runs, now);
@@ -195,7 +197,7 @@ fn two_hundred_random_runs_agree_with_a_model() {
             let held = held.0.copied().zip(held.1.copied());
             assert_eq!(runs.current().unwrap().held, held);
         }
-        let run = runs.end_if_over(ms(now + 1_000)).unwrap();
+        let run = ended(&mut runs, now + 1_000).unwrap();
         assert_eq!((run.number, run.requests, run.ended), (number, clients, Some(ms(now))));
         model.check(&run);
         now += 1_000;
