@@ -1,22 +1,19 @@
 """A client that speaks HTTP over a plain socket, so that it can also do what a proper client would not."""
 
-import re
 import selectors
 import socket
 import time
+from contextlib import suppress
+from http.client import HTTPResponse, IncompleteRead, RemoteDisconnected
 
 from waiting import PATIENCE_SECONDS
 
 HOST = "127.0.0.1"
 
 
-def connect(port, host=HOST, receive_bytes=None, source=None):
-    """Opens a connection.
-
-    A small receive buffer (`receive_bytes`) keeps the kernel from reading ahead for a client that does not read.
-    `source` is the client's own address and port, as bind(2) takes them.
-    """
-    client = new_socket(receive_bytes, source)
+def connect(port, host=HOST, **how):
+    """Opens a connection. See new_socket() for `how`."""
+    client = new_socket(**how)
     try:
         client.connect((host, port))
     except BaseException:
@@ -26,7 +23,11 @@ def connect(port, host=HOST, receive_bytes=None, source=None):
 
 
 def new_socket(receive_bytes=None, source=None):
-    """A socket that is not connected. One with a `source` holds its port, but lets others of the client share it."""
+    """A socket that is not connected.
+
+    A small receive buffer (`receive_bytes`) keeps the kernel from reading ahead for a client that does not read.
+    `source` is the client's own address and port, as bind(2) takes them. Other sockets of the client can share the port.
+    """
     client = socket.socket()
     client.settimeout(PATIENCE_SECONDS)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -55,66 +56,52 @@ def upload(length_bytes):
     return f"PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length_bytes}\r\n\r\n".encode()
 
 
-def read_answer(client):
-    """Status and body of one answer. The status is None where the connection ends before the head is complete.
-
-    Without a Content-Length the body reaches to the end of the connection (RFC 9112 6.3).
-    """
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = client.recv(65536)
-        if not piece:
+def read_answer(client, most_bytes=None):
+    """Status and body, or its first bytes, of one answer. The status is None where the connection ends without one. More
+    answers may not be under way."""
+    with HTTPResponse(client) as answer:
+        try:
+            answer.begin()
+            return answer.status, answer.read(most_bytes)
+        except RemoteDisconnected:
             return None, b""
-        data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    status = int(head.split()[1])
-    length = re.search(rb"(?im)^content-length: *(\d+)", head)
-    if length:
-        left = int(length[1]) - len(body)
-    else:
-        left = 0 if status < 200 or status in (204, 304) else float("inf")
-    pieces = [body]
-    while left > 0:
-        piece = client.recv(int(min(left, 1 << 20)))
-        if not piece:
-            break
-        pieces.append(piece)
-        left -= len(piece)
-    return status, b"".join(pieces)
+        except IncompleteRead as cut:
+            return answer.status, cut.partial
 
 
-def read_status(client):
-    """Reads to the end of the connection. Returns the status of the first answer, "ended" where there was none, and
-    "none" where the connection did not end."""
-    data = b""
+def ask(port, sent, seconds=PATIENCE_SECONDS):
+    """The answer, as read_answer() returns it, to one request on a connection of its own."""
+    with connect(port) as client:
+        client.settimeout(seconds)
+        client.sendall(sent)
+        return read_answer(client)
+
+
+def status_of(client, sent=b"", until_end=False):
+    """Sends that. Returns the status of the answer, "ended" where the connection ends without one, and "none" where
+    nothing comes in time, or (`until_end`) not the end of the connection."""
+    status = None
     try:
-        while piece := client.recv(65536):
-            data += piece
+        client.sendall(sent)
+        status = read_answer(client)[0]
+        while until_end and client.recv(65536):
+            pass
     except ConnectionError:
         pass
     except TimeoutError:
         return "none"
-    return int(data.split()[1]) if data.startswith(b"HTTP/1.") else "ended"
+    return status or "ended"
 
 
-def status_of(client, sent=b""):
-    """Sends that. Returns the status of the answer, "ended" where the connection ends without one, and "none" where
-    nothing comes in time."""
-    try:
-        client.sendall(sent)
-        return read_answer(client)[0] or "ended"
-    except ConnectionError:
-        return "ended"
-    except TimeoutError:
-        return "none"
+def read_status(client):
+    """Reads to the end of the connection. Returns what status_of() does."""
+    return status_of(client, until_end=True)
 
 
 def is_answered(port, seconds=10):
     """Whether a new client is answered within so many seconds."""
     try:
-        with connect(port) as client:
-            client.settimeout(seconds)
-            return status_of(client, request("0-0", close=True)) == 206
+        return ask(port, request("0-0", close=True), seconds)[0] == 206
     except OSError:
         return False
 
@@ -138,12 +125,12 @@ def reset(client):
     client.close()
 
 
-def first_bytes(port, clients, wanted, patience_seconds=10, receive_bytes=None):
-    """Opens `clients` connections at the same instant and sends `wanted` on each. `receive_bytes` is as for connect().
+def first_bytes(port, clients, wanted, patience_seconds=10, **how):
+    """Opens `clients` connections at the same instant, as new_socket() has it, and sends `wanted` on each.
 
-    Returns after how many seconds each had its first byte (infinity: never), and the connections.
+    Returns after how many seconds each had its first byte (infinity: never), and the connections, all to be read.
     """
-    opened = [new_socket(receive_bytes) for _ in range(clients)]
+    opened = [new_socket(**how) for _ in range(clients)]
     start, times = time.monotonic(), []
     with selectors.DefaultSelector() as select:
         for client in opened:
@@ -153,14 +140,14 @@ def first_bytes(port, clients, wanted, patience_seconds=10, receive_bytes=None):
         while select.get_map() and time.monotonic() - start < patience_seconds:
             for key, event in select.select(0.5):
                 client = key.fileobj
-                try:
+                with suppress(OSError):  # It counts as one that was not answered.
                     if event & selectors.EVENT_WRITE:
                         client.send(wanted)
                         select.modify(client, selectors.EVENT_READ)
                         continue
-                    if client.recv(1):
+                    if client.recv(1, socket.MSG_PEEK):
                         times.append(time.monotonic() - start)
-                except OSError:
-                    pass  # It counts as one that was not answered.
                 select.unregister(client)
+    for client in opened:
+        client.settimeout(PATIENCE_SECONDS)
     return times + [float("inf")] * (clients - len(times)), opened

@@ -3,15 +3,19 @@
 import getpass
 import os
 import random
-import socket
 import urllib.request
+from contextlib import suppress
 
 from program import Running
 from waiting import wait_until
 
-HEAD = """{user} daemon off; worker_processes {workers}; pid nginx.pid; error_log stderr; events {{ worker_connections 4096; }}
+CONFIGURATION = """
+{user} daemon off; worker_processes {workers}; pid nginx.pid; error_log stderr; events {{ worker_connections 4096; }}
 http {{
-  access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+  access_log off;
+  client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+  {http}
+}}
 """
 
 
@@ -30,19 +34,16 @@ class Nginx(Running):
         for _ in range(5):
             self.port = random.randrange(20_000, 30_000)
             self.url = f"http://127.0.0.1:{self.port}/"
-            text = HEAD.format(user=user, workers=workers) + http.replace("PORT", str(self.port)).replace("READY", ready) + "\n}\n"
-            (folder / "nginx.conf").write_text(text)
+            block = http.replace("PORT", str(self.port)).replace("READY", ready)
+            (folder / "nginx.conf").write_text(CONFIGURATION.format(user=user, workers=workers, http=block))
             with open(folder / "said", "w", encoding="utf-8") as said:
                 super().__init__("nginx", "-p", f"{folder}/", "-c", folder / "nginx.conf", stderr=said)
-            wait_until(lambda: self.answers() or self.process.poll() is not None, 20)
+            wait_until(lambda: self.answers() or self.process.poll() is not None)
             if self.answers():
                 return
             self.__exit__()
         raise RuntimeError(f"nginx did not start: {(folder / 'said').read_text()}")
 
     def answers(self):
-        try:
-            with urllib.request.urlopen(f"{self.url}ready", timeout=5) as answer:
-                return answer.read() == str(os.getpid()).encode()
-        except (OSError, socket.timeout):
-            return False
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}ready", timeout=5) as answer:
+            return answer.read() == str(os.getpid()).encode()

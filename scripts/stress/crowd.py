@@ -8,10 +8,11 @@ import time
 from contextlib import ExitStack, contextmanager
 
 from bystander import Bystander
-from client import HOST, connect, first_bytes, is_answered, request
+from client import HOST, connect, first_bytes, read_answer, request
 from program import ROOT
-from scene import NEVER, full
+from scene import NEVER, ROW_SECONDS, full
 from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
+
 
 def sends(client, sent):
     """Sends it. Returns whether the connection was still there, and took it."""
@@ -62,7 +63,7 @@ def all_answered(scene, clients, sent, rights, rounds=1, beside=(0, b""), least=
     share of them. The full run does it again beside two loops that use a CPU each."""
 
     async def together():
-        talks = (asyncio.wait_for(talk(scene.server.port, sent, rights), PATIENCE_SECONDS) for _ in range(clients))
+        talks = (asyncio.wait_for(talk(scene.server.port, sent, rights), ROW_SECONDS / 4) for _ in range(clients))
         return await asyncio.gather(*talks, return_exceptions=True)
 
     for loops in full((0, 2), (0,)):
@@ -88,34 +89,24 @@ def pipeliners(scene, clients, requests, cookies_bytes, *how, **more):
 
 def viewers(scene, clients, rounds, latest_ms):
     """So many viewers begin at the same instant, and stay until all have begun. Then they read and compare a MiB."""
-    latest, right = [], scene.whole[: 1 << 20]
+    latest, right = [], (200, scene.whole[: 1 << 20])
     for _ in range(rounds):
         # With 16 KiB here, the kernel reads little ahead. It sends 4 MiB ahead at most, so files are larger.
-        times, opened = first_bytes(scene.server.port, clients, request(), PATIENCE_SECONDS, 16 << 10)
+        times, opened = first_bytes(scene.server.port, clients, request(), PATIENCE_SECONDS, receive_bytes=16 << 10)
         latest.append(1000 * max(times))
         scene.demand(NEVER not in times, f"{times.count(NEVER)} of {clients} viewers were not answered")
-        scene.demand(is_answered(scene.server.port, PATIENCE_SECONDS), "one more was not answered")
+        scene.serves("beside the viewers")
         figures = scene.server.figures()
-        wrong = sum(not begins_with(client, right) for client in opened)
-        scene.demand(not wrong, f"{wrong} of {clients} viewers got wrong bytes, or not all")
+        for client in opened:
+            with client:
+                scene.demand(read_answer(client, 1 << 20) == right, "a viewer got wrong bytes, or not all")
     scene.at_most(max(latest), latest_ms, "ms", "latest first byte")
     scene.show("{:.0f} KiB of RSS and {:.0f} of heap each".format(*(figures[it] / clients / 1024 for it in ("rss", "live"))))
 
 
-def begins_with(client, right):
-    """Reads the rest of a 200 whose first byte has been read, as far as `right` goes, and closes."""
-    client.settimeout(PATIENCE_SECONDS)
-    with client, client.makefile("rb") as answer:
-        try:
-            head, _, body = answer.read(1000 + len(right)).partition(b"\r\n\r\n")
-        except OSError:
-            return False
-    return head.startswith(b"TTP/1.1 200") and body.startswith(right)
-
-
 def load_script(scene):
     command = [ROOT / "scripts" / "load.sh", "-n", "20", scene.server.url]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
     scene.demand(ran.returncode == 0, f"exit code {ran.returncode}: {ran.stdout}{ran.stderr}")
     scene.show(", ".join(ran.stdout.splitlines()[1:2]))
 
@@ -138,13 +129,21 @@ def cpu_of_quiet_times(scene):
     """Percent of a CPU when idle, and when asked 100 times a second."""
     # The threads that answered the last request end within five seconds.
     wait_until_steady(scene.server.threads, full(5.5, 0.1))
-    idle = cpu_percent(scene, lambda: time.sleep(full(60, 0.1)))
+    idle = cpu_percent(scene, full(60, 0.1))
     with Bystander(scene, 0.01, kind="kept"):
-        return idle, cpu_percent(scene, lambda: time.sleep(full(5, 0.1)))
+        return idle, cpu_percent(scene, full(5, 0.1))
 
 
-def cpu_percent(scene, work):
-    """How much of a CPU the server uses while `work` runs."""
+def cpu_percent(scene, seconds, look=lambda: None):
+    """How much of a CPU the server uses in so many seconds, during which `look` is called again and again."""
     before, start = scene.server.cpu_seconds(), time.monotonic()
-    work()
+    wait_until(look, seconds)
     return 100 * (scene.server.cpu_seconds() - before) / (time.monotonic() - start)
+
+
+def cpu_of_held(scene, count, sent, percent):
+    """The CPU that the server takes for connections that are held, all their bytes sent."""
+    with held(scene, count, sent):
+        time.sleep(1)
+        taken = cpu_percent(scene, full(5, 1))
+    scene.at_most(taken, percent, "%", f"CPU for {count} of them, the bystander's included:")
