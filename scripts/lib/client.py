@@ -93,11 +93,6 @@ def status_of(client, sent=b"", until_end=False):
     return status or "ended"
 
 
-def read_status(client):
-    """Reads to the end of the connection. Returns what status_of() does."""
-    return status_of(client, until_end=True)
-
-
 def is_answered(port, seconds=10):
     """Whether a new client is answered within so many seconds."""
     try:
