@@ -59,9 +59,8 @@ class Server(Announced):
         if os.name == "nt":  # Windows cannot send Ctrl-C to one program.
             return self.kill()
         try:
-            if self.process.poll() is None:
-                # The second signal ends running answers, so one of them is followed by another.
-                wait_until(self._ends_soon_after_sigint)
+            # The second signal ends running answers, so one of them is followed by another.
+            wait_until(self._ends_soon_after_sigint)
             code = self.process.poll()
         finally:
             self.kill()

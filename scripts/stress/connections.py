@@ -1,5 +1,5 @@
-"""Bodies that are not sent, refused or late (W4, W8). Connections that are told apart (W12, W15), watched (W17), not opened
-(W19), and nobody else's."""
+"""Bodies that are not sent, refused or late (W4). Connections that are told apart (W12, W15), watched (W17), and nobody
+else's."""
 
 import os
 import re
@@ -11,12 +11,12 @@ from contextlib import ExitStack, suppress
 
 from bystander import Bystander
 from client import HOST, ask, connect, has_ended, new_socket, request, reset, status_of, upload
-from crowd import cpu_percent, held, sends
+from crowd import held, sends
 from floods import BAD
-from scene import SHORT, full
-from waiting import PATIENCE_SECONDS, wait_until_steady
+from scene import SHORT
+from waiting import PATIENCE_SECONDS
 
-CURL = ("curl", "-q", "--silent")
+CURL = ("curl", "-q", "--silent", "--max-time", str(PATIENCE_SECONDS))
 OTHER_HOST = "127.0.0.2"
 ANY_PORT = (HOST, 0)
 LENGTHS_BYTES = (9_000_000, 4_000_000_000)
@@ -37,16 +37,14 @@ def unsent(scene, count, lengths_bytes=LENGTHS_BYTES, at_once=100):
 
 
 def by_curl(scene, rounds, lengths_bytes=(200_000, 3_000_000, 40_000_000)):
-    """curl uploads so many bytes, with their length, and in chunks from stdin, whose length it cannot know."""
+    """curl uploads so many bytes, with their length, and in chunks."""
     said, path = Counter(), f"{scene.file}.upload"
-    command = [*CURL, "--max-time", str(PATIENCE_SECONDS), "--output", os.devnull, "--write-out", "%{http_code}"]
+    command = [*CURL, f"{scene.server.url}file", "--output", os.devnull, "--write-out", "%{http_code}", "--upload-file", path]
     for length_bytes in rounds * lengths_bytes:
         with open(path, "wb") as body:
             body.truncate(length_bytes)
-        for how in (path,), ("-", "--header", "Expect:"):
-            with open(path, "rb") as body:
-                upload_it = [*command, f"{scene.server.url}file", "--upload-file", *how]
-                ran = subprocess.run(upload_it, stdin=body, stdout=subprocess.PIPE, text=True, check=False)
+        for how in (), ("--header", "Transfer-Encoding: chunked", "--header", "Expect:"):
+            ran = subprocess.run([*command, *how], stdout=subprocess.PIPE, text=True, check=False)
             said[f"{ran.stdout}, exit code {ran.returncode}"] += 1
     scene.demand(set(said) <= {"405, exit code 0", "413, exit code 0"}, f"curl got {dict(said)}")
 
@@ -157,27 +155,6 @@ def resets(scene, count):
         if n % 4 == 3 and phases[n % len(phases)] == request():
             client.recv(1000)
         reset(client)
-
-
-def idle(scene, seconds):
-    """Nobody uses the server, then somebody does, and then nobody."""
-    for _ in range(full(2, 1)):
-        # As long as threads of the last connections end, the server may still have to do with these.
-        wait_until_steady(scene.server.threads, 5.5)
-        known, opened = sockets(scene.server.port), set()
-        percent = cpu_percent(scene, seconds, lambda: opened.update(sockets(scene.server.port)))
-        scene.at_most(percent, 0.1, "%", "CPU")
-        scene.demand(opened <= known, f"{len(opened - known)} sockets appeared")
-        scene.serves("after a pause")
-
-
-def sockets(port):
-    """Both addresses of each TCP socket of this port, without the listening ones."""
-    # Clients of other rows have other addresses, and perhaps the same port.
-    ours = {f"{address}:{port:04X}" for address in ("0100007F", f"{1 << 24:032X}")}
-    with open("/proc/net/tcp", encoding="ascii") as four, open("/proc/net/tcp6", encoding="ascii") as six:
-        ends = [line.split()[1:4] for line in (*four, *six)]
-    return {(local, remote) for local, remote, state in ends if state != "0A" and ours & {local, remote}}
 
 
 def samples_under_load(scene, seconds):

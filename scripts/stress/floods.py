@@ -135,25 +135,11 @@ def http_2_in_few_descriptors(scene, count):
     await_warning(scene)
 
 
-def out_of_threads(scene, viewers):
-    with held(scene, viewers, request()):
-        # It needs more threads than it can have.
-        scene.comes(lambda: scene.server.threads() >= 95, "the limit of threads was not reached")
-    scene.at_most(scene.serves("afterwards"), 1, "s", "others are answered again after")
-
-
-def out_of_descriptors(scene, rounds):
+def shortages(scene, clients, sent, rounds, back_seconds):
+    """So many clients together need more threads or descriptors than the server may have. Then they leave."""
+    used = (scene.server.threads, scene.row.threads) if scene.row.threads else (scene.server.descriptors, scene.row.descriptors)
     for _ in range(rounds):
-        with held(scene, 200, request(close=True)) as clients:
-            time.sleep(0.3)
-            scene.demand(not any(begins_wrong(scene, client) for client in clients), "some clients got wrong bytes")
-        scene.at_most(scene.serves("afterwards"), 2, "s", "others are answered again after")
-        wait_until(lambda: scene.server.descriptors() < 20)
-
-
-def begins_wrong(scene, client):
-    """Whether it has a 200 that does not begin as the file does."""
-    client.setblocking(False)
-    with suppress(OSError):
-        head, _, body = client.recv(1 << 20).partition(b"\r\n\r\n")
-        return head.startswith(b"HTTP/1.1 200") and not scene.whole.startswith(body)
+        with held(scene, clients, sent):
+            scene.comes(lambda: used[0]() >= used[1] - 8, f"the limit of {used[1]} was not reached")
+        scene.at_most(scene.serves("afterwards"), back_seconds, "s", "others are answered again after")
+        wait_until(lambda: used[0]() < used[1] / 3)

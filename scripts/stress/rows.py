@@ -27,8 +27,8 @@ ROWS = [
     Row("load_script_stream", "scripts/load.sh with 20 viewers", crowd.load_script, STREAM, file_mib=40),
     Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40, is_long=True,
         slowest_ms=2000, rss_mib=1000),
-    Row("idle_after_crowd", f"{full(8000, 1000)} clients come and go: then the CPU is as before, idle and in light use",
-        lambda s: crowd.cpu_after_crowd(s, full(8000, 1000)), bystander="none", left_heap_kib=1024),
+    Row("w19_idle", f"an idle server takes no CPU and opens no connection to itself; after {full(8000, 1000)} clients as before",
+        lambda s: crowd.idle(s, full(8000, 1000)), bystander="none", left_heap_kib=1024),
     Row("rate_1", f"{full(4000, 300)} viewers at one byte a second",
         lambda s: crowd.cpu_of_held(s, full(4000, 300), request(target="/?rate=1"), 20), left_heap_kib=1024),
     Row("pages", f"{full(1000, 100)} live pages",
@@ -38,8 +38,6 @@ ROWS = [
         lambda s: crowd.pipeliners(s, 300, 2, (30 << 10, 32 << 10)), slowest_ms=1000),
     Row("honest_pipelines", "30 clients send 1,000 requests ahead, with cookies of 1,000 bytes",
         lambda s: crowd.pipeliners(s, 30, full(1000, 300), (1000,)), left_heap_kib=6144, slowest_ms=1000),
-    Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes",
-        lambda s: crowd.pipeliners(s, 16, 1500, (400,)), is_long=True, left_heap_kib=6144, slowest_ms=1000),
     Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB",
         lambda s: crowd.all_answered(s, 10, upload(1 << 20) + bytes(1 << 20), [(405, None)], full(8, 2),
                                      (370, floods.HEAD + b"x" * 60_000)), slowest_ms=1000),
@@ -104,8 +102,6 @@ ROWS = [
         lambda s: connections.port_used_again(s, full(100, 20)), ("--timeout", "10"), closed=1),
     Row("w17_samples_under_load", "a live page beside 16 clients that ask without a pause: ten samples a second",
         lambda s: connections.samples_under_load(s, 6), bystander="none", is_long=True),
-    Row("w19_idle", "an idle server takes no CPU, and opens no connection to itself",
-        lambda s: connections.idle(s, full(10, 2)), bystander="none"),
     # Shortages.
     *(
         Row(name, f"{count} clients of HTTP/2.0{what}, timeout 2",
@@ -123,11 +119,11 @@ ROWS = [
         for descriptors, count in ((1024, 4000), (64, 300))
     ),
     Row("w9_out_of_threads", "200 viewers under 100 threads, who all leave",
-        lambda s: floods.out_of_threads(s, 200), file_mib=40, threads=100, bystander="none"),
+        lambda s: floods.shortages(s, 200, request(), 1, 1), file_mib=40, threads=100, bystander="none"),
     *(
         Row(f"w10_out_of_descriptors_{timeout}", f"200 clients under 64 descriptors, {full(10, 3)} times",
-            lambda s: floods.out_of_descriptors(s, full(10, 3)), ("--timeout", timeout), timeout != "0", descriptors=64,
-            bystander="none", left_threads=26, left_descriptors=10, left_heap_kib=1024)
+            lambda s: floods.shortages(s, 200, request(close=True), full(10, 3), 2), ("--timeout", timeout), timeout != "0",
+            descriptors=64, slowest_ms=2000, closed=1000, left_threads=26, left_descriptors=10, left_heap_kib=1024)
         for timeout in ("2", "0", "0.1")
     ),
     Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors", descriptors=64, left_threads=30, closed=100,
