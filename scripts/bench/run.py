@@ -27,8 +27,7 @@ The server under test runs alone, and is started anew for each round. Before eac
 download with the file, byte for byte, and sends some requests to warm the server up. The order of the servers changes
 from round to round. A transfer that fails ends the run. The clients use the same cores as the server, and nothing is
 pinned to a core. All traffic is on loopback and all files are in the page cache, so neither a network nor a disk is
-measured."""
-PEERS = """
+measured.
 nginx has one worker for each core, with sendfile and tcp_nopush; "nginx-copies" is the same without sendfile. Node and
 Python run as one process each; the Node programs are in scripts/peers."""
 
@@ -49,27 +48,23 @@ def conditions(options, programs):
 
 def build_before(commit, work):
     """The program of that commit."""
-    known = subprocess.run(["git", "-C", ROOT, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"],
-                           stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
-    if not known:
+    archive = subprocess.run(["git", "-C", ROOT, "archive", commit], stdout=subprocess.PIPE, check=False)
+    if archive.returncode:
         fail(f"there is no commit '{commit}' here", 2)
     (work / "before").mkdir()
-    archive = subprocess.run(["git", "-C", ROOT, "archive", known], stdout=subprocess.PIPE, check=True).stdout
-    subprocess.run(["tar", "-x", "-C", work / "before"], input=archive, check=True)
+    subprocess.run(["tar", "-x", "-C", work / "before"], input=archive.stdout, check=True)
     cargo_build(work / "before", work / "before-target")
-    return known, work / "before-target" / "release" / "heapserve"
+    return work / "before-target" / "release" / "heapserve"
 
 
-def report(options, bench, work):
+def report(options, work):
     """Yields the report, a text at a time."""
-    if options.against:
-        commit, before = build_before(options.against, work)
-        bench.programs = {"before": before, "now": HEAPSERVE}
-        yield conditions(options, [f"before: {commit[:7]}"])
-        yield bench.against()
-        return
-    nginx = said_by("nginx", "-v").rpartition(" ")[2]
-    yield conditions(options, [nginx, f"Node {said_by('node', '--version')}", f"Python {sys.version.split()[0]}"]) + PEERS
+    before = options.against and build_before(options.against, work)
+    programs = [f"{said_by('nginx', '-v').rpartition(' ')[2]}", f"Node {said_by('node', '--version')}", f"Python {sys.version.split()[0]}"]
+    if before:
+        programs.append(f"before: {said_by('git', '-C', ROOT, 'rev-parse', '--short', options.against)}")
+    yield conditions(options, programs)
+    bench = Bench(options, work, before)
     for table in options.tables or TABLES:
         yield getattr(bench, table)()
 
@@ -84,31 +79,31 @@ def write(texts):
 def read_options():
     parser = argparse.ArgumentParser(prog="bench.sh", description=__doc__)
     parser.add_argument("tables", metavar="TABLE", nargs="*", help=f"print only this one: {' '.join(TABLES)}")
-    parser.add_argument("--against", metavar="COMMIT", help="measure this program beside that of COMMIT, in about seven minutes")
+    parser.add_argument("--against", metavar="COMMIT", help="measure the program of COMMIT as well, called before-stream and before-buffer")
     parser.add_argument("--rounds", type=int, metavar="N", help="1 to 99 rounds (default: 5)")
     parser.add_argument("--write", action="store_true", help="put the tables into scripts/README.md instead of printing them")
     parser.add_argument("--smoke", action="store_true", help="one round, and less of everything; the figures mean nothing")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.smoke else 5)
-    for table in set(options.tables) - set(TABLES):
-        parser.error(f"there is no table '{table}'; there are {' '.join(TABLES)}")
     if not 1 <= options.rounds <= 99:
         parser.error("--rounds must be a whole number from 1 to 99")
-    if options.tables and (options.against or options.write) or options.against and options.write:
-        parser.error("--against has one table of its own, and --write is for all tables; name none")
+    for table in set(options.tables) - set(TABLES):
+        parser.error(f"there is no table '{table}'; there are {' '.join(TABLES)}")
+    if options.write and (options.tables or options.against):
+        parser.error("--write is for all tables of this program alone; use neither TABLE nor --against")
     return options
 
 
 def main():
     options = read_options()
-    need_tools("cargo", "curl", "wrk", "python3", *(["git"] if options.against else ["nginx", "node:nodejs", "rustc"]))
+    need_tools("cargo", "curl", "wrk", "python3", "nginx", "node:nodejs", "rustc", *(["git"] if options.against else []))
     stop_servers_on_signals()
     # heapserve and Node raise their own limit of descriptors to the hard one; nginx and Python get the same.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     cargo_build()
     with work_folder() as name:
-        texts = report(options, Bench(options, Path(name)), Path(name))
+        texts = report(options, Path(name))
         if options.write:
             write(list(texts))
         else:

@@ -52,14 +52,11 @@ def need_tools(*tools):
         fail("\n".join(missing), 2)
 
 
-def cargo_build(folder=ROOT, target=TARGET, *options):
-    """Builds the release program of that folder. Returns what cargo prints to stdout."""
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", folder / "Cargo.toml",
-               "--target-dir", target, *options]
-    built = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if built.returncode:
+def cargo_build(folder=ROOT, target=TARGET):
+    """Builds the release program of that folder."""
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", folder / "Cargo.toml", "--target-dir", target]
+    if subprocess.run(command, check=False).returncode:
         fail("heapserve does not build; the reason is above")
-    return built.stdout
 
 
 def work_folder():

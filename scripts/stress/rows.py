@@ -36,7 +36,7 @@ ROWS = [
     # Honest clients, whom nobody may hang up. The full run has them beside busy loops as well.
     Row("honest_cookies", "300 clients with cookies of 30 KiB, and of 32 KiB, send two requests together",
         lambda s: crowd.pipeliners(s, 300, 2, (30 << 10, 32 << 10)), slowest_ms=1000),
-    Row("honest_pipelines", "30 clients send 1,000 requests ahead, with cookies of 1,000 bytes",
+    Row("honest_pipelines", f"30 clients send {full(1000, 300):,} requests ahead, with cookies of 1,000 bytes",
         lambda s: crowd.pipeliners(s, 30, full(1000, 300), (1000,)), left_heap_kib=6144, slowest_ms=1000),
     Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB",
         lambda s: crowd.all_answered(s, 10, upload(1 << 20) + bytes(1 << 20), [(405, None)], full(8, 2),
