@@ -14,11 +14,7 @@ HOST = "127.0.0.1"
 def connect(port, host=HOST, **how):
     """Opens a connection. See new_socket() for `how`."""
     client = new_socket(**how)
-    try:
-        client.connect((host, port))
-    except BaseException:
-        client.close()
-        raise
+    client.connect((host, port))
     return client
 
 
@@ -99,19 +95,6 @@ def is_answered(port, seconds=10):
         return ask(port, request("0-0", close=True), seconds)[0] == 206
     except OSError:
         return False
-
-
-def has_ended(client):
-    """Whether the server has closed this connection. Reads what has come."""
-    client.setblocking(False)
-    try:
-        while client.recv(65536):
-            pass
-        return True
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def reset(client):

@@ -10,7 +10,7 @@ from collections import Counter
 from contextlib import ExitStack, suppress
 
 from bystander import Bystander
-from client import HOST, ask, connect, has_ended, new_socket, request, reset, status_of, upload
+from client import HOST, ask, connect, new_socket, request, reset, status_of, upload
 from crowd import held, sends
 from floods import BAD
 from scene import SHORT
@@ -139,7 +139,8 @@ def one_client_address(scene, rounds):
         with held(scene, 20, b"") as others:
             answered = all(map(is_answered_on, others))
             # A request does not tell to which of the two it belongs, so both may be hung up. Neither may wait.
-            scene.demand(is_answered_on(other) or has_ended(other), f"round {n}: the other is neither answered nor ended")
+            got = status_of(other, request("0-0"))
+            scene.demand(got in (206, "ended"), f"round {n}: the other is neither answered nor ended: {got}")
             answered = all(map(is_answered_on, others)) and answered
             scene.demand(answered, f"round {n}: a stranger was not answered")
         reset(other)

@@ -56,8 +56,8 @@ ROWS = [
         lambda s: floods.withheld_bodies(s, full(10, 4)), LATE, left_heap_kib=PIPELINE_KIB, file_mib=40),
     Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset",
         lambda s: floods.forgotten_pipeline(s, full(3, 1)), file_mib=40, left_heap_kib=PIPELINE_KIB),
-    Row("w5_gone_before_the_answer", "300 clients leave before their 400 is sent, beside 500 idle ones",
-        lambda s: floods.gone_before_the_answer(s, 300)),
+    Row("w5_gone_before_the_answer", f"{full(1000, 300)} clients leave before their 400 is sent, beside 500 idle ones",
+        lambda s: floods.gone_before_the_answer(s, full(1000, 300))),
     *(
         Row(f"w7_{name}", f"{what} without an end, for {full(8, 3)} s",
             lambda s, piece=piece, count=count: floods.endless_heads(s, piece, count, full(8, 3)),
@@ -114,8 +114,8 @@ ROWS = [
     ),
     *(
         Row(f"http_2_under_{descriptors}", f"{count} clients of HTTP/2.0 under {descriptors} descriptors, timeout 2",
-            lambda s, count=count: floods.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors, warns=True,
-            bystander="kept", is_long=True, left_threads=count, left_descriptors=2 * count, left_heap_kib=None, closed=1)
+            lambda s, count=count: floods.http_2(s, count, floods.HTTP_2), SOON, is_long=True, descriptors=descriptors,
+            bystander="kept", warns=True, closed=1, left_threads=count, left_descriptors=2 * count, left_heap_kib=None)
         for descriptors, count in ((1024, 4000), (64, 300))
     ),
     Row("w9_out_of_threads", "200 viewers under 100 threads, who all leave",
