@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from client import connect, first_bytes, request
+from client import connect, request
 from waiting import wait_until
 
 CURL = ["curl", "-q", "-gsS", "--fail", "--noproxy", "*"]
@@ -53,10 +53,12 @@ def reading_mebibytes(server, clients, each):
             head, left = b"", size
             while b"\r\n\r\n" not in head and (byte := client.recv(1)):
                 head += byte
-            while head.startswith(b"HTTP/1.1 200") and left and (got := client.recv_into(room[:left], 0, socket.MSG_WAITALL)):
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(f"a download of {server.url} began with {head!r}")
+            while left and (got := client.recv_into(room[:left], 0, socket.MSG_WAITALL)):
                 left -= got
             if left:
-                raise RuntimeError(f"a download of {server.url} failed after {head!r}")
+                raise RuntimeError(f"a download of {server.url} ended {left} bytes too early")
 
     with ExitStack() as stack:
         connections = [stack.enter_context(connect(server.port)) for _ in range(clients)]
@@ -80,14 +82,14 @@ def with_wrk(server, seconds, threads):
     return float(rate[1]), float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]], 100 * cpu / took / threads
 
 
-def slowest_first_byte_ms(server, count, wanted):
-    """Opens so many connections at once, each with a request. Returns when the last of them had its first byte."""
-    times, opened = first_bytes(server.port, count, wanted)
-    for client in opened:
-        client.close()
-    if max(times) == float("inf"):
-        raise RuntimeError(f"{times.count(max(times))} of {count} connections got nothing within 10 s")
-    return 1000 * max(times)
+def first_byte_ms(server):
+    """Opens a connection with a request for the file. Returns when the first byte came."""
+    start = time.perf_counter()
+    with connect(server.port) as client:
+        client.sendall(request(target=f"/{server.file.name}"))
+        if not client.recv(1):
+            raise RuntimeError(f"{server.url} ended the connection without an answer")
+        return 1000 * (time.perf_counter() - start)
 
 
 def held_kib(server, count, settle_seconds):

@@ -1,8 +1,8 @@
 """
 Measures heapserve beside nginx, Node and Python's http.server on this machine, and prints Markdown tables. Takes about
-fifteen minutes. Any failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node and python3. Each figure
-is the median of the rounds, with the lowest and the highest, unless its row says otherwise. In a round, each server runs
-alone for a while; the next round begins with the next server.
+fifteen minutes. Any failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node and python3. Each
+figure is the median of the rounds, with the lowest and the highest, unless its row says otherwise. In a round, each
+server runs alone for a while; the next round begins with the next server.
 """
 
 import argparse
@@ -21,7 +21,8 @@ from program import HEAPSERVE, ROOT, cargo_build, fail, need_tools, work_folder 
 from server import stop_servers_on_signals  # noqa: E402
 from tables import TABLES, Bench  # noqa: E402
 
-CONDITIONS = """Measured on {date} with `{command}`: {cores} cores ({processor}), Linux {kernel}, {programs}. Rounds: {rounds}; the median (lowest to highest).
+CONDITIONS = """Measured on {date} with `{command}`: {cores} cores ({processor}), Linux {kernel}, {programs}. \
+Rounds: {rounds}; the median (lowest to highest).
 
 The server under test runs alone, and is started anew for each round. Before each measurement, the script compares a
 download with the file, byte for byte, and sends some requests to warm the server up. The order of the servers changes
@@ -37,12 +38,16 @@ def said_by(*command):
     return (done.stdout or done.stderr).strip()
 
 
-def conditions(options, programs):
+def conditions(options):
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    programs = [said_by(HEAPSERVE, "--version"), said_by("nginx", "-v").rpartition(" ")[2],
+                f"Node {said_by('node', '--version')}", f"Python {sys.version.split()[0]}"]
+    if options.against:
+        programs.append(f"before: {said_by('git', '-C', ROOT, 'rev-parse', '--short', options.against)}")
     return CONDITIONS.format(
         date=time.strftime("%Y-%m-%d", time.gmtime()), command=shlex.join(["scripts/bench.sh", *sys.argv[1:]]),
         cores=os.cpu_count(), processor=cpu[1] if cpu else "unknown", kernel=os.uname().release.split("-")[0],
-        programs=", ".join([said_by(HEAPSERVE, "--version"), *programs]), rounds=options.rounds,
+        programs=", ".join(programs), rounds=options.rounds,
     )
 
 
@@ -60,10 +65,7 @@ def build_before(commit, work):
 def report(options, work):
     """Yields the report, a text at a time."""
     before = options.against and build_before(options.against, work)
-    programs = [f"{said_by('nginx', '-v').rpartition(' ')[2]}", f"Node {said_by('node', '--version')}", f"Python {sys.version.split()[0]}"]
-    if before:
-        programs.append(f"before: {said_by('git', '-C', ROOT, 'rev-parse', '--short', options.against)}")
-    yield conditions(options, programs)
+    yield conditions(options)
     bench = Bench(options, work, before)
     for table in options.tables or TABLES:
         yield getattr(bench, table)()
@@ -78,11 +80,12 @@ def write(texts):
 
 def read_options():
     parser = argparse.ArgumentParser(prog="bench.sh", description=__doc__)
-    parser.add_argument("tables", metavar="TABLE", nargs="*", help=f"print only this one: {' '.join(TABLES)}")
-    parser.add_argument("--against", metavar="COMMIT", help="measure the program of COMMIT as well, called before-stream and before-buffer")
-    parser.add_argument("--rounds", type=int, metavar="N", help="1 to 99 rounds (default: 5)")
-    parser.add_argument("--write", action="store_true", help="put the tables into scripts/README.md instead of printing them")
-    parser.add_argument("--smoke", action="store_true", help="one round, and less of everything; the figures mean nothing")
+    add = parser.add_argument
+    add("tables", metavar="TABLE", nargs="*", help=f"print only this one: {' '.join(TABLES)}")
+    add("--against", metavar="COMMIT", help="measure the program of COMMIT as well, as before-stream and before-buffer")
+    add("--rounds", type=int, metavar="N", help="1 to 99 rounds (default: 5)")
+    add("--write", action="store_true", help="put the tables into scripts/README.md instead of printing them")
+    add("--smoke", action="store_true", help="one round, and less of everything; the figures mean nothing")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.smoke else 5)
     if not 1 <= options.rounds <= 99:
@@ -96,7 +99,7 @@ def read_options():
 
 def main():
     options = read_options()
-    need_tools("cargo", "curl", "wrk", "python3", "nginx", "node:nodejs", "rustc", *(["git"] if options.against else []))
+    need_tools("cargo", "rustc", "curl", "wrk", "nginx", "node:nodejs", *(["git"] if options.against else []))
     stop_servers_on_signals()
     # heapserve and Node raise their own limit of descriptors to the hard one; nginx and Python get the same.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

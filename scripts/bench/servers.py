@@ -18,8 +18,8 @@ NGINX = """sendfile SENDFILE; tcp_nopush on; keepalive_requests 100000000;
 
 @contextmanager
 def measured(kind, file, before):
-    """A server of a kind, with `kind`, the `file` that it serves, and the `url` of that. The file has been compared, byte for
-    byte. `before` is the heapserve of the kinds that are called so."""
+    """A server of a kind, with `kind`, the `file` that it serves, and the `url` of that. The file has been compared,
+    byte for byte. `before` is the heapserve of the kinds that are called so."""
     with start(kind, file, before) as server:
         server.kind, server.file, server.url = kind, file, server.url + file.name
         if kind.startswith("nginx"):

@@ -1,9 +1,6 @@
 """A client that speaks HTTP over a plain socket, so that it can also do what a proper client would not."""
 
-import selectors
 import socket
-import time
-from contextlib import suppress
 from http.client import HTTPResponse, IncompleteRead, RemoteDisconnected
 
 from waiting import PATIENCE_SECONDS
@@ -22,7 +19,7 @@ def new_socket(receive_bytes=None, source=None):
     """A socket that is not connected.
 
     A small receive buffer (`receive_bytes`) keeps the kernel from reading ahead for a client that does not read.
-    `source` is the client's own address and port, as bind(2) takes them. Other sockets of the client can share the port.
+    `source` is the client's own address and port, as bind(2) takes them, which other sockets of the client can share.
     """
     client = socket.socket()
     client.settimeout(PATIENCE_SECONDS)
@@ -53,8 +50,8 @@ def upload(length_bytes):
 
 
 def read_answer(client, most_bytes=None):
-    """Status and body, or its first bytes, of one answer. The status is None where the connection ends without one. More
-    answers may not be under way."""
+    """Status and body, or its first bytes, of one answer. The status is None where the connection ends without one. No
+    more answers may be under way."""
     with HTTPResponse(client) as answer:
         try:
             answer.begin()
@@ -101,31 +98,3 @@ def reset(client):
     """Closes the connection with a reset (RST) instead of an orderly end."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     client.close()
-
-
-def first_bytes(port, clients, wanted, patience_seconds=10, **how):
-    """Opens `clients` connections at the same instant, as new_socket() has it, and sends `wanted` on each.
-
-    Returns after how many seconds each had its first byte (infinity: never), and the connections, all to be read.
-    """
-    opened = [new_socket(**how) for _ in range(clients)]
-    start, times = time.monotonic(), []
-    with selectors.DefaultSelector() as select:
-        for client in opened:
-            client.setblocking(False)
-            client.connect_ex((HOST, port))
-            select.register(client, selectors.EVENT_WRITE)
-        while select.get_map() and time.monotonic() - start < patience_seconds:
-            for key, event in select.select(0.5):
-                client = key.fileobj
-                with suppress(OSError):  # It counts as one that was not answered.
-                    if event & selectors.EVENT_WRITE:
-                        client.send(wanted)
-                        select.modify(client, selectors.EVENT_READ)
-                        continue
-                    if client.recv(1, socket.MSG_PEEK):
-                        times.append(time.monotonic() - start)
-                select.unregister(client)
-    for client in opened:
-        client.settimeout(PATIENCE_SECONDS)
-    return times + [float("inf")] * (clients - len(times)), opened

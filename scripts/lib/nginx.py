@@ -18,8 +18,8 @@ http {{
 
 
 class Nginx(Running):
-    """An nginx that listens, for `with`. `http` is what the `http` block has; in it, PORT stands for the port. Every path
-    in it is below `folder`."""
+    """An nginx that listens, for `with`. `http` is what the `http` block has; in it, PORT stands for the port. Every
+    path in it is below `folder`."""
 
     def __init__(self, folder, http, workers=1):
         folder.mkdir()

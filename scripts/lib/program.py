@@ -1,4 +1,4 @@
-"""What the checks in Python share: messages, the tools that they need, the program, and other programs that they start."""
+"""What the checks in Python share: messages, the tools that they need, the program, and how they start programs."""
 
 import os
 import re
@@ -54,8 +54,8 @@ def need_tools(*tools):
 
 def cargo_build(folder=ROOT, target=TARGET):
     """Builds the release program of that folder."""
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", folder / "Cargo.toml", "--target-dir", target]
-    if subprocess.run(command, check=False).returncode:
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", folder / "Cargo.toml"]
+    if subprocess.run([*command, "--target-dir", target], check=False).returncode:
         fail("heapserve does not build; the reason is above")
 
 

@@ -38,13 +38,14 @@ class Server(Announced):
     def __init__(
         self, program, file, *options, port=0, trace="json", descriptors=None, threads=None, stderr=None, folder=None
     ):
-        command = [*(program if isinstance(program, list) else [program]), "--port", str(port), "--trace", trace, *options, file]
+        program = program if isinstance(program, list) else [program]
+        command = [*program, "--port", str(port), "--trace", trace, *options, file]
         user = {}
         if threads and os.geteuid() == 0:
             user = {name: 30_000 + os.getpid() for name in ("user", "group")} | {"extra_groups": []}
         elif threads:
             # The limit is for all threads of a user.
-            threads += len(subprocess.run(["ps", "-LU", str(os.getuid())], stdout=subprocess.PIPE, check=True).stdout.splitlines())
+            threads += len(subprocess.check_output(["ps", "-LU", str(os.getuid())]).splitlines())
         if descriptors or threads:
             limits = {"nofile": descriptors, "nproc": threads}
             command = ["prlimit", *(f"--{name}={most}" for name, most in limits.items() if most), *command]

@@ -1,8 +1,8 @@
 """A client that takes no part in an attack on the server, and must be answered all the same.
 
-Its process asks for ranges of the file, by turns on a new connection and on one that is kept; KIND `kept` on that only. SOURCE
-is its own address. It pauses, so that it is no load itself. Each byte is compared. It prints a line for each ask: `answered
-SECONDS`, `closed` where the connection ended before the answer began, or with a 503; or `wrong WHY`.
+Its process asks for ranges of the file, by turns on a new connection and on one that is kept; KIND `kept` on that
+only. SOURCE is its own address. It pauses, so that it is no load itself. Each byte is compared. It prints a line for
+each ask: `answered SECONDS`; `closed` if the connection ended before the answer began, or with a 503; or `wrong WHY`.
 """
 
 import random
@@ -21,8 +21,8 @@ ANSWER_SECONDS = 30
 
 
 class Bystander(Running):
-    """Asks again and again, in a process of its own: in that of the attack it would have to wait for it. `answers` has the
-    seconds that each took; `closed` and `wrong` have what else its process said."""
+    """Asks again and again, in a process of its own: in that of the attack it would have to wait for it. `answers` has
+    the seconds that each took; `closed` and `wrong` have what else its process said."""
 
     def __init__(self, scene, pause_seconds=0.005, source=HOST, kind="usual"):
         self.answers, self.wrong, self.closed = [], [], []

@@ -39,7 +39,7 @@ def unsent(scene, count, lengths_bytes=LENGTHS_BYTES, at_once=100):
 def by_curl(scene, rounds, lengths_bytes=(200_000, 3_000_000, 40_000_000)):
     """curl uploads so many bytes, with their length, and in chunks."""
     said, path = Counter(), f"{scene.file}.upload"
-    command = [*CURL, f"{scene.server.url}file", "--output", os.devnull, "--write-out", "%{http_code}", "--upload-file", path]
+    command = [*CURL, f"{scene.server.url}file", "-o", os.devnull, "--write-out", "%{http_code}", "--upload-file", path]
     for length_bytes in rounds * lengths_bytes:
         with open(path, "wb") as body:
             body.truncate(length_bytes)

@@ -2,15 +2,17 @@
 
 import asyncio
 import re
+import selectors
+import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from bystander import Bystander
-from client import HOST, connect, first_bytes, read_answer, request
+from client import HOST, connect, new_socket, read_answer, request
 from program import ROOT
-from scene import NEVER, ROW_SECONDS, full
+from scene import ROW_SECONDS, full
 from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
 
 
@@ -61,8 +63,8 @@ async def talk(port, sent, rights):
 
 
 def all_answered(scene, clients, sent, rights, rounds=1, beside=(0, b""), least=1):
-    """So many clients talk at once, some rounds, beside connections that are held(). Every answer must be right, or this
-    share of them. The full run does it again beside two loops that use a CPU each."""
+    """So many clients talk at once, some rounds, beside connections that are held(). Every answer must be right, or
+    this share of them. The full run does it again beside two loops that use a CPU each."""
 
     async def together():
         talks = [asyncio.create_task(talk(scene.server.port, sent, rights)) for _ in range(clients)]
@@ -81,13 +83,40 @@ def all_answered(scene, clients, sent, rights, rounds=1, beside=(0, b""), least=
         scene.demand(done >= least * rounds * clients * len(rights), f"only {said}")
 
 
-def pipeliners(scene, clients, requests, cookies_bytes, *how, **more):
+def pipeliners(scene, clients, requests, cookies_bytes, *how):
     """Clients that send all their requests ahead: for ranges of 100 bytes, each with a cookie."""
     firsts = [97 * n % (len(scene.whole) - 100) for n in range(requests)]
     rights = [(206, scene.whole[first : first + 100]) for first in firsts]
     for cookie_bytes in cookies_bytes:
         sent = b"".join(request(f"{first}-{first + 99}", cookie_bytes=cookie_bytes) for first in firsts)
-        all_answered(scene, clients, sent, rights, *how, **more)
+        all_answered(scene, clients, sent, rights, *how)
+
+
+def first_bytes(scene, clients, wanted, **how):
+    """Opens so many connections at the same instant, as new_socket() has it, and sends `wanted` on each. Every one must
+    be answered. Returns after how many seconds the last had its first byte, and the connections, all to be read."""
+    opened = [new_socket(**how) for _ in range(clients)]
+    start, times = time.monotonic(), []
+    with selectors.DefaultSelector() as select:
+        for client in opened:
+            client.setblocking(False)
+            client.connect_ex((HOST, scene.server.port))
+            select.register(client, selectors.EVENT_WRITE)
+        while select.get_map() and time.monotonic() - start < PATIENCE_SECONDS:
+            for key, event in select.select(0.5):
+                client = key.fileobj
+                with suppress(OSError):  # It counts as one that was not answered.
+                    if event & selectors.EVENT_WRITE:
+                        client.send(wanted)
+                        select.modify(client, selectors.EVENT_READ)
+                        continue
+                    if client.recv(1, socket.MSG_PEEK):
+                        times.append(time.monotonic() - start)
+                select.unregister(client)
+    for client in opened:
+        client.settimeout(PATIENCE_SECONDS)
+    scene.demand(len(times) == clients, f"{clients - len(times)} of {clients} clients were not answered")
+    return max(times), opened
 
 
 def viewers(scene, clients, rounds, latest_ms):
@@ -95,16 +124,16 @@ def viewers(scene, clients, rounds, latest_ms):
     latest, right = [], (200, scene.whole[: 1 << 20])
     for _ in range(rounds):
         # With 16 KiB here, the kernel reads little ahead. It sends 4 MiB ahead at most, so files are larger.
-        times, opened = first_bytes(scene.server.port, clients, request(), PATIENCE_SECONDS, receive_bytes=16 << 10)
-        latest.append(1000 * max(times))
-        scene.demand(NEVER not in times, f"{times.count(NEVER)} of {clients} viewers were not answered")
+        seconds, opened = first_bytes(scene, clients, request(), receive_bytes=16 << 10)
+        latest.append(1000 * seconds)
         scene.serves("beside the viewers")
         figures = scene.server.figures()
         for client in opened:
             with client:
                 scene.demand(read_answer(client, 1 << 20) == right, "a viewer got wrong bytes, or not all")
     scene.at_most(max(latest), latest_ms, "ms", "latest first byte")
-    scene.show("{:.0f} KiB of RSS and {:.0f} of heap each".format(*(figures[it] / clients / 1024 for it in ("rss", "live"))))
+    rss_kib, heap_kib = (figures[name] / clients / 1024 for name in ("rss", "live"))
+    scene.show(f"{rss_kib:.0f} KiB of RSS and {heap_kib:.0f} of heap each")
 
 
 def load_script(scene):
@@ -118,9 +147,7 @@ def idle(scene, clients):
     """An idle server, and its light use, before and after so many clients come and go."""
     idle_before, used_before = cpu_of_quiet_times(scene)
     scene.at_most(idle_before, 0.1, "%", "CPU when idle")
-    times, opened = first_bytes(scene.server.port, clients, request("0-0"), PATIENCE_SECONDS)
-    scene.demand(NEVER not in times, f"{times.count(NEVER)} clients were not answered")
-    for client in opened:
+    for client in first_bytes(scene, clients, request("0-0"))[1]:
         client.close()
     wait_until(lambda: scene.server.threads() <= scene.idle_threads)
     idle_after, used_after = cpu_of_quiet_times(scene)

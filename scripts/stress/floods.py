@@ -1,5 +1,5 @@
-"""Heads and requests that stop, that never end, or that are more than is good (W1 to W8). What they can take: threads and
-descriptors (W6, W9, W10)."""
+"""Heads and requests that stop, that never end, or that are more than is good (W1 to W8). What they can take: threads
+and descriptors (W6, W9, W10)."""
 
 import time
 from contextlib import ExitStack, suppress
@@ -101,8 +101,8 @@ def slow_and_silent(scene, deaf, timeout_seconds):
 
 
 def http_2(scene, count, openings):
-    """Clients speak HTTP/2.0, which tiny_http never answers: they are hung up, and the trace tells of lost threads. Under few
-    descriptors nobody new is then served, because only tiny_http could close what they hold."""
+    """Clients speak HTTP/2.0, which tiny_http never answers: they are hung up, and the trace tells of lost threads.
+    Under few descriptors nobody new is then served, because only tiny_http could close what they hold."""
     with held(scene, 20, openings[0]) as waiting:
         for n in range(count - 20):
             with suppress(OSError), scene.server.connect() as client:
@@ -122,9 +122,10 @@ def http_2(scene, count, openings):
 
 def shortages(scene, clients, sent, rounds, back_seconds):
     """So many clients together need more threads or descriptors than the server may have. Then they leave."""
-    used = (scene.server.threads, scene.row.threads) if scene.row.threads else (scene.server.descriptors, scene.row.descriptors)
+    limit = scene.row.threads or scene.row.descriptors
+    used = scene.server.threads if scene.row.threads else scene.server.descriptors
     for _ in range(rounds):
         with held(scene, clients, sent):
-            scene.comes(lambda: used[0]() >= used[1] - 8, f"the limit of {used[1]} was not reached")
+            scene.comes(lambda: used() >= limit - 8, f"the limit of {limit} was not reached")
         scene.at_most(scene.serves("afterwards"), back_seconds, "s", "others are answered again after")
-        wait_until(lambda: used[0]() < used[1] / 3)
+        wait_until(lambda: used() < limit / 3)

@@ -1,4 +1,4 @@
-"""The command line, what a row of the table says, and the run of one: its server, its bystander, and what was found wrong."""
+"""The command line, what a row of the table says, and the run of one: its server, its bystander, and its verdict."""
 
 import argparse
 import os
@@ -8,7 +8,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 from bystander import Bystander
 from client import is_answered
@@ -16,13 +15,14 @@ from server import Server
 from waiting import wait_until, wait_until_steady
 
 _parser = argparse.ArgumentParser(prog="stress.sh", description="""Runs load, faults and attacks against heapserve, on
-loopback (Linux). Prints one line for each row: `ok` or `FAIL`, what the row does, what was wrong, and its figures. Exit code:
-0 if all rows passed, 1 if one failed, 2 if the command line is wrong or a tool is missing.""")
-_parser.add_argument("--short", action="store_true", help="""fewer rows and clients, several rows at once, in under three
-minutes. Times and shares of the CPU are shown, but decide nothing: a busy machine can pass. The full run needs an idle one""")
+loopback (Linux). Prints one line for each row: `ok` or `FAIL`, what the row does, what was wrong, and its figures. Exit
+code: 0 if all rows passed, 1 if one failed, 2 if the command line is wrong or a tool is missing.""")
+_parser.add_argument("--short", action="store_true", help="""fewer rows and clients, several rows at once, in under
+three minutes. Times and shares of the CPU are shown, but decide nothing: a busy machine can pass. The full run needs an
+idle one""")
 _parser.add_argument("--program", type=Path, help="another heapserve (default: builds this one)")
-_parser.add_argument("patterns", nargs="*", type=str.lower, metavar="ROW", help="""run these rows only: a name (resets), a
-pattern ('*descriptors*'), or the number of a wall (W1). Also those that --short leaves out""")
+_parser.add_argument("patterns", nargs="*", type=str.lower, metavar="ROW", help="""run these rows only: a name (resets),
+a pattern ('*descriptors*'), or the number of a wall (W1). Also those that --short leaves out""")
 CHOSEN = _parser.parse_args()
 SHORT = CHOSEN.short
 if CHOSEN.program and not CHOSEN.program.is_file():
@@ -45,21 +45,21 @@ ROW_SECONDS = full(1800, 600)
 class Row:
     """One load, fault or attack.
 
-    `act` gets the Scene and does what `what` says. The server has a file of `file_mib`, these `options`, and at most so
-    many `descriptors` and `threads`.
+    `act` has the function that does what `what` says, and what it gets beside the Scene. The server has a file of
+    `file_mib`, these `options`, and at most so many `descriptors` and `threads`.
 
     Demanded are: a bystander ("none", or see bystander.py) whose slowest answer takes `slowest_ms`, and of whose asks
     `closed` in a thousand end without an answer; a resident set of `rss_mib` at most at any time; no warning, unless it
     `warns`; and that afterwards the server has no more than before, but for `left_threads`, `left_descriptors`,
     `left_heap_kib` and `left_rss_mib`.
 
-    --short must pass on a shared machine that stands still for a second. It leaves out rows that are `is_long`, shows times
-    and shares of the CPU only, allows twice the resident set, and does not count `closed` where that is not 0.
+    --short must pass on a shared machine that stands still for a second. It leaves out rows that are `is_long`, shows
+    times and shares of the CPU only, allows twice the resident set, and does not count `closed` where that is not 0.
     """
 
     name: str
     what: str
-    act: Callable
+    act: tuple
     options: tuple = ()
     is_long: bool = False
     file_mib: int = 1
@@ -107,7 +107,7 @@ class Scene:
             self.wrong.append(wrong)
 
     def comes(self, condition, wrong):
-        """Waits for the condition. Fails the row with the text `wrong` where it is not met. Returns the seconds it took."""
+        """Waits for the condition. Fails the row with the text `wrong` unless it is met. Returns the seconds."""
         took_seconds = wait_until(condition)
         self.demand(took_seconds is not None, wrong)
         return took_seconds or 0
@@ -121,8 +121,9 @@ class Scene:
 
     def at_most(self, value, most, unit, what):
         """Shows a figure with a bound. Times and shares of the CPU (s, ms, %) have it in the full run only."""
-        self.show(f"{what} {value:.4g} {unit}")
-        self.demand(value <= most or (SHORT and unit in ("s", "ms", "%")), f"{what} {value:.4g} {unit}, more than {most:g}")
+        figure = f"{what} {value:.4g} {unit}"
+        self.show(figure)
+        self.demand(value <= most or (SHORT and unit in ("s", "ms", "%")), f"{figure}, more than {most:g}")
 
     def play(self, folder):
         """Starts the server and the bystander, lets the row act, and judges what is left."""
@@ -134,17 +135,18 @@ class Scene:
             os.chmod(folder, 0o755)
             program = shutil.copy(program, folder)
         with Server(program, self.file, *row.options, descriptors=row.descriptors, threads=row.threads) as self.server:
-            # The first request starts threads and opens files that stay. A thread that has nothing to do ends within five
-            # seconds, and may still be there.
+            # The first request starts threads and opens files that stay. A thread that has nothing to do ends within
+            # five seconds, and may still be there.
             self.serves("at first")
             counts = lambda: (self.server.threads(), self.server.descriptors())
             self.idle_threads, self.idle_descriptors = wait_until_steady(counts, 0.3)
             self.idle_live_bytes, self.idle_kib = self.server.figures()["live"], self.server.resident_kib()
+            act, *how = row.act
             if row.bystander == "none":
-                row.act(self)
+                act(self, *how)
             else:
                 with Bystander(self, kind=row.bystander) as self.others:
-                    row.act(self)
+                    act(self, *how)
                     self.demand(self.others.sees(20), "the bystander still waits for an answer")
                 self.judge_bystander()
             self.judge_server()
@@ -155,7 +157,7 @@ class Scene:
         self.at_most(1000 * others.slowest_seconds(), row.slowest_ms, "ms", "the slowest")
         self.demand(not others.wrong, f"{len(others.wrong)} asks of the bystander went wrong: {others.wrong[:2]}")
         few = 1000 * len(others.closed) <= row.closed * len(others.answers)
-        self.demand(few or (SHORT and row.closed), f"the bystander's connections were closed {len(others.closed)} times")
+        self.demand(few or (SHORT and row.closed), f"the bystander was hung up {len(others.closed)} times")
 
     def judge_server(self):
         """Waits until the server holds no more than it may. Fails the row where it still does."""
