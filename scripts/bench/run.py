@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
-from program import HEAPSERVE, ROOT, cargo_build, fail, need_tools, work_folder  # noqa: E402
+from program import HEAPSERVE, ROOT, cargo_build, need_tools, work_folder  # noqa: E402
 from server import stop_servers_on_signals  # noqa: E402
 from tables import TABLES, Bench  # noqa: E402
 
@@ -42,8 +42,6 @@ def conditions(options):
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     programs = [said_by(HEAPSERVE, "--version"), said_by("nginx", "-v").rpartition(" ")[2],
                 f"Node {said_by('node', '--version')}", f"Python {sys.version.split()[0]}"]
-    if options.against:
-        programs.append(f"before: {said_by('git', '-C', ROOT, 'rev-parse', '--short', options.against)}")
     return CONDITIONS.format(
         date=time.strftime("%Y-%m-%d", time.gmtime()), command=shlex.join(["scripts/bench.sh", *sys.argv[1:]]),
         cores=os.cpu_count(), processor=cpu[1] if cpu else "unknown", kernel=os.uname().release.split("-")[0],
@@ -51,22 +49,10 @@ def conditions(options):
     )
 
 
-def build_before(commit, work):
-    """The program of that commit."""
-    archive = subprocess.run(["git", "-C", ROOT, "archive", commit], stdout=subprocess.PIPE, check=False)
-    if archive.returncode:
-        fail(f"there is no commit '{commit}' here", 2)
-    (work / "before").mkdir()
-    subprocess.run(["tar", "-x", "-C", work / "before"], input=archive.stdout, check=True)
-    cargo_build(work / "before", work / "before-target")
-    return work / "before-target" / "release" / "heapserve"
-
-
 def report(options, work):
     """Yields the report, a text at a time."""
-    before = options.against and build_before(options.against, work)
     yield conditions(options)
-    bench = Bench(options, work, before)
+    bench = Bench(options, work)
     for table in options.tables or TABLES:
         yield getattr(bench, table)()
 
@@ -82,7 +68,7 @@ def read_options():
     parser = argparse.ArgumentParser(prog="bench.sh", description=__doc__)
     add = parser.add_argument
     add("tables", metavar="TABLE", nargs="*", help=f"print only this one: {' '.join(TABLES)}")
-    add("--against", metavar="COMMIT", help="measure the program of COMMIT as well, as before-stream and before-buffer")
+    add("--against", metavar="PROGRAM", type=Path, help="measure another heapserve as well, as other-stream and other-buffer")
     add("--rounds", type=int, metavar="N", help="1 to 99 rounds (default: 5)")
     add("--write", action="store_true", help="put the tables into scripts/README.md instead of printing them")
     add("--smoke", action="store_true", help="one round, and less of everything; the figures mean nothing")
@@ -92,6 +78,8 @@ def read_options():
         parser.error("--rounds must be a whole number from 1 to 99")
     for table in set(options.tables) - set(TABLES):
         parser.error(f"there is no table '{table}'; there are {' '.join(TABLES)}")
+    if options.against and not options.against.is_file():
+        parser.error(f"--against: {options.against} is not a file")
     if options.write and (options.tables or options.against):
         parser.error("--write is for all tables of this program alone; use neither TABLE nor --against")
     return options
@@ -99,7 +87,7 @@ def read_options():
 
 def main():
     options = read_options()
-    need_tools("cargo", "rustc", "curl", "wrk", "nginx", "node:nodejs", *(["git"] if options.against else []))
+    need_tools("cargo", "rustc", "curl", "wrk", "nginx", "node:nodejs")
     stop_servers_on_signals()
     # heapserve and Node raise their own limit of descriptors to the hard one; nginx and Python get the same.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -17,10 +17,10 @@ NGINX = """sendfile SENDFILE; tcp_nopush on; keepalive_requests 100000000;
 
 
 @contextmanager
-def measured(kind, file, before):
+def measured(kind, file, other):
     """A server of a kind, with `kind`, the `file` that it serves, and the `url` of that. The file has been compared,
-    byte for byte. `before` is the heapserve of the kinds that are called so."""
-    with start(kind, file, before) as server:
+    byte for byte. `other` is the heapserve of the kinds that are called so."""
+    with start(kind, file, other) as server:
         server.kind, server.file, server.url = kind, file, server.url + file.name
         if kind.startswith("nginx"):
             wait_until(lambda: len(server.pids()) == 1 + os.cpu_count())
@@ -30,7 +30,7 @@ def measured(kind, file, before):
         yield server
 
 
-def start(kind, file, before):
+def start(kind, file, other):
     name, _, what = kind.partition("-")
     if name == "nginx":
         http = NGINX.replace("WORK", str(file.parent)).replace("SENDFILE", "off" if what == "copies" else "on")
@@ -43,5 +43,5 @@ def start(kind, file, before):
         command = [sys.executable, "-u", "-m", "http.server", "-b", "127.0.0.1", "-d", file.parent, "0"]
         return Announced(*command, stderr=subprocess.DEVNULL)
     with open(file.with_name("trace"), "wb") as stderr:
-        return Server(before if name == "before" else HEAPSERVE, file, "--mode", what, "--bind", "127.0.0.1",
+        return Server(other if name == "other" else HEAPSERVE, file, "--mode", what, "--bind", "127.0.0.1",
                       trace="text" if name == "traced" else "off", stderr=stderr)

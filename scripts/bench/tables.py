@@ -33,12 +33,11 @@ def ratio(figures, others):
 
 
 class Bench:
-    def __init__(self, options, work, before):
-        """`before` is another heapserve, which is measured as well, or None."""
-        few = options.smoke
-        self.rounds, self.smoke, self.work, self.before = options.rounds, few, work, before
-        self.streams = [*(["before-stream"] if before else []), "heapserve-stream", "nginx", "node-stream"]
-        self.modes = self.streams + [*(["before-buffer"] if before else []), "heapserve-buffer", "node-buffer"]
+    def __init__(self, options, work):
+        few, other = options.smoke, options.against
+        self.rounds, self.smoke, self.work, self.other = options.rounds, few, work, other
+        self.streams = [*(["other-stream"] if other else []), "heapserve-stream", "nginx", "node-stream"]
+        self.modes = self.streams + [*(["other-buffer"] if other else []), "heapserve-buffer", "node-buffer"]
         self.wrk_seconds, self.volume, self.large_mib = (1, 64 * MIB, 48) if few else (4, 2048 * MIB, 256)
         self.counts, self.held, self.settle_seconds = ((1, 4), 50, 0) if few else ((1, 4, 16), 1000, 7)
         self.repeats = 1 if few else 5
@@ -54,7 +53,7 @@ class Bench:
         for number in range(self.rounds):
             at = number % len(kinds)
             for kind in kinds[at:] + kinds[:at]:
-                with measured(kind, file, self.before) as server:
+                with measured(kind, file, self.other) as server:
                     for name, figure in measure(server):
                         figures[kind][name].append(figure)
         return figures
@@ -169,7 +168,7 @@ class Bench:
                 [f"{allocation} the system's allocator alone", spread(1, figures["system"])]]
         if not self.smoke:
             start = time.perf_counter()
-            cargo_build(ROOT, self.work / "build")
+            cargo_build(self.work / "build")
             rows.append(["clean release build, s, one build", f"{time.perf_counter() - start:.0f}"])
         return table(*rows)
 

@@ -52,9 +52,9 @@ def need_tools(*tools):
         fail("\n".join(missing), 2)
 
 
-def cargo_build(folder=ROOT, target=TARGET):
-    """Builds the release program of that folder."""
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", folder / "Cargo.toml"]
+def cargo_build(target=TARGET):
+    """Builds the release program."""
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", ROOT / "Cargo.toml"]
     if subprocess.run([*command, "--target-dir", target], check=False).returncode:
         fail("heapserve does not build; the reason is above")
 
