@@ -34,10 +34,6 @@ class Bystander(Running):
         kind, _, rest = line.strip().partition(" ")
         {"answered": self.answers, "closed": self.closed, "wrong": self.wrong}[kind].append(rest)
 
-    def __enter__(self):
-        self.sees(2)
-        return self
-
     def sees(self, count):
         """Waits for so many more answers. Returns whether they came, with nothing wrong between them."""
         end, wrong = len(self.answers) + count, len(self.wrong)

@@ -151,8 +151,8 @@ def resets(scene, count):
 
 def samples_under_load(scene, seconds):
     with ExitStack() as stack:
-        for _ in range(16):
-            stack.enter_context(Bystander(scene, 0))
+        asking = [stack.enter_context(Bystander(scene, 0)) for _ in range(16)]
+        scene.demand(all(one.sees(2) for one in asking), "a client was not answered")
         page = [*CURL, "--no-buffer", "--max-time", str(seconds), f"{scene.server.url}heap/events"]
         said = subprocess.run(page, capture_output=True, text=True, check=False).stdout
     at_us = [int(us) for us in re.findall('"event":"sample".*?"at_us":([0-9]+)', said)]

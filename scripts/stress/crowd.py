@@ -162,6 +162,7 @@ def cpu_of_quiet_times(scene):
     wait_until_steady(scene.server.threads, full(5.5, 0.1))
     idle_percent = cpu_percent(scene, full(60, 0.5))
     with Bystander(scene, 0.01, kind="kept") as asking:
+        asking.sees(2)
         percent = cpu_percent(scene, full(5, 0.1))
         scene.demand(asking.sees(2), "a client was not answered after a pause")
     return idle_percent, percent

@@ -120,12 +120,12 @@ def http_2(scene, count, openings):
     scene.demand(warnings() <= 12, f"{warnings()} warnings are too many")
 
 
-def shortages(scene, clients, sent, rounds, back_seconds):
-    """So many clients together need more threads or descriptors than the server may have. Then they leave."""
-    limit = scene.row.threads or scene.row.descriptors
+def shortages(scene, clients, sent, short_from, rounds, back_seconds):
+    """So many clients together need more threads or descriptors than the server may have. When it has taken
+    `short_from` of them, they leave. (Near the limit of descriptors it may accept nobody, and keep some.)"""
     used = scene.server.threads if scene.row.threads else scene.server.descriptors
     for _ in range(rounds):
         with held(scene, clients, sent):
-            scene.comes(lambda: used() >= limit - 8, f"the limit of {limit} was not reached")
+            scene.comes(lambda: used() >= short_from, f"fewer than {short_from} were in use")
         scene.at_most(scene.serves("afterwards"), back_seconds, "s", "others are answered again after")
-        wait_until(lambda: used() < limit / 3)
+        wait_until(lambda: used() < short_from / 2)

@@ -37,11 +37,19 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     stop_servers_on_signals()
     failed = 0
-    # Each row has a process of its own, and waits more than it works. Those that still run on the way out get SIGTERM.
-    with multiprocessing.get_context("fork").Pool(4 if SHORT else 1, maxtasksperchild=1) as pool:
+    # Each row has a process of its own, and waits more than it works. Those that still run on the way out get SIGTERM,
+    # which must not come while Python forks: it would ignore the exception of our handler then, and go on.
+    term = [signal.SIGTERM]
+    signal.pthread_sigmask(signal.SIG_BLOCK, term)
+    with multiprocessing.get_context("fork").Pool(
+        4 if SHORT else 1, signal.pthread_sigmask, (signal.SIG_UNBLOCK, term), maxtasksperchild=1
+    ) as pool:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, term)
         for passed, line in pool.imap(run_row, rows):
             failed += not passed
             print(line, flush=True)
+        pool.close()
+        pool.join()
     print(f"{len(rows) - failed} passed, {failed} failed")
     sys.exit(failed > 0)
 
