@@ -49,9 +49,9 @@ class Row:
     `file_mib`, these `options`, and at most so many `descriptors` and `threads`.
 
     Demanded are: a bystander ("none", or see bystander.py) whose slowest answer takes `slowest_ms`, and of whose asks
-    `closed` in a thousand end without an answer; a resident set of `rss_mib` at most at any time; a trace without warnings
-    if `is_silent`; and that afterwards the server has no more than before, but for `left_threads`, `left_descriptors`,
-    `left_heap_kib` and `left_rss_mib`.
+    `closed` in a thousand end without an answer; a resident set of `rss_mib` at most at any time; if it `is_silent`, a
+    trace without warnings; and that afterwards the server has no more than before, but for `left_threads`,
+    `left_descriptors`, `left_heap_kib` and `left_rss_mib`.
 
     --short must pass on a shared machine that stands still for a second. It leaves out rows that are `is_long`, shows
     times and shares of the CPU only, allows twice the resident set, and does not count `closed` where that is not 0.
