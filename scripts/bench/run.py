@@ -68,7 +68,7 @@ def read_options():
     parser = argparse.ArgumentParser(prog="bench.sh", description=__doc__)
     add = parser.add_argument
     add("tables", metavar="TABLE", nargs="*", help=f"print only this one: {' '.join(TABLES)}")
-    add("--against", metavar="PROGRAM", type=Path, help="measure another heapserve as well (other-stream, other-buffer)")
+    add("--against", metavar="PROGRAM", type=Path, help="measure another heapserve as well: other-stream, -buffer")
     add("--rounds", type=int, metavar="N", help="1 to 99 rounds (default: 5)")
     add("--write", action="store_true", help="put the tables into scripts/README.md instead of printing them")
     add("--smoke", action="store_true", help="one round, and less of everything; the figures mean nothing")
