@@ -5,27 +5,30 @@ import re
 import resource
 import socket
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 
-from client import connect, first_bytes, request
+from client import connect, request
+from waiting import wait_until
 
 CURL = ["curl", "-q", "-gsS", "--fail", "--noproxy", "*"]
-SAMPLE_SECONDS = 0.02
 MIB = 1 << 20
 
 
-def with_curl(server, clients, each, work, *options):
+def with_curl(server, clients, each, *options):
     """So many curls at once, each of which downloads the file so many times. Returns the seconds, without the start of
     the curls: each has started when it has opened its FIFO, where it waits for the list of URLs."""
-    gates = [work / f"gate.{number}" for number in range(clients)]
+    gates = [server.file.with_name(f"gate.{number}") for number in range(clients)]
     curls = []
-    for gate in gates:
-        os.mkfifo(gate)
-        command = [*CURL, "-w", "%{http_code} %{size_download}\n", *options, "-K", gate]
-        curls.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True))
-    try:
+    with ExitStack() as stack:
+        for gate in gates:
+            os.mkfifo(gate)
+            stack.callback(gate.unlink)
+            command = [*CURL, "-w", "%{http_code} %{size_download}\n", *options, "-K", gate]
+            curls.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True))
+            stack.callback(curls[-1].kill)
         # Opening waits for the other end.
         opened = [os.open(gate, os.O_WRONLY) for gate in gates]
         start = time.perf_counter()
@@ -34,50 +37,42 @@ def with_curl(server, clients, each, work, *options):
             os.close(descriptor)
         said = [curl.communicate()[0] for curl in curls]
         seconds = time.perf_counter() - start
-    finally:
-        for curl, gate in zip(curls, gates):
-            curl.kill()
-            gate.unlink()
     if said != [f"200 {server.file.stat().st_size}\n" * each] * clients:
         raise RuntimeError(f"the curls did not get all of {server.url}: {said[0]!r}")
     return seconds
 
 
-def reading_mebibytes(server, clients, each, _work):
+def reading_mebibytes(server, clients, each):
     """The same with connections that take a mebibyte at a time, as the fastest clients do."""
     size, wanted = server.file.stat().st_size, request(target=f"/{server.file.name}")
-    connections = [connect(server.port) for _ in range(clients)]
 
     def download(client):
-        """Returns the head of an answer that was not complete; nothing if all were."""
         room = memoryview(bytearray(MIB))
         for _ in range(each):
             client.sendall(wanted)
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += client.recv(1)
-            left = size
-            while head.startswith(b"HTTP/1.1 200") and left and (got := client.recv_into(room[:left], 0, socket.MSG_WAITALL)):
+            head, left = b"", size
+            while b"\r\n\r\n" not in head and (byte := client.recv(1)):
+                head += byte
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(f"a download of {server.url} began with {head!r}")
+            while left and (got := client.recv_into(room[:left], 0, socket.MSG_WAITALL)):
                 left -= got
             if left:
-                return head
+                raise RuntimeError(f"a download of {server.url} ended {left} bytes too early")
 
-    start = time.perf_counter()
-    with ThreadPoolExecutor(clients) as pool:
-        failed = list(filter(None, pool.map(download, connections)))
-    seconds = time.perf_counter() - start
-    for client in connections:
-        client.close()
-    if failed:
-        raise RuntimeError(f"a download of {server.url} failed after {failed[0]!r}")
-    return seconds
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connect(server.port)) for _ in range(clients)]
+        start = time.perf_counter()
+        with ThreadPoolExecutor(clients) as pool:
+            list(pool.map(download, connections))
+        return time.perf_counter() - start
 
 
-def with_wrk(server, seconds, threads, header=None):
+def with_wrk(server, seconds, threads):
     """wrk's requests on 16 connections, kept alive: requests/s, ms within which 99 % were answered, and how much of its
     threads' time wrk was on a CPU, in %."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    command = ["wrk", "-t", str(threads), "-c", "16", "-d", str(seconds), "--latency", *(["-H", header] if header else []), server.url]
+    command = ["wrk", "-t", str(threads), "-c", "16", "-d", str(seconds), "--latency", server.url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     rate, slow = re.search(r"Requests/sec: +([\d.]+)", done.stdout), re.search(r"99% +([\d.]+)(us|ms|s)", done.stdout)
@@ -87,46 +82,42 @@ def with_wrk(server, seconds, threads, header=None):
     return float(rate[1]), float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]], 100 * cpu / took / threads
 
 
-def slowest_first_byte_ms(server, count, wanted):
-    """Opens so many connections at once, each with a request. Returns when the last of them had its first byte."""
-    times, clients = first_bytes(server.port, count, wanted)
-    for client in clients:
-        client.close()
-    if max(times) == float("inf"):
-        raise RuntimeError(f"{times.count(max(times))} of {count} connections got nothing within 10 s")
-    return 1000 * max(times)
+def first_byte_ms(server):
+    """Opens a connection with a request for the file. Returns when the first byte came."""
+    start = time.perf_counter()
+    with connect(server.port) as client:
+        client.sendall(request(target=f"/{server.file.name}"))
+        if not client.recv(1):
+            raise RuntimeError(f"{server.url} ended the connection without an answer")
+        return 1000 * (time.perf_counter() - start)
 
 
 def held_kib(server, count, settle_seconds):
     """Holds so many viewers, who read no further than the first bytes. Returns how many KiB (PSS) each costs."""
-    before_kib = server.pss_kib()
-    viewers = [connect(server.port, receive_bytes=4096) for _ in range(count)]
-    for viewer in viewers:
-        viewer.sendall(request(target=f"/{server.file.name}"))
-    for viewer in viewers:
-        if not (head := viewer.recv(12)).endswith(b" 200"):
-            raise RuntimeError(f"a viewer got {head} instead of status 200")
-    # heapserve's threads that only helped to accept the connections end after five idle seconds.
-    time.sleep(settle_seconds)
-    each_kib = (server.pss_kib() - before_kib) / count
-    for viewer in viewers:
-        viewer.close()
-    return each_kib
+    before_kib = pss_kib(server)
+    with ExitStack() as stack:
+        viewers = [stack.enter_context(connect(server.port, receive_bytes=4096)) for _ in range(count)]
+        for viewer in viewers:
+            viewer.sendall(request(target=f"/{server.file.name}"))
+        for viewer in viewers:
+            if not (head := viewer.recv(12)).endswith(b" 200"):
+                raise RuntimeError(f"a viewer got {head} instead of status 200")
+        # heapserve's threads that only helped to accept the connections end after five idle seconds.
+        time.sleep(settle_seconds)
+        return (pss_kib(server) - before_kib) / count
 
 
 def peak_mib(server, action):
-    """The highest PSS of the server while `action` runs."""
-    peak, over = [0], threading.Event()
-
-    def sample():
-        while not over.wait(SAMPLE_SECONDS):
-            peak.append(server.pss_kib())
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
-        action()
-    finally:
-        over.set()
-        sampler.join()
+    """The highest PSS of the server while `action` runs, in samples that are 20 ms apart."""
+    peak = []
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(action)
+        wait_until(lambda: peak.append(pss_kib(server)) or running.done(), float("inf"))
+    running.result()
     return max(peak) / 1024
+
+
+def pss_kib(server):
+    """The resident set, but a page that processes share counts for each of them only in part, so once in the sum."""
+    rollups = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in server.pids())
+    return sum(int(re.search(r"^Pss: +(\d+)", rollup, re.MULTILINE)[1]) for rollup in rollups)

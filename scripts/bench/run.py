@@ -1,8 +1,8 @@
 """
 Measures heapserve beside nginx, Node and Python's http.server on this machine, and prints Markdown tables. Takes about
-fifteen minutes. Any failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node and python3. Each figure
-is the median of the rounds, with the lowest and the highest, unless its row says otherwise. In a round, each server runs
-alone for a while; the next round begins with the next server.
+fifteen minutes. Any failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node and python3. Each
+figure is the median of the rounds, with the lowest and the highest, unless its row says otherwise. In a round, each
+server runs alone for a while; the next round begins with the next server.
 """
 
 import argparse
@@ -17,18 +17,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
-from program import HEAPSERVE, ROOT, cargo_build, fail, need_tools, work_folder  # noqa: E402
+from program import HEAPSERVE, ROOT, cargo_build, need_tools, work_folder  # noqa: E402
 from server import stop_servers_on_signals  # noqa: E402
 from tables import TABLES, Bench  # noqa: E402
 
-CONDITIONS = """Measured on {date} with `{command}`: {cores} cores ({processor}), Linux {kernel}, {programs}. Rounds: {rounds}; the median (lowest to highest).
+CONDITIONS = """Measured on {date} with `{command}`: {cores} cores ({processor}), Linux {kernel}, {programs}. \
+Rounds: {rounds}; the median (lowest to highest).
 
 The server under test runs alone, and is started anew for each round. Before each measurement, the script compares a
 download with the file, byte for byte, and sends some requests to warm the server up. The order of the servers changes
 from round to round. A transfer that fails ends the run. The clients use the same cores as the server, and nothing is
 pinned to a core. All traffic is on loopback and all files are in the page cache, so neither a network nor a disk is
-measured."""
-PEERS = """
+measured.
 nginx has one worker for each core, with sendfile and tcp_nopush; "nginx-copies" is the same without sendfile. Node and
 Python run as one process each; the Node programs are in scripts/peers."""
 
@@ -38,38 +38,21 @@ def said_by(*command):
     return (done.stdout or done.stderr).strip()
 
 
-def conditions(options, programs):
+def conditions(options):
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    programs = [said_by(HEAPSERVE, "--version"), said_by("nginx", "-v").rpartition(" ")[2],
+                f"Node {said_by('node', '--version')}", f"Python {sys.version.split()[0]}"]
     return CONDITIONS.format(
         date=time.strftime("%Y-%m-%d", time.gmtime()), command=shlex.join(["scripts/bench.sh", *sys.argv[1:]]),
         cores=os.cpu_count(), processor=cpu[1] if cpu else "unknown", kernel=os.uname().release.split("-")[0],
-        programs=", ".join([said_by(HEAPSERVE, "--version"), *programs]), rounds=options.rounds,
+        programs=", ".join(programs), rounds=options.rounds,
     )
 
 
-def build_before(commit, work):
-    """The program of that commit."""
-    known = subprocess.run(["git", "-C", ROOT, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"],
-                           stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
-    if not known:
-        fail(f"there is no commit '{commit}' here", 2)
-    (work / "before").mkdir()
-    archive = subprocess.run(["git", "-C", ROOT, "archive", known], stdout=subprocess.PIPE, check=True).stdout
-    subprocess.run(["tar", "-x", "-C", work / "before"], input=archive, check=True)
-    cargo_build(work / "before", work / "before-target")
-    return known, work / "before-target" / "release" / "heapserve"
-
-
-def report(options, bench, work):
+def report(options, work):
     """Yields the report, a text at a time."""
-    if options.against:
-        commit, before = build_before(options.against, work)
-        bench.programs = {"before": before, "now": HEAPSERVE}
-        yield conditions(options, [f"before: {commit[:7]}"])
-        yield bench.against()
-        return
-    nginx = said_by("nginx", "-v").rpartition(" ")[2]
-    yield conditions(options, [nginx, f"Node {said_by('node', '--version')}", f"Python {sys.version.split()[0]}"]) + PEERS
+    yield conditions(options)
+    bench = Bench(options, work)
     for table in options.tables or TABLES:
         yield getattr(bench, table)()
 
@@ -83,32 +66,35 @@ def write(texts):
 
 def read_options():
     parser = argparse.ArgumentParser(prog="bench.sh", description=__doc__)
-    parser.add_argument("tables", metavar="TABLE", nargs="*", help=f"print only this one: {' '.join(TABLES)}")
-    parser.add_argument("--against", metavar="COMMIT", help="measure this program beside that of COMMIT, in about seven minutes")
-    parser.add_argument("--rounds", type=int, metavar="N", help="1 to 99 rounds (default: 5)")
-    parser.add_argument("--write", action="store_true", help="put the tables into scripts/README.md instead of printing them")
-    parser.add_argument("--smoke", action="store_true", help="one round, and less of everything; the figures mean nothing")
+    add = parser.add_argument
+    add("tables", metavar="TABLE", nargs="*", help=f"print only this one: {' '.join(TABLES)}")
+    add("--against", metavar="PROGRAM", type=Path, help="measure another heapserve as well: other-stream, -buffer")
+    add("--rounds", type=int, metavar="N", help="1 to 99 rounds (default: 5)")
+    add("--write", action="store_true", help="put the tables into scripts/README.md instead of printing them")
+    add("--smoke", action="store_true", help="one round, and less of everything; the figures mean nothing")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.smoke else 5)
-    for table in set(options.tables) - set(TABLES):
-        parser.error(f"there is no table '{table}'; there are {' '.join(TABLES)}")
     if not 1 <= options.rounds <= 99:
         parser.error("--rounds must be a whole number from 1 to 99")
-    if options.tables and (options.against or options.write) or options.against and options.write:
-        parser.error("--against has one table of its own, and --write is for all tables; name none")
+    for table in set(options.tables) - set(TABLES):
+        parser.error(f"there is no table '{table}'; there are {' '.join(TABLES)}")
+    if options.against and not options.against.is_file():
+        parser.error(f"--against: {options.against} is not a file")
+    if options.write and (options.tables or options.against):
+        parser.error("--write is for all tables of this program alone; use neither TABLE nor --against")
     return options
 
 
 def main():
     options = read_options()
-    need_tools("cargo", "curl", "wrk", "python3", *(["git"] if options.against else ["nginx", "node:nodejs", "rustc"]))
+    need_tools("cargo", "rustc", "curl", "wrk", "nginx", "node:nodejs")
     stop_servers_on_signals()
     # heapserve and Node raise their own limit of descriptors to the hard one; nginx and Python get the same.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     cargo_build()
     with work_folder() as name:
-        texts = report(options, Bench(options, Path(name)), Path(name))
+        texts = report(options, Path(name))
         if options.write:
             write(list(texts))
         else:

@@ -24,7 +24,6 @@ CONFIGURATION = """
   add_header X-Cache $upstream_cache_status;
   server {
     listen 127.0.0.1:PORT;
-    READY
     location = /sliced { # requested, and stored, a mebibyte at a time
       slice 1m; proxy_cache_key $uri$is_args$args$slice_range; proxy_set_header Range $slice_range;
       proxy_set_header Host localhost;

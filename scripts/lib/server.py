@@ -4,44 +4,29 @@
     with Server(program, file, "--mode", "buffer") as server:
         print(server.url, server.figures()["live"], server.requests())
 
-A server that is not used with `with` needs a call of stop(). None outlives this program, unless that is killed by
-SIGKILL. What is read from /proc is there on Linux only, and limits are on Unix.
+What is read from /proc is there on Linux only, and so are limits.
 """
 
-import atexit
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import threading
-import time
+from contextlib import suppress
 
-from client import connect, read_answer, request
-from waiting import PATIENCE_SECONDS, wait_until
-
-_running = set()
-
-
-@atexit.register
-def _kill_all():
-    for server in list(_running):
-        server.kill()
+from client import ask, connect, request
+from program import Announced
+from waiting import wait_until
 
 
 def stop_servers_on_signals():
     """Makes SIGTERM and SIGHUP end this program as Ctrl-C does: `with` and `finally` blocks are left in order."""
-
-    def leave(number, _):
-        sys.exit(128 + number)
-
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):  # Windows has no SIGHUP.
-            signal.signal(getattr(signal, name), leave)
+            signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
 
 
-class Server:
+class Server(Announced):
     """A heapserve that is ready for connections.
 
     `port` 0 takes a free one. The trace comes as JSON, one string for each line in `lines`, as it is written; or
@@ -53,62 +38,30 @@ class Server:
     def __init__(
         self, program, file, *options, port=0, trace="json", descriptors=None, threads=None, stderr=None, folder=None
     ):
-        command = [*(program if isinstance(program, list) else [program]), "--port", str(port), "--trace", trace, *options, file]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr or subprocess.PIPE,
-            preexec_fn=_limits(descriptors, threads), cwd=folder,
-        )
-        _running.add(self)
-        self.pid = self.process.pid
+        program = program if isinstance(program, list) else [program]
+        command = [*program, "--port", str(port), "--trace", trace, *options, file]
+        user = {}
+        if threads and os.geteuid() == 0:
+            user = {name: 30_000 + os.getpid() for name in ("user", "group")} | {"extra_groups": []}
+        elif threads:
+            # The limit is for all threads of a user.
+            threads += len(subprocess.check_output(["ps", "-LU", str(os.getuid())]).splitlines())
+        if descriptors or threads:
+            limits = {"nofile": descriptors, "nproc": threads}
+            command = ["prlimit", *(f"--{name}={most}" for name, most in limits.items() if most), *command]
+        super().__init__(*command, stderr=stderr or subprocess.PIPE, cwd=folder, **user)
+        self.origin = self.url.rstrip("/")  # `url` has a slash at its end.
         self.lines = []
-        self.reader = None
-        try:
-            if not stderr:
-                self.reader = threading.Thread(target=self._read_trace, daemon=True)
-                self.reader.start()
-            # With its slash at the end; `origin` has none.
-            self.url, self.port = self._await_ready_line()
-        except BaseException:
-            self.kill()
-            raise
-        self.origin = self.url.rstrip("/")
-
-    def _read_trace(self):
-        for line in self.process.stderr:
-            self.lines.append(line.decode(errors="replace"))
-
-    def _await_ready_line(self):
-        """The address in the line that the server prints when it accepts connections."""
-        end = threading.Timer(PATIENCE_SECONDS, self.process.kill)
-        end.start()
-        line = self.process.stdout.readline()
-        end.cancel()
-        found = re.match(rb".*(http://\S+?:(\d+)/).*\n", line)
-        if not found:
-            # What it said on stderr is complete only after its end.
-            self.kill()
-            raise RuntimeError(f"the server printed {line!r} and no ready line; stderr: {self.lines[:3]}")
-        return found[1].decode(), int(found[2])
-
-    def kill(self):
-        """Ends it at once. Does nothing more where it has ended."""
-        self.process.kill()
-        self.process.wait()
-        _running.discard(self)
-        if self.reader:
-            self.reader.join(PATIENCE_SECONDS)
-            self.reader = None
-            self.process.stderr.close()
-        self.process.stdout.close()
+        if not stderr:
+            self.follow(self.process.stderr, self.lines.append)
 
     def stop(self):
         """Ends it as Ctrl-C does, without waiting for running answers. Raises where the exit code is not 0."""
         if os.name == "nt":  # Windows cannot send Ctrl-C to one program.
             return self.kill()
         try:
-            if self.process.poll() is None:
-                # The second signal ends running answers, so one of them is followed by another.
-                wait_until(self._ends_soon_after_sigint)
+            # The second signal ends running answers, so one of them is followed by another.
+            wait_until(self._ends_soon_after_sigint)
             code = self.process.poll()
         finally:
             self.kill()
@@ -117,14 +70,8 @@ class Server:
 
     def _ends_soon_after_sigint(self):
         self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(0.1)
-            return True
-        except subprocess.TimeoutExpired:
-            return False
-
-    def __enter__(self):
-        return self
+        with suppress(subprocess.TimeoutExpired):
+            return self.process.wait(0.1) is not None
 
     def __exit__(self, kind, *_):
         # An error of the block itself comes first.
@@ -145,19 +92,15 @@ class Server:
         """What /heap.json says. Asks again where the connection ends without an answer: a server that is short of
         descriptors may close it."""
         found = []
-        wait_until(lambda: found.append(self._ask_for_figures()) or found[-1])
-        if not found[-1]:
-            raise RuntimeError("/heap.json is not answered")
-        return found[-1]
 
-    def _ask_for_figures(self):
-        try:
-            with self.connect() as client:
-                client.sendall(request(close=True, target="/heap.json"))
-                status, body = read_answer(client)
-        except OSError:
-            return None
-        return json.loads(body) if status == 200 else None
+        def is_told():
+            with suppress(OSError):
+                found.append(ask(self.port, request(close=True, target="/heap.json")))
+            return found and found[-1][0] == 200
+
+        if wait_until(is_told) is None:
+            raise RuntimeError(f"/heap.json is not answered but with {found[-1:]}")
+        return json.loads(found[-1][1])
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))
@@ -170,46 +113,6 @@ class Server:
         with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith(field))
 
-    def cpu_seconds(self):
-        """CPU time of all its threads, those that have ended included, to the nanosecond."""
-        # The clock that clock_getcpuclockid(3) gives for a process.
-        return time.clock_gettime(~self.pid << 3 | 2)
-
     def connect(self, **how):
         """A connection to it, see client.connect()."""
         return connect(self.port, **how)
-
-
-def _limits(descriptors, threads):
-    """What the new process calls before it becomes the server, to limit itself; or None."""
-    if not descriptors and not threads:
-        return None
-    import resource  # Windows has none.
-
-    # RLIMIT_NPROC counts all threads of a user. This one very likely has no process.
-    user = 30_000 + os.getpid() if threads and os.geteuid() == 0 else None
-    threads_most = threads and threads + (0 if user else _threads_of(os.getuid()))
-
-    def limit():
-        if descriptors:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
-        if threads:
-            resource.setrlimit(resource.RLIMIT_NPROC, (threads_most, threads_most))
-        if user:
-            os.setgroups([])
-            os.setgid(user)
-            os.setuid(user)
-
-    return limit
-
-
-def _threads_of(uid):
-    """How many threads this user has."""
-    count = 0
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.stat(f"/proc/{process}").st_uid == uid:
-                count += len(os.listdir(f"/proc/{process}/task"))
-        except OSError:
-            pass  # It has ended.
-    return count

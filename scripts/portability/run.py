@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
-from client import read_answer, read_status, request, upload  # noqa: E402
+from client import read_answer, request, status_of, upload  # noqa: E402
 from program import FILM, ROOT, fail, need_tools, only_help, work_folder  # noqa: E402
 from report import Report  # noqa: E402
 from server import Server, stop_servers_on_signals  # noqa: E402
@@ -141,8 +141,7 @@ class Windows:
             self.check("an upload gets its refusal", status == "405", status)
             for what, sent in STOPS:
                 with server.connect() as client:
-                    client.sendall(sent.encode())
-                    self.check(what, read_status(client) != "none", "still open")
+                    self.check(what, status_of(client, sent.encode(), until_end=True) != "none", "still open")
             self.check("another client is answered", get(server) == (200, self.clip.read_bytes()), "not the same")
 
 

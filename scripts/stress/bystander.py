@@ -1,65 +1,52 @@
 """A client that takes no part in an attack on the server, and must be answered all the same.
 
-Its process asks for ranges of the file until its stdin ends, by turns on a new connection and on one that is kept; KIND `kept`
-on that only. SOURCE is its own address. It pauses, so that it is no load itself. Each byte is compared. It prints a line for
-each ask: `answered SECONDS`, `closed` where the connection ended before the answer began, or with a 503; or `wrong WHY`.
+Its process asks for ranges of the file, by turns on a new connection and on one that is kept; KIND `kept` on that
+only. SOURCE is its own address. It pauses, so that it is no load itself. Each byte is compared. It prints a line for
+each ask: `answered SECONDS`; `closed` if the connection ended before the answer began, or with a 503; or `wrong WHY`.
 """
 
-import os
 import random
 import subprocess
 import sys
-import threading
 import time
+from http.client import HTTPException
+from pathlib import Path
 
 from client import HOST, connect, read_answer, request
-from waiting import PATIENCE_SECONDS, wait_until
+from program import Running
+from waiting import wait_until
 
 # After this an answer counts as missing.
 ANSWER_SECONDS = 30
 
 
-class Bystander:
-    """Asks again and again, in a process of its own: in that of the attack it would have to wait for it. `answers` has the
-    seconds that each took; `closed` and `wrong` have what else its process said."""
+class Bystander(Running):
+    """Asks again and again, in a process of its own: in that of the attack it would have to wait for it. `answers` has
+    the seconds that each took; `closed` and `wrong` have what else its process said."""
 
     def __init__(self, scene, pause_seconds=0.005, source=HOST, kind="usual"):
         self.answers, self.wrong, self.closed = [], [], []
         command = [sys.executable, "-B", __file__, str(scene.server.port), scene.file, str(pause_seconds), source, kind]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
+        super().__init__(*command, stdout=subprocess.PIPE, text=True)
+        self.follow(self.process.stdout, self._note)
 
-    def _read(self):
-        said = {"answered": self.answers, "closed": self.closed, "wrong": self.wrong}
-        for line in self.process.stdout:
-            kind, _, rest = line.strip().partition(" ")
-            said[kind].append(float(rest) if kind == "answered" else rest)
-
-    def __enter__(self):
-        self.sees(2)
-        return self
-
-    def __exit__(self, *_):
-        with self.process:
-            # It looks at its stdin between two asks.
-            self.process.stdin.close()
-            self.reader.join(2 * ANSWER_SECONDS)
-            self.process.kill()
+    def _note(self, line):
+        kind, _, rest = line.strip().partition(" ")
+        {"answered": self.answers, "closed": self.closed, "wrong": self.wrong}[kind].append(rest)
 
     def sees(self, count):
         """Waits for so many more answers. Returns whether they came, with nothing wrong between them."""
         end, wrong = len(self.answers) + count, len(self.wrong)
-        wait_until(lambda: len(self.answers) >= end or len(self.wrong) > wrong, PATIENCE_SECONDS)
+        wait_until(lambda: len(self.answers) >= end or len(self.wrong) > wrong)
         return len(self.answers) >= end
+
+    def slowest_seconds(self):
+        return max(map(float, self.answers), default=float("inf"))
 
 
 def ask_in_turn(port, whole, pause_seconds, source, kind):
     kept, turn = None, 0
-    os.set_blocking(0, False)
-    # read() returns None while the pipe is open, and b"" at its end.
-    stdin = os.fdopen(0, "rb", buffering=0)
-    while stdin.read() is None:
+    while True:
         turn += 1
         keep = kind == "kept" or turn % 2
         first = random.randrange(len(whole))
@@ -76,7 +63,7 @@ def ask_in_turn(port, whole, pause_seconds, source, kind):
             print("closed" if status in (None, 503) else f"answered {seconds:.6f}" if good else wrong, flush=True)
         except (BrokenPipeError, ConnectionResetError):
             print("closed", flush=True)
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             print(f"wrong after {time.monotonic() - start:.1f} s: {error!r}", flush=True)
         if keep:
             kept = client if status else None
@@ -86,9 +73,5 @@ def ask_in_turn(port, whole, pause_seconds, source, kind):
 
 
 if __name__ == "__main__":
-    try:
-        # PORT FILE PAUSE_SECONDS SOURCE KIND
-        with open(sys.argv[2], "rb") as file:
-            ask_in_turn(int(sys.argv[1]), file.read(), float(sys.argv[3]), *sys.argv[4:])
-    except (KeyboardInterrupt, BrokenPipeError):
-        sys.exit(1)
+    # PORT FILE PAUSE_SECONDS SOURCE KIND
+    ask_in_turn(int(sys.argv[1]), Path(sys.argv[2]).read_bytes(), float(sys.argv[3]), *sys.argv[4:])

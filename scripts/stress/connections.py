@@ -1,5 +1,5 @@
-"""Bodies that are not sent, refused or late (W4, W8, W16). Connections that are told apart (W12, W15), watched (W17), not
-opened (W19), and nobody else's."""
+"""Bodies that are not sent, refused or late (W4). Connections that are told apart (W12, W15), watched (W17), and nobody
+else's."""
 
 import os
 import re
@@ -10,68 +10,58 @@ from collections import Counter
 from contextlib import ExitStack, suppress
 
 from bystander import Bystander
-from client import HOST, connect, has_ended, is_answered, new_socket, read_answer, read_status, request, reset, status_of
-from client import upload
-from crowd import cpu_percent, held, sends
+from client import HOST, ask, connect, new_socket, request, reset, status_of, upload
+from crowd import held, sends
 from floods import BAD
-from scene import SHORT, full
-from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
+from scene import SHORT
+from waiting import PATIENCE_SECONDS
 
-CURL = ("curl", "-q", "--silent")
+CURL = ("curl", "-q", "--silent", "--max-time", str(PATIENCE_SECONDS))
 OTHER_HOST = "127.0.0.2"
 ANY_PORT = (HOST, 0)
-# An answer that has not come by then never comes. It is longer than the timeout of any server here that this matters for.
-SILENT_SECONDS = 20
-CHUNKED = (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-           + 92 * (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") + b"0\r\n\r\n")
-LENGTHS_BYTES = (9_000_000, 4_000_000_000)
 
 
-def unsent(scene, count, lengths_bytes=LENGTHS_BYTES, at_once=100):
+def unsent(scene, count, lengths_bytes=(9_000_000, 4 * 10**9), at_once=100):
     """Bodies are announced and never sent. Half of the clients reset their connections, half close in order. Then an
     honest viewer gets the whole file, also where the heap has little room for others."""
     for n in range(count // at_once):
         with held(scene, at_once, upload(lengths_bytes[n % 2])) as clients:
-            answered = wait_until(lambda: is_answered(scene.server.port)) is not None
-            scene.demand(answered, f"nobody new is answered after {(n + 1) * at_once} of them")
+            scene.serves(f"after {(n + 1) * at_once} of them")
             for client in clients[::2]:
                 reset(client)
         if scene.wrong:
             break
     scene.show(f"{(n + 1) * at_once} announced, {scene.server.threads() - scene.idle_threads} more threads then")
-    with scene.server.connect() as client:
-        client.sendall(request())
-        scene.demand(read_answer(client) == (200, scene.whole), "a viewer does not get the file any more")
+    scene.demand(ask(scene.server.port, request()) == (200, scene.whole), "a viewer does not get the file any more")
 
 
 def by_curl(scene, rounds, lengths_bytes=(200_000, 3_000_000, 40_000_000)):
-    """curl uploads so many bytes, with their length, and in chunks from stdin, whose length it cannot know."""
+    """curl uploads so many bytes, with their length, and in chunks."""
     said, path = Counter(), f"{scene.file}.upload"
-    command = [*CURL, "--max-time", str(PATIENCE_SECONDS), "--output", os.devnull, "--write-out", "%{http_code}"]
+    command = [*CURL, f"{scene.server.url}file", "-o", os.devnull, "--write-out", "%{http_code}", "--upload-file", path]
     for length_bytes in rounds * lengths_bytes:
         with open(path, "wb") as body:
             body.truncate(length_bytes)
-        for how in (path,), ("-", "--header", "Expect:"):
-            with open(path, "rb") as body:
-                upload_it = [*command, f"{scene.server.url}file", "--upload-file", *how]
-                ran = subprocess.run(upload_it, stdin=body, stdout=subprocess.PIPE, text=True, check=False)
+        for how in (), ("--header", "Transfer-Encoding: chunked", "--header", "Expect:"):
+            ran = subprocess.run([*command, *how], stdout=subprocess.PIPE, text=True, check=False)
             said[f"{ran.stdout}, exit code {ran.returncode}"] += 1
     scene.demand(set(said) <= {"405, exit code 0", "413, exit code 0"}, f"curl got {dict(said)}")
 
 
-def sent_whole(scene, count, sent):
+def sent_whole(scene, count, lengths_bytes):
     """Bodies that are sent whole, whatever the server says meanwhile. Then the refusal must be there to be read."""
     for n in range(count):
+        length_bytes = lengths_bytes[n % len(lengths_bytes)]
         with scene.server.connect() as client:
             # Most clients give up where this fails, though Linux lets them read what came before the reset.
-            was_sent = sends(client, sent)
+            was_sent = sends(client, upload(length_bytes) + bytes(length_bytes))
             said = status_of(client)
         # The server reads on for a second, which is too short for a client on a machine that stands still.
         is_late = SHORT and not was_sent and said == "ended"
-        scene.demand(is_late or said in (400, 405, 411, 413), f"number {n} read {said}; all was sent: {was_sent}")
+        scene.demand(is_late or said == 413, f"number {n} read {said}; all was sent: {was_sent}")
 
 
-def stopped_server(scene, count):
+def stopped_server(scene, count, stopped_seconds):
     body, parts, seen = 200_000, [], Counter()
     for whole, right in count * ((upload(body) + bytes(body), 405), (request("0-0"), 206)):
         client = scene.server.connect()
@@ -81,7 +71,7 @@ def stopped_server(scene, count):
     os.kill(scene.server.pid, signal.SIGSTOP)
     for client, rest, _ in parts:
         client.sendall(rest)
-    time.sleep(3)
+    time.sleep(stopped_seconds)
     os.kill(scene.server.pid, signal.SIGCONT)
     for client, _, right in parts:
         with client:
@@ -90,35 +80,28 @@ def stopped_server(scene, count):
     scene.demand(set(seen) == {"405 for 405", "206 for 206"}, "what came while it was stopped was not answered")
 
 
-def strangers(scene, seconds, rounds, least):
-    right = 0
-    for n in range(rounds):
-        with ExitStack() as stack:
-            asking = [stack.enter_context(Bystander(scene, 0, f"127.0.0.{3 + n}")) for n in range(4)]
-            announced = reuses_its_port(scene.server.port, time.monotonic() + seconds)
-        right += sum(len(one.answers) for one in asking)
-        wrong = [said for one in asking for said in one.wrong]
-        closed = sum(len(one.closed) for one in asking)
-        said = f"round {n + 1}: {announced} bodies; {right} right answers, {len(wrong)} wrong, {closed} closed"
-        scene.show(said)
-        scene.demand(not wrong and not closed, f"{said}: {wrong[:2]}")
-    scene.demand(right >= least, f"strangers got {right} answers, less than {least}")
-
-
-def reuses_its_port(port, until):
-    """Announces a body and resets, at speed, from one port. Returns how often."""
-    source, count = ANY_PORT, 0
-    while time.monotonic() < until:
-        client = new_socket(source=source)
-        source = client.getsockname()
-        with suppress(OSError):
-            client.connect((HOST, port))
-            client.sendall(upload(9_000_000))
-            # The refusal is on its way when the port begins a new connection.
-            time.sleep(0.005)
-            count += 1
-        reset(client)
-    return count
+def strangers(scene, seconds, bodies, answers):
+    """A client announces a body and resets, at speed, from one port, for so many seconds, and until it has announced so
+    many and the four others have got so many answers."""
+    source, announced = ANY_PORT, 0
+    with ExitStack() as stack:
+        asking = [stack.enter_context(Bystander(scene, 0, f"127.0.0.{3 + n}")) for n in range(4)]
+        said = lambda kind: [each for one in asking for each in getattr(one, kind)]
+        end = time.monotonic() + seconds
+        while time.monotonic() < end or announced < bodies or len(said("answers")) < answers and not said("wrong"):
+            client = new_socket(source=source)
+            source = client.getsockname()
+            with suppress(OSError):
+                client.connect((HOST, scene.server.port))
+                client.sendall(upload(9_000_000))
+                # The refusal is on its way when the port begins a new connection.
+                time.sleep(0.005)
+                announced += 1
+            reset(client)
+        scene.demand(all([one.sees(2) for one in asking]), "a stranger still waits for an answer")
+    right, wrong, closed = map(said, ("answers", "wrong", "closed"))
+    scene.show(f"{announced} bodies; {len(right)} right answers, {len(wrong)} wrong, {len(closed)} closed")
+    scene.demand(not wrong and not closed, f"strangers got wrong answers, or none: {wrong[:2]}")
 
 
 def port_used_again(scene, rounds):
@@ -127,88 +110,49 @@ def port_used_again(scene, rounds):
                "refusal": BAD, "late refusal": request("0-0") + BAD}
     for ending, sent in endings.items():
         # tiny_http sends these 400 by itself. The new connection may be taken for the old one, and closed.
-        right, wrong = {206, "ended"} if "refusal" in ending else {206}, []
+        right = {206, "ended"} if "refusal" in ending else {206}
         for _ in range(rounds):
-            first = connect(scene.server.port, source=ANY_PORT)
+            first = scene.server.connect(source=ANY_PORT)
             # It holds the port from now on.
             again = new_socket(source=first.getsockname())
             first.sendall(sent)
             if not ending.startswith("reset"):
-                read_status(first)
+                status_of(first, until_end=True)
             # After a reset, the client's side keeps nothing of the old connection.
             reset(first)
             again.connect((HOST, scene.server.port))
-            again.settimeout(SILENT_SECONDS)
-            wrong += {status_of(again, request("0-0"))} - right
+            got = status_of(again, request("0-0"))
             reset(again)
-            if len(wrong) > 2:
-                break
-        scene.demand(not wrong, f"after a {ending}, the new connection got {wrong}")
+            scene.demand(got in right, f"after a {ending}, the new connection got {got}")
 
 
 def one_client_address(scene, rounds):
-    is_answered_on = lambda client: status_of(client, request("0-0")) == 206
-    for n in range(rounds):
-        other = connect(scene.server.port, OTHER_HOST, source=ANY_PORT)
-        answered = is_answered_on(other)
-        with connect(scene.server.port, HOST, source=other.getsockname()) as refused:
-            sends(refused, upload(4 * 10**9))
-            status = read_status(refused)
-        scene.demand(answered and status in (413, "ended"), f"round {n}: {answered}, the refused upload got {status}")
-        # Their first request gives them descriptors that a wrong close has freed. Their second finds them closed.
-        with held(scene, 20, b"") as others:
-            answered = all(map(is_answered_on, others))
+    for _ in range(rounds):
+        with connect(scene.server.port, OTHER_HOST, source=ANY_PORT) as other:
+            first = status_of(other, request("0-0"))
+            with scene.server.connect(source=other.getsockname()) as refused:
+                refusal = status_of(refused, upload(4 * 10**9), until_end=True)
             # A request does not tell to which of the two it belongs, so both may be hung up. Neither may wait.
-            scene.demand(is_answered_on(other) or has_ended(other), f"round {n}: the other is neither answered nor ended")
-            answered = all(map(is_answered_on, others)) and answered
-            scene.demand(answered, f"round {n}: a stranger was not answered")
-        reset(other)
-        if scene.wrong:
-            break
+            second = status_of(other, request("0-0"))
+            reset(other)
+        right = first == 206 and refusal in (413, "ended") and second in (206, "ended")
+        scene.demand(right, f"one connection got {first} and {second}, the refused one {refusal}")
 
 
 def resets(scene, count):
     phases = (b"", b"GET / HT", request(), request() * 20, upload(2000) + b"x", upload(9_000_000), upload(4 * 10**9))
     for n in range(count):
-        client = scene.server.connect()
-        sends(client, phases[n % len(phases)])
-        if n % 4 == 3 and phases[n % len(phases)] == request():
+        client, sent = scene.server.connect(), phases[n % len(phases)]
+        sends(client, sent)
+        if n % 4 == 3 and sent == request():
             client.recv(1000)
         reset(client)
-    strange = [event for event in scene.server.events() if event["event"] not in ("listening", "request")]
-    scene.demand(not strange, f"the trace has {strange[:2]}")
-
-
-def idle(scene, seconds):
-    """Nobody uses the server, then somebody does, and then nobody."""
-    for _ in range(full(2, 1)):
-        # As long as threads of the last connections end, the server may still have to do with these.
-        wait_until_steady(scene.server.threads, 5.5)
-        known, opened, end = sockets(scene.server.port), set(), time.monotonic() + seconds
-
-        def look():
-            while time.monotonic() < end:
-                opened.update(sockets(scene.server.port))
-                time.sleep(0.01)
-
-        scene.at_most(cpu_percent(scene, look), 0.1, "%", "CPU")
-        scene.demand(opened <= known, f"{len(opened - known)} sockets appeared")
-        scene.demand(is_answered(scene.server.port), "a client was not answered")
-
-
-def sockets(port):
-    """Both addresses of each TCP socket of this port, without the listening ones."""
-    # Clients of other rows have other addresses, and perhaps the same port.
-    ours = {f"{address}:{port:04X}" for address in ("0100007F", f"{1 << 24:032X}")}
-    with open("/proc/net/tcp", encoding="ascii") as four, open("/proc/net/tcp6", encoding="ascii") as six:
-        ends = [line.split()[1:4] for line in (*four, *six)]
-    return {(local, remote) for local, remote, state in ends if state != "0A" and ours & {local, remote}}
 
 
 def samples_under_load(scene, seconds):
     with ExitStack() as stack:
-        for _ in range(16):
-            stack.enter_context(Bystander(scene, 0))
+        asking = [stack.enter_context(Bystander(scene, 0)) for _ in range(16)]
+        scene.demand(all(one.sees(2) for one in asking), "a client was not answered")
         page = [*CURL, "--no-buffer", "--max-time", str(seconds), f"{scene.server.url}heap/events"]
         said = subprocess.run(page, capture_output=True, text=True, check=False).stdout
     at_us = [int(us) for us in re.findall('"event":"sample".*?"at_us":([0-9]+)', said)]

@@ -1,26 +1,23 @@
-"""Heads and requests that stop, that never end, or that are more than is good (W1 to W8). What they can take: threads and
-descriptors (W6, W9, W10)."""
+"""Heads and requests that stop, that never end, or that are more than is good (W1 to W8). What they can take: threads
+and descriptors (W6, W9, W10)."""
 
 import time
 from contextlib import ExitStack, suppress
 
-from client import has_ended, is_answered, request, reset, upload
-from crowd import cpu_percent, held, sends
+from client import is_answered, request, reset, status_of, upload
+from crowd import held, sends
 from scene import STOP_KIB, full
-from waiting import PATIENCE_SECONDS, wait_until, wait_until_steady
+from waiting import PATIENCE_SECONDS, wait_until
 
-HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "
 BAD = b"GET / HTTP/1.1\r\n\r\n"
-# A client of an attack gives up a connection from which the server has read nothing for so long.
-UNREAD_SECONDS = full(20, 2)
 HTTP_2 = (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
 
 def withheld_bodies(scene, count):
     """Connections with 300 answers to come, a close, and a body that comes a byte at a time, or not at all."""
     closing = request("0-0")[:-2] + b"Connection: x\r\nConnection: close\r\n\r\n"
-    sent = request("0-0") * 300 + closing + upload(2000).replace(b"PUT", b"POST")
-    with held(scene, count, sent) as clients:
+    with held(scene, count, request("0-0") * 300 + closing + upload(2000)) as clients:
         for _ in range(4 * count):
             scene.others.sees(25)
             for client in clients[::2]:
@@ -31,7 +28,7 @@ def forgotten_pipeline(scene, rounds):
     for _ in range(rounds):
         with held(scene, 1, request()) as (client,):
             sends(client, request("0-0") * 6000)
-            scene.at_most(cpu_until_quiet(scene, lambda client=client: reset(client)), 0.5, "s", "CPU")
+            scene.at_most(cpu_seconds_of(scene, lambda client=client: reset(client)), 0.5, "s", "CPU")
 
 
 def gone_before_the_answer(scene, count):
@@ -41,39 +38,25 @@ def gone_before_the_answer(scene, count):
                 pass
 
     with held(scene, 500, b""):
-        cpu_ms = 1000 * cpu_until_quiet(scene, come_and_go)
+        cpu_ms = 1000 * cpu_seconds_of(scene, come_and_go)
     scene.at_most(cpu_ms / count, 0.5, "ms", "CPU for each, the bystander's included:")
 
 
-def cpu_until_quiet(scene, work):
-    """The CPU that the server takes for `work` and after it. Before and after it, it needs only what the bystander's
-    asks take: less than a fifth of a CPU, in three looks, because once may be a pause that other programs caused."""
-    is_quiet = lambda: all(cpu_percent(scene, lambda: time.sleep(0.2)) < 20 for _ in range(3))
-    wait_until(is_quiet, 30)
+def cpu_seconds_of(scene, work):
+    """The CPU that the server takes for `work`, and soon after it. What was before it has come to rest."""
+    scene.others.sees(100)
     before = scene.server.cpu_seconds()
     work()
-    scene.others.sees(50)
-    wait_until(is_quiet, 30)
+    time.sleep(full(3, 0.5))
     return scene.server.cpu_seconds() - before
-
-
-def waiting_heads(scene):
-    """3,000 pipelined heads with a field that the server reads, and one of a body, for which tiny_http keeps them."""
-    head = request()[:-2] + b'Content-Length: 0\r\nIf-None-Match: "' + b"x" * 300_000 + b'"\r\n\r\n'
-    sent = 0
-    with held(scene, 1, b"") as (client,):
-        client.settimeout(UNREAD_SECONDS)
-        while sent < 3000 and scene.server.resident_kib() < STOP_KIB and sends(client, head):
-            sent += 1
-        scene.others.sees(20)
-    scene.show(f"{sent} heads sent")
 
 
 def endless_heads(scene, piece, count, seconds):
     """Heads that never end. Where the server hangs up, the client connects again."""
     until = time.monotonic() + seconds
     with ExitStack() as stack:
-        clients = [stack.enter_context(held(scene, 1, HEAD + b"X: "))[0] for _ in range(count)]
+        begin = lambda: stack.enter_context(held(scene, 1, HEAD))[0]
+        clients = [begin() for _ in range(count)]
         while time.monotonic() < until and scene.server.resident_kib() < STOP_KIB:
             for n, client in enumerate(clients):
                 client.setblocking(False)
@@ -82,37 +65,34 @@ def endless_heads(scene, piece, count, seconds):
                 except BlockingIOError:
                     pass
                 except OSError:
-                    clients[n] = stack.enter_context(held(scene, 1, HEAD + b"X: "))[0]
+                    clients[n] = begin()
             time.sleep(0.001)
 
 
 def drips(scene, each, timeout_seconds):
     """Heads, bodies and uploads that have been refused: a byte of each comes every 300 ms, for ever."""
-    openings = {"heads": HEAD + b"X: ", "bodies": upload(2000), "refused uploads": upload(4 * 10**9)}
     with ExitStack() as stack:
-        dripping = {client: kind for kind, opening in openings.items()
+        dripping = {client: opening for opening in (HEAD, upload(2000), upload(4 * 10**9))
                     for client in stack.enter_context(held(scene, each, opening))}
         start, ended = time.monotonic(), {}
         while dripping and time.monotonic() - start < PATIENCE_SECONDS:
             time.sleep(0.3)
             for client in [client for client in dripping if not sends(client, b"x")]:
                 ended[dripping.pop(client)] = time.monotonic() - start
-    scene.demand(not dripping, f"{len(dripping)} stayed, such as {set(dripping.values())}")
-    for kind, seconds in ended.items():
-        # They drip every 0.3 s, and the second byte that comes too late is what fails.
-        scene.at_most(seconds, 1.5 * timeout_seconds + 0.6, "s", f"the last of the {kind} ended after")
+    scene.demand(not dripping, f"{len(dripping)} stayed, which began with {set(dripping.values())}")
+    # They drip every 0.3 s, and the second byte that comes too late is what fails.
+    scene.at_most(max(ended.values()), 1.5 * timeout_seconds + 0.6, "s", "the last ended after")
 
 
 def slow_and_silent(scene, deaf, timeout_seconds):
-    with held(scene, 300, b""), held(scene, 300, HEAD + b"X: "), held(scene, deaf, request()) as clients:
+    with held(scene, 300, b""), held(scene, 300, HEAD), held(scene, deaf, request()) as clients:
         for client in clients:
             scene.demand(client.recv(65536), "a viewer got nothing")
         scene.demand(scene.others.sees(10), "the bystander was not answered beside them")
         scene.show(f"{scene.server.figures()['live_peak'] >> 20} MiB of heap at most")
-        freed = wait_until(lambda: scene.server.figures()["live"] < 4 << 20)
-        scene.demand(freed is not None, "their memory was not freed")
+        scene.comes(lambda: scene.server.figures()["live"] < 4 << 20, "their memory was not freed")
         ended = lambda: [event for event in scene.server.requests() if event["status"] == 200]
-        wait_until(lambda: len(ended()) >= deaf)
+        scene.comes(lambda: len(ended()) >= deaf, "some of those that do not read have not ended")
     outcomes = {event["outcome"] for event in ended()}
     scene.demand(outcomes == {"timed_out"}, f"those that did not read ended with {outcomes}")
     # What comes before they stall takes some of it.
@@ -120,74 +100,32 @@ def slow_and_silent(scene, deaf, timeout_seconds):
     scene.at_most(slowest, 1.5 * timeout_seconds + 1, "s", "the last was given up after")
 
 
-def cpu_of_held(scene, count, sent, percent):
-    """The CPU that the server takes for connections that are held, all their bytes sent."""
-    with held(scene, count, sent):
-        time.sleep(1)
-        taken = cpu_percent(scene, lambda: time.sleep(full(5, 1)))
-    scene.at_most(taken, percent, "%", f"CPU for {count} of them, the bystander's included:")
-
-
-def http_2(scene, count, openings=HTTP_2):
-    """Clients speak HTTP/2.0, which tiny_http never answers: they are hung up, and the trace tells of lost threads."""
+def http_2(scene, count, openings):
+    """Clients speak HTTP/2.0, which tiny_http never answers: they are hung up, and the trace tells of lost threads.
+    Under few descriptors nobody new is then served, because only tiny_http could close what they hold."""
     with held(scene, 20, openings[0]) as waiting:
         for n in range(count - 20):
-            with scene.server.connect() as client:
+            with suppress(OSError), scene.server.connect() as client:
                 sends(client, openings[n % len(openings)])
-        scene.demand(wait_until(lambda: all(map(has_ended, waiting))) is not None, "some of them are not hung up")
-    await_warning(scene)
-
-
-def await_warning(scene):
-    """Where many threads are lost, the trace says so a second later, and again only when they have doubled."""
-    warnings = lambda: [event for event in scene.server.events() if event["event"] == "warning"]
-    lost = scene.server.threads() - scene.idle_threads
+        ends = {status_of(client, until_end=True) for client in waiting}
+        scene.demand(ends == {"ended"}, f"some of them are not hung up, but: {ends}")
+    scene.show(f"a new client is answered: {is_answered(scene.server.port)}")
+    scene.demand(scene.others.sees(100), "the bystander is not answered any more")
+    # Where many threads are lost, the trace says so a second later, and again only when they have doubled.
+    warnings = lambda: sum(event["event"] == "warning" for event in scene.server.events())
+    lost = lambda: scene.server.threads() - scene.idle_threads
     # Some of them still end.
-    warned = lost < 110 or wait_until(warnings, 10) is not None
-    scene.show(f"{lost} threads are lost, {len(warnings())} warnings")
-    scene.demand(warned and len(warnings()) <= 12, f"{lost} threads are lost, and {len(warnings())} warnings tell of it")
+    scene.comes(lambda: lost() < 110 or warnings(), "no warning tells of the threads that are lost")
+    scene.show(f"{lost()} threads are lost, {warnings()} warnings")
+    scene.demand(warnings() <= 12, f"{warnings()} warnings are too many")
 
 
-def http_2_in_few_descriptors(scene, count):
-    """The same under few descriptors. Nobody new is then served, because only tiny_http could close what they hold."""
-    for n in range(count):
-        with suppress(OSError), scene.server.connect() as client:
-            sends(client, HTTP_2[n % 2])
-    start = time.monotonic()
-    meanwhile = is_answered(scene.server.port, 10)
-    scene.show(f"a new client is answered: {meanwhile}, after {time.monotonic() - start:.1f} s")
-    scene.demand(scene.others.sees(100), "one who was connected before is not answered any more")
-    await_warning(scene)
-
-
-def out_of_threads(scene, viewers):
-    with held(scene, viewers, request()):
-        # It needs more threads than it can have.
-        wait_until_steady(scene.server.threads, 0.5)
-        scene.demand(scene.server.threads() >= 95, "the limit of threads was not reached")
-    back = wait_until(lambda: is_answered(scene.server.port))
-    scene.demand(back is not None, "nobody is answered afterwards")
-    scene.at_most(back or 0, 1, "s", "others are answered again after")
-    odd = [event for event in scene.server.events() if event["event"] not in ("listening", "request")]
-    scene.demand(not odd, f"stderr has {len(odd)} other lines: {odd[:2]}")
-
-
-def out_of_descriptors(scene, rounds):
+def shortages(scene, clients, sent, short_from, rounds, back_seconds):
+    """So many clients together need more threads or descriptors than the server may have. When it has taken
+    `short_from` of them, they leave. (Near the limit of descriptors it may accept nobody, and keep some.)"""
+    used = scene.server.threads if scene.row.threads else scene.server.descriptors
     for _ in range(rounds):
-        with held(scene, 200, request(close=True)) as clients:
-            time.sleep(0.3)
-            scene.demand(not any(begins_wrong(scene, client) for client in clients), "some clients got wrong bytes")
-        back = wait_until(lambda: is_answered(scene.server.port))
-        scene.demand(back is not None, "nobody is answered afterwards")
-        scene.at_most(back or 0, 2, "s", "others are answered again after")
-        wait_until(lambda: scene.server.descriptors() < 20)
-
-
-def begins_wrong(scene, client):
-    """Whether it has a 200 that does not begin as the file does."""
-    client.setblocking(False)
-    try:
-        head, _, body = client.recv(1 << 20).partition(b"\r\n\r\n")
-    except OSError:
-        return False
-    return head.startswith(b"HTTP/1.1 200") and not scene.whole.startswith(body)
+        with held(scene, clients, sent):
+            scene.comes(lambda: used() >= short_from, f"fewer than {short_from} were in use")
+        scene.at_most(scene.serves("afterwards"), back_seconds, "s", "others are answered again after")
+        wait_until(lambda: used() < short_from / 2)

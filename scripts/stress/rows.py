@@ -4,126 +4,128 @@ The acts are in the other files."""
 import connections
 import crowd
 import floods
+from client import request, upload
 from scene import Row, full
 
 TIMEOUT = 2
 SOON = ("--timeout", str(TIMEOUT))
+# A client that stands still for some seconds is not timed out.
+UNHURRIED = ("--timeout", "10")
 # Others would have to wait for the timeout, so it is longer than they wait.
 LATE = ("--timeout", "600")
 BUFFER, STREAM = ("--mode", "buffer"), ("--mode", "stream")
 # The queues of waiting requests have room for 6,000 then, and keep it.
 PIPELINE_KIB = 2048
+LONG_HTTP_2 = floods.HTTP_2[0][:-2] + b"X: " + b"x" * 62 * 1024 + b"\r\n\r\n"
 
 ROWS = [
     # Loads.
     *(
-        Row(f"burst_of_{count}", f"{count} viewers begin at the same instant, stay until all have begun, and read a MiB",
-            lambda s, count=count, rounds=rounds, most=most: crowd.viewers(s, count, full(rounds, 2), most), LATE,
-            is_long=count not in (8, 500), file_mib=5, slowest_ms=max(200, count / 3), left_heap_kib=max(512, count / 3))
+        Row(f"burst_of_{count}", f"{count} viewers begin at once, stay until all have begun, and read a MiB",
+            (crowd.viewers, count, full(rounds, 2), most), LATE, is_long=count not in (8, 500), file_mib=5,
+            slowest_ms=max(200, count / 3), left_heap_kib=max(512, count / 3))
         for count, most, rounds in ((8, 500, 20), (40, 500, 20), (200, 500, 20), (500, 300, 10), (3000, 2000, 1))
     ),
-    Row("load_script_stream", "scripts/load.sh with 20 viewers", crowd.load_script, STREAM, file_mib=40),
-    Row("load_script_buffer", "scripts/load.sh with 20 viewers", crowd.load_script, BUFFER, file_mib=40, is_long=True,
-        slowest_ms=2000, rss_mib=1000),
-    Row("idle_after_crowd", f"{full(8000, 1000)} clients come and go: then the CPU is as before, idle and in light use",
-        lambda s: crowd.cpu_after_crowd(s, full(8000, 1000)), bystander="none", left_heap_kib=1024),
+    Row("load_script_stream", "scripts/load.sh with 20 viewers", (crowd.load_script,), STREAM, file_mib=40),
+    Row("load_script_buffer", "scripts/load.sh with 20 viewers", (crowd.load_script,), BUFFER, is_long=True,
+        file_mib=40, slowest_ms=2000, rss_mib=1000),
+    Row("w19_idle", f"{full(8000, 1000)} clients come and go: then the CPU is as before, idle and in light use",
+        (crowd.idle, full(8000, 1000)), bystander="none", left_heap_kib=1024),
     Row("rate_1", f"{full(4000, 300)} viewers at one byte a second",
-        lambda s: floods.cpu_of_held(s, full(4000, 300), crowd.request(target="/?rate=1"), 20), left_heap_kib=1024),
-    Row("pages", f"{full(1000, 100)} live pages", left_heap_kib=1024, slowest_ms=500,
-        act=lambda s: floods.cpu_of_held(s, full(1000, 100), crowd.request(target="/heap/events"), 50)),
+        (crowd.cpu_of_held, full(4000, 300), request(target="/?rate=1"), 20), left_heap_kib=1024),
+    Row("pages", f"{full(1000, 100)} live pages",
+        (crowd.cpu_of_held, full(1000, 100), request(target="/heap/events"), 50), left_heap_kib=1024, slowest_ms=500),
     # Honest clients, whom nobody may hang up. The full run has them beside busy loops as well.
     Row("honest_cookies", "300 clients with cookies of 30 KiB, and of 32 KiB, send two requests together",
-        lambda s: crowd.pipeliners(s, 300, 2, (30 << 10, 32 << 10)), slowest_ms=1000),
-    Row("honest_pipelines", "30 clients send 1,000 requests ahead, with cookies of 1,000 bytes",
-        lambda s: crowd.pipeliners(s, 30, full(1000, 300), (1000,)), left_heap_kib=6144, slowest_ms=1000),
-    Row("honest_long_pipelines", "16 clients send 1,500 requests ahead, with cookies of 400 bytes", is_long=True,
-        act=lambda s: crowd.pipeliners(s, 16, 1500, (400,)), left_heap_kib=6144, slowest_ms=1000),
-    Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB", slowest_ms=1000,
-        act=lambda s: crowd.all_answered(s, 10, connections.upload(1 << 20) + bytes(1 << 20), [(405, None)], full(8, 2),
-                                         (370, floods.HEAD + b"X: " + b"x" * 60_000))),
+        (crowd.pipeliners, 300, 2, (30 << 10, 32 << 10)), slowest_ms=1000),
+    Row("honest_pipelines", f"30 clients send {full(1000, 300):,} requests ahead, with cookies of 1,000 bytes",
+        (crowd.pipeliners, 30, full(1000, 300), (1000,)), left_heap_kib=6144, slowest_ms=1000),
+    Row("honest_uploads", "uploads of 1 MiB beside 370 heads of 60 KiB",
+        (crowd.all_answered, 10, upload(1 << 20) + bytes(1 << 20), [(405, None)], full(8, 2),
+         (370, floods.HEAD + b"x" * 60_000)), slowest_ms=1000),
     Row("honest_bursts", "10 clients send 300 requests ahead beside 180 with 250 requests that they do not read",
-        lambda s: crowd.pipeliners(s, 10, 300, (1000,), full(8, 1), (180, crowd.request(cookie_bytes=600) * 250)),
+        (crowd.pipeliners, 10, 300, (1000,), full(8, 1), (180, request(cookie_bytes=600) * 250)),
         left_heap_kib=16384, slowest_ms=1000),
     # Strangers, who may not get another's bytes.
     *(
         Row(f"strangers_{mode[1]}", "one client announces bodies, resets and uses its port again, at speed",
-            lambda s: connections.strangers(s, full(10, 3), full(3, 1), full(10_000, 100)), mode,
+            (connections.strangers, full(30, 3), full(1000, 100), full(10_000, 100)), mode,
             bystander="none", left_threads=10)
         for mode in (STREAM, BUFFER)
     ),
     # Heads and requests.
-    Row("w1_withheld_body", f"300 GETs, a close and a POST without its body on each of {full(10, 4)} connections",
-        lambda s: floods.withheld_bodies(s, full(10, 4)), LATE, left_heap_kib=PIPELINE_KIB, file_mib=40),
-    Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset", file_mib=40, left_heap_kib=PIPELINE_KIB,
-        act=lambda s: floods.forgotten_pipeline(s, full(3, 1))),
-    Row("w3_waiting_heads", "3,000 pipelined heads with a field of 300 kB", floods.waiting_heads, file_mib=40, rss_mib=200),
-    Row("w5_gone_before_the_answer", "300 clients leave before their 400 is sent, beside 500 idle ones",
-        lambda s: floods.gone_before_the_answer(s, 300)),
-    Row("w7_endless_line", f"four heads of one line without an end, for {full(8, 3)} s", rss_mib=96, closed=1,
-        act=lambda s: floods.endless_heads(s, b"x" * (512 << 10), 4, full(8, 3))),
-    Row("w7_endless_lines", "four heads of lines without an end, for 8 s", rss_mib=96, closed=1, is_long=True,
-        act=lambda s: floods.endless_heads(s, b"\r\na: b" * (80 << 10), 4, 8)),
-    Row("w7_long_heads", f"100 heads of lines of 32 kB without an end, for {full(8, 3)} s", rss_mib=160, closed=1,
-        act=lambda s: floods.endless_heads(s, b"\r\na: " + b"x" * 32_000, 100, full(8, 3))),
-    Row("w8_drips", f"{full(70, 10)} heads, bodies and refused uploads each come a byte every 300 ms, timeout 2",
-        lambda s: floods.drips(s, full(70, 10), TIMEOUT), SOON, closed=1),
+    Row("w1_withheld_body", f"300 GETs, a close and a PUT without its body on each of {full(10, 4)} connections",
+        (floods.withheld_bodies, full(10, 4)), LATE, left_heap_kib=PIPELINE_KIB, file_mib=40),
+    Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset",
+        (floods.forgotten_pipeline, full(3, 1)), file_mib=40, left_heap_kib=PIPELINE_KIB),
+    Row("w5_gone_before_the_answer", f"{full(1000, 300)} clients leave before their 400 is sent, beside 500 idle ones",
+        (floods.gone_before_the_answer, full(1000, 300))),
     *(
-        Row(f"w18_slow_and_silent_{mode[1]}", f"300 idle clients, 300 in a head, {deaf} viewers that do not read, timeout 2",
-            lambda s, deaf=deaf: floods.slow_and_silent(s, deaf, TIMEOUT), mode + SOON, file_mib=40, slowest_ms=2000, closed=1)
-        for mode in (STREAM, BUFFER) for deaf in (full(100, 10),)
+        Row(f"w7_{name}", f"{what} without an end, for {full(8, 3)} s",
+            (floods.endless_heads, piece, count, full(8, 3)), rss_mib=most_mib, closed=1, is_long="lines" in name)
+        for name, what, piece, count, most_mib in (
+            ("endless_line", "four heads of one line", b"x" * (512 << 10), 4, 96),
+            ("endless_lines", "four heads of lines", b"\r\na: b" * (80 << 10), 4, 96),
+            ("long_heads", "100 heads of lines of 32 kB", b"\r\na: " + b"x" * 32_000, 100, 160),
+        )
+    ),
+    Row("w8_drips", f"{full(70, 10)} heads, bodies and refused uploads each come a byte every 300 ms, timeout 2",
+        (floods.drips, full(70, 10), TIMEOUT), SOON, closed=1),
+    *(
+        Row(f"w18_slow_and_silent_{mode[1]}",
+            f"300 idle clients, 300 in a head, {full(100, 10)} viewers that do not read, timeout 2",
+            (floods.slow_and_silent, full(100, 10), TIMEOUT), mode + SOON, file_mib=40, slowest_ms=2000, closed=1)
+        for mode in (STREAM, BUFFER)
     ),
     Row("heads_of_24_kib", f"{full(5000, 500)} connections with heads of 24 KiB that do not end",
-        lambda s: floods.cpu_of_held(s, full(5000, 500), floods.HEAD + b"X: " + b"x" * 24_000, 20), left_heap_kib=1024),
+        (crowd.cpu_of_held, full(5000, 500), floods.HEAD + b"x" * 24_000, 20), left_heap_kib=1024),
     # Bodies.
     Row("unsent_bodies", f"{full(2000, 800)} bodies of 9 MB and of 4 GB are not sent, under 600 threads",
-        lambda s: connections.unsent(s, full(2000, 800)), threads=600, left_threads=30, left_descriptors=30, slowest_ms=500),
-    Row("unsent_in_little_heap", "600 of them, with a heap of 42M for a file of 40 MiB",
-        lambda s: connections.unsent(s, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40, bystander="none"),
+        (connections.unsent, full(2000, 800)), threads=600, left_threads=30, left_descriptors=30, slowest_ms=500),
+    Row("unsent_in_little_heap", f"{full(600, 300)} of them, with a heap of 42M for a file of 40 MiB",
+        (connections.unsent, full(600, 300)), BUFFER + ("--heap-limit", "42M"), file_mib=40, bystander="none"),
     Row("unallocatable_bodies", "200 bodies that no system would allocate: a thread and two descriptors each",
-        lambda s: connections.unsent(s, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
-    Row("w4_refused_uploads", "600 uploads of 200 kB and of 4 GB are not sent, under 256 descriptors", descriptors=256,
-        act=lambda s: connections.unsent(s, full(600, 300), (200_000, 4 * 10**9), 30)),
-    Row("uploads_by_curl", "curl uploads up to 40 MB", lambda s: connections.by_curl(s, full(20, 2))),
-    Row("w16_chunked_uploads", "chunked uploads of 3 MB, sent whole before the answer is read",
-        lambda s: connections.sent_whole(s, full(40, 5), connections.CHUNKED)),
-    Row("refused_and_sent", f"{full(100, 20)} bodies of 9 MB are refused, and sent whole",
-        lambda s: connections.sent_whole(s, full(100, 20), connections.upload(9_000_000) + bytes(9_000_000))),
-    Row("uploads_of_20_mb", "ten uploads of 20 MB leave little memory", left_rss_mib=16,
-        act=lambda s: connections.sent_whole(s, 10, connections.upload(20_000_000) + bytes(20_000_000))),
+        (connections.unsent, 200, (10**15, 10**16)), left_threads=200, left_descriptors=400, left_heap_kib=1600),
+    Row("w4_refused_uploads", f"{full(600, 300)} uploads of 200 kB and of 4 GB are not sent, under 256 descriptors",
+        (connections.unsent, full(600, 300), (200_000, 4 * 10**9), 30), descriptors=256),
+    Row("uploads_by_curl", "curl uploads up to 40 MB", (connections.by_curl, full(20, 2))),
+    Row("refused_and_sent", f"{full(100, 20)} bodies of 9 MB and of 20 MB are refused, and sent whole",
+        (connections.sent_whole, full(100, 20), (9_000_000, 20_000_000)), left_rss_mib=16),
     Row("stopped_server", "the server is stopped for longer than its timeout, while uploads and heads become complete",
-        lambda s: connections.stopped_server(s, full(40, 10)), SOON, bystander="none"),
+        (connections.stopped_server, full(40, 10), 11), UNHURRIED, bystander="none"),
     # Connections.
-    Row("resets", "1,000 clients reset their connections in all phases", left_threads=20, left_descriptors=20,
-        act=lambda s: connections.resets(s, 1000), file_mib=40),
+    Row("resets", "1,000 clients reset their connections in all phases",
+        (connections.resets, 1000), file_mib=40, is_silent=True, left_threads=20, left_descriptors=20),
     Row("w12_one_client_address", "one client port to two addresses of the server, with a 413 on one",
-        lambda s: connections.one_client_address(s, full(20, 8)), ("--bind", "0.0.0.0")),
+        (connections.one_client_address, full(20, 8)), ("--bind", "0.0.0.0")),
     Row("w15_port_used_again", "a new connection from the port of one that was closed, refused or reset",
-        lambda s: connections.port_used_again(s, full(100, 20)), SOON, closed=1),
+        (connections.port_used_again, full(100, 20)), UNHURRIED, closed=1),
     Row("w17_samples_under_load", "a live page beside 16 clients that ask without a pause: ten samples a second",
-        lambda s: connections.samples_under_load(s, 6), bystander="none", is_long=True),
-    Row("w19_idle", "an idle server takes no CPU, and opens no connection to itself",
-        lambda s: connections.idle(s, full(10, 2)), bystander="none"),
+        (connections.samples_under_load, 6), bystander="none", is_long=True),
     # Shortages.
-    Row("w6_http_2", f"{full(2000, 400)} clients of HTTP/2.0, timeout 2",
-        lambda s: floods.http_2(s, full(2000, 400)), SOON, left_threads=full(2000, 400),
-        left_descriptors=2 * full(2000, 400), left_heap_kib=10 * full(2000, 400), closed=1),
-    Row("http_2_long_heads", "300 clients of HTTP/2.0 with heads of 62 KiB, timeout 2",
-        lambda s: floods.http_2(s, 300, (floods.HTTP_2[0][:-2] + b"X: " + b"x" * 62 * 1024 + b"\r\n\r\n",)), SOON,
-        left_threads=300, left_descriptors=600, left_heap_kib=24_000, closed=1),
     *(
-        Row(f"http_2_under_{descriptors}", f"{count} clients of HTTP/2.0 under {descriptors} descriptors, timeout 2",
-            lambda s, count=count: floods.http_2_in_few_descriptors(s, count), SOON, descriptors=descriptors,
-            bystander="kept", is_long=True, left_threads=count, left_descriptors=2 * count, left_heap_kib=None, closed=1)
+        Row(name, f"{count} clients of HTTP/2.0{what}, timeout 2",
+            (floods.http_2, count, openings), SOON, closed=1, left_threads=count,
+            left_descriptors=2 * count, left_heap_kib=heap_kib * count)
+        for name, count, what, openings, heap_kib in (
+            ("w6_http_2", full(2000, 400), "", floods.HTTP_2, 10),
+            ("http_2_long_heads", 300, " with heads of 62 KiB", (LONG_HTTP_2,), 80),
+        )
+    ),
+    *(
+        Row(f"http_2_under_{descriptors}", f"{count} clients of HTTP/2.0 under {descriptors} descriptors, timeout 10",
+            (floods.http_2, count, floods.HTTP_2), UNHURRIED, is_long=True, descriptors=descriptors,
+            bystander="kept", closed=1, left_threads=count, left_descriptors=2 * count, left_heap_kib=None)
         for descriptors, count in ((1024, 4000), (64, 300))
     ),
-    Row("w9_out_of_threads", "200 viewers under 100 threads, who all leave", file_mib=40, threads=100,
-        act=lambda s: floods.out_of_threads(s, 200), bystander="none"),
+    Row("w9_out_of_threads", "200 viewers under 100 threads, who all leave",
+        (floods.shortages, 200, request(), 95, 1, 1), file_mib=40, threads=100, is_silent=True, bystander="none"),
     *(
         Row(f"w10_out_of_descriptors_{timeout}", f"200 clients under 64 descriptors, {full(10, 3)} times",
-            is_long=timeout != "0", act=lambda s: floods.out_of_descriptors(s, full(10, 3)), options=("--timeout", timeout),
-            descriptors=64, bystander="none", left_threads=26, left_descriptors=10, left_heap_kib=1024)
+            (floods.shortages, 200, request(close=True), 45, full(10, 3), 2), ("--timeout", timeout), timeout != "0",
+            descriptors=64, slowest_ms=2000, closed=1000, left_threads=26, left_descriptors=10, left_heap_kib=1024)
         for timeout in ("2", "0", "0.1")
     ),
-    Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors", descriptors=64, left_threads=30, closed=100,
-        act=lambda s: crowd.pipeliners(s, 80, 1, (100,), full(10, 3), least=0.5)),
+    Row("storms", f"{full(10, 3)} bursts of 80 clients under 64 descriptors",
+        (crowd.pipeliners, 80, 1, (100,), full(10, 3), (0, b""), 0.5), descriptors=64, left_threads=30, closed=100),
 ]

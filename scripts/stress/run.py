@@ -30,20 +30,28 @@ def main():
     if not rows:
         fail("stress.sh: there is no such row; scripts/stress/rows.py has all", 2)
     need_tools("curl", "cargo")
-    CHOSEN.program = str((CHOSEN.program or HEAPSERVE).absolute())
-    if CHOSEN.program == str(HEAPSERVE):
+    if not CHOSEN.program:
         cargo_build()
+    CHOSEN.program = str((CHOSEN.program or HEAPSERVE).absolute())
     # One process opens thousands of connections.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     stop_servers_on_signals()
-    results = []
-    # Each row has a process of its own, and waits more than it works. Those that still run on the way out get SIGTERM.
-    with multiprocessing.get_context("fork").Pool(4 if SHORT else 1, maxtasksperchild=1) as pool:
+    failed = 0
+    # Each row has a process of its own, and waits more than it works. Those that still run on the way out get SIGTERM,
+    # which must not come while Python forks: it would ignore the exception of our handler then, and go on.
+    term = [signal.SIGTERM]
+    signal.pthread_sigmask(signal.SIG_BLOCK, term)
+    with multiprocessing.get_context("fork").Pool(
+        4 if SHORT else 1, signal.pthread_sigmask, (signal.SIG_UNBLOCK, term), maxtasksperchild=1
+    ) as pool:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, term)
         for passed, line in pool.imap(run_row, rows):
-            results.append(passed)
+            failed += not passed
             print(line, flush=True)
-    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
-    sys.exit(not all(results))
+        pool.close()
+        pool.join()
+    print(f"{len(rows) - failed} passed, {failed} failed")
+    sys.exit(failed > 0)
 
 
 try:
