@@ -8,7 +8,6 @@ use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use crate::platform;
@@ -41,8 +40,6 @@ pub struct Acceptor {
     next_restart: Instant,
     /// In this walk: the descriptors of the listening socket.
     pub descriptors: usize,
-    /// In this walk: the connections that are stuck in tiny_http's thread pool (5).
-    pub stuck: usize,
 }
 
 impl Acceptor {
@@ -57,7 +54,7 @@ impl Acceptor {
         options.set_write_timeout(shared.connections.timeout.map(|timeout| timeout / part))?;
         let (bound, current) = (listener.local_addr()?, Front::start(&listener, 1, shared)?);
         let (listener, old, next_restart) = (Some(listener), Vec::new(), Instant::now());
-        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0, stuck: 0 })
+        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0 })
     }
 
     /// Whether it accepts connections to this local address.
@@ -75,7 +72,7 @@ impl Acceptor {
     ///
     /// The listening socket has two descriptors: ours, and that of the accept loop, which closes it when it ends.
     pub fn has_ended(&self) -> bool {
-        self.current.has_failed.load(SeqCst) || self.descriptors < 2
+        self.descriptors < 2
     }
 
     /// Builds another `Server` if the accept loop of the current one has ended. Called at the end of the walk that began at
@@ -96,20 +93,21 @@ impl Acceptor {
     /// Drops the old `Server`s whose connections have all ended. `has_connections` is asked with a generation, and with
     /// the start of the walk in which its last connections were seen first.
     pub fn retire(&mut self, has_connections: impl Fn(u32, Instant) -> bool) {
-        let has_ended = |(front, last): &mut (Arc<Front>, Instant)| !has_connections(front.generation, *last);
-        self.old.extract_if(.., has_ended).for_each(|(front, _)| front.release());
+        self.old.retain(|(front, last)| has_connections(front.generation, *last) || !front.release());
     }
 
     /// Closes the listening socket, and drops all `Server`s.
     pub fn stop(&mut self) {
         self.listener = None;
-        self.fronts().for_each(|front| front.release());
+        for front in self.fronts() {
+            front.release();
+        }
     }
 
     /// Weakness 5: the thread pool of tiny_http may give a connection to a thread that already has one. It then waits
     /// until some thread is free. A connection to ourselves, closed at once, makes the pool start or wake one more
     /// thread, which takes the one that waits.
-    pub fn nudge(&self) {
+    pub fn nudge(&self, stuck: usize) {
         let mut target = self.bound;
         match target.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => target.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -117,6 +115,6 @@ impl Acceptor {
             _ => {}
         }
         let nudge = |_: &usize| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).is_err();
-        (0..self.stuck.min(NUDGES_MOST)).find(nudge);
+        (0..stuck.min(NUDGES_MOST)).find(nudge);
     }
 }

@@ -12,8 +12,9 @@ use crate::http::framing::{self, Body};
 use crate::http::head::Persistence;
 use crate::instrument::record::Outcome;
 
-use super::body::{self, Refusal};
-use super::connections::{Connections, End, State};
+use super::body::{self, Refusal, Rest};
+use super::connection::State;
+use super::connections::{Connections, End};
 
 /// A request, and the writer for its answer.
 pub struct Exchange<'a> {
@@ -51,14 +52,12 @@ impl<'a> Exchange<'a> {
         number: u64,
         all: &'a Connections,
     ) -> Option<Self> {
-        let mut fault = Fault::of(&request);
-        let mut read_bytes = 0;
-        let body = Body::of(&request);
-        if let (Body::Unread(bytes), None) = (body, fault) {
+        let (mut fault, body, mut rest) = (Fault::of(&request), Body::of(&request), Rest::of(&request));
+        if let (Body::Unread(_), None) = (body, fault) {
             // The watch keeps the deadline of the whole body.
             let start = Instant::now();
             all.enter(peer, State::InBody);
-            fault = body::drain(&mut request, bytes, &mut read_bytes).err();
+            fault = rest.drain(&mut request).err();
             all.enter(peer, State::Answering);
             if all.timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
                 fault = fault.and(Some(body::LATE));
@@ -85,7 +84,7 @@ impl<'a> Exchange<'a> {
             connections: all,
             end,
             writer: if is_refused {
-                Writer::Refusing(Refusal::begin(request, read_bytes, peer, all)?)
+                Writer::Refusing(Refusal::begin(request, rest, peer, all)?)
             } else {
                 Writer::OfTinyHttp(request.into_writer())
             },
