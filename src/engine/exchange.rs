@@ -54,14 +54,7 @@ impl<'a> Exchange<'a> {
     ) -> Option<Self> {
         let (mut fault, body, mut rest) = (Fault::of(&request), Body::of(&request), Rest::of(&request));
         if let (Body::Unread(_), None) = (body, fault) {
-            // The watch keeps the deadline of the whole body.
-            let start = Instant::now();
-            all.enter(peer, State::InBody);
-            fault = rest.drain(&mut request).err();
-            all.enter(peer, State::Answering);
-            if all.timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
-                fault = fault.and(Some(body::LATE));
-            }
+            fault = drain(&mut request, &mut rest, peer, all).err();
         }
         let is_refused = matches!(body, Body::Unread(_)) && fault.is_some();
         let is_unclear = matches!(body, Body::Unclear | Body::Unread(0));
@@ -137,4 +130,14 @@ impl<'a> Exchange<'a> {
             }
         }
     }
+}
+
+/// Drains the body of a request. The watch keeps the deadline of the whole body.
+fn drain(request: &mut Request, rest: &mut Rest, peer: SocketAddr, all: &Connections) -> Result<(), Fault> {
+    let start = Instant::now();
+    all.enter(peer, State::InBody);
+    let drained = rest.drain(request);
+    all.enter(peer, State::Answering);
+    let is_late = all.timeout.is_some_and(|timeout| start.elapsed() >= timeout);
+    drained.map_err(|fault| if is_late { body::LATE } else { fault })
 }
