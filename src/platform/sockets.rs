@@ -9,13 +9,9 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 
 #[cfg(unix)]
-use std::fs::{self, File};
-#[cfg(unix)]
 use std::os::fd::{AsRawFd as AsRaw, OwnedFd as OwnedHandle, RawFd as RawHandle};
 #[cfg(windows)]
-use std::os::windows::io::{
-    AsRawSocket as AsRaw, BorrowedSocket, OwnedSocket as OwnedHandle, RawSocket as RawHandle,
-};
+use std::os::windows::io::{AsRawSocket as AsRaw, OwnedSocket as OwnedHandle, RawSocket as RawHandle};
 
 #[cfg_attr(windows, link(name = "ws2_32"))]
 unsafe extern "system" {
@@ -78,11 +74,9 @@ impl Socket {
         bytes.into()
     }
 
-    /// How many bytes have come from the client: `tcpi_bytes_received` of TCP_INFO (tcp(7)). `None` on other systems than
-    /// Linux.
+    /// How many bytes have come: `tcpi_bytes_received` of TCP_INFO (tcp(7)). `None` on other systems than Linux.
     pub fn received_bytes(&self) -> Option<u64> {
-        const TCP_INFO: i32 = 11;
-        let info = if IS_LINUX { self.option::<17>(IPPROTO_TCP, TCP_INFO) } else { None };
+        let info = if IS_LINUX { self.option::<17>(IPPROTO_TCP, 11) } else { None };
         info.map(|info| info[128 / 8])
     }
 
@@ -114,14 +108,14 @@ pub fn set_backlog(listener: &TcpListener, connections: i32) {
 /// Limits how many bytes wait in the kernel before they are sent (TCP_NOTSENT_LOWAT of tcp(7)). A write then returns when
 /// bytes leave, and not when a large buffer is a third empty. Does nothing on Windows, which has no such option.
 pub fn set_unsent_most(listener: &TcpListener, bytes: i32) {
+    let name = if IS_LINUX { 25 } else { 0x201 };
+    // SAFETY: the value is one `int`, and the length is its size.
     #[cfg(unix)]
-    {
-        const TCP_NOTSENT_LOWAT: i32 = if IS_LINUX { 25 } else { 0x201 };
-        // SAFETY: the value is one `int`, and the length is its size.
-        unsafe { setsockopt(raw(listener), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, size_of::<i32>() as u32) };
-    }
+    unsafe {
+        setsockopt(raw(listener), IPPROTO_TCP, name, &bytes, size_of::<i32>() as u32)
+    };
     #[cfg(windows)]
-    let _ = (listener, bytes);
+    let _ = (listener, name, bytes);
 }
 
 /// A second handle on a listening socket, in a type whose setters of socket options `TcpListener` does not have.
@@ -136,20 +130,19 @@ pub struct Sockets {
     /// Has the reserved descriptor.
     ours: Socket,
     /// What that refers to while nobody looks at a socket.
-    filler: File,
+    filler: std::fs::File,
 }
 
 #[cfg(unix)]
 impl Sockets {
     /// Reserves the descriptor.
     pub fn new() -> io::Result<Self> {
-        let filler = File::open("/dev/null")?;
+        let filler = std::fs::File::open("/dev/null")?;
         let ours = Socket { stream: TcpStream::from(OwnedHandle::from(filler.try_clone()?)) };
         Ok(Self { ours, filler })
     }
 
-    /// Calls `look` with a duplicate of each socket. Returns the number of open descriptors. Takes about a microsecond for
-    /// each of them.
+    /// Calls `look` with a duplicate of each socket. Returns the number of open descriptors.
     pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
         let number = raw(&self.ours.stream);
         let mut open = 0;
@@ -169,7 +162,7 @@ impl Sockets {
 /// The numbers of the open descriptors (proc_pid_fd(5)).
 #[cfg(unix)]
 fn open_numbers() -> Box<dyn Iterator<Item = RawHandle>> {
-    match fs::read_dir(if IS_LINUX { "/proc/self/fd" } else { "/dev/fd" }) {
+    match std::fs::read_dir(if IS_LINUX { "/proc/self/fd" } else { "/dev/fd" }) {
         Ok(names) => Box::new(names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok())),
         // The folder needs a descriptor. If there is none, nearly all numbers are open.
         Err(_) => Box::new(0..super::limits::descriptor_limit().min(1 << 16) as RawHandle),
@@ -187,11 +180,10 @@ impl Sockets {
         Ok(Self(0))
     }
 
-    /// Calls `look` with a duplicate of each socket. Returns the number of open handles.
-    ///
-    /// Handles are multiples of four. A freed handle is used again before a new one.
+    /// The same for handles, which are multiples of four. A freed one is used again before a new one.
     pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
-        /// The number of handles that may have been open above the maximum, between two calls.
+        use std::os::windows::io::BorrowedSocket;
+        /// How many handles more may have been open between two calls.
         const MARGIN: u32 = 1024;
         let mut count = 0;
         // SAFETY: the call writes one number to a valid pointer.
