@@ -6,7 +6,7 @@
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,7 @@ const BACKLOG: i32 = 4096;
 /// The maximum number of bytes that wait in the kernel before they are sent. A client that reads slowly, but steadily, then
 /// takes some of them before the timeout, and needs little of the kernel's memory.
 const UNSENT_MOST_BYTES: i32 = 128 << 10;
-/// The minimum time between two new accept loops. While descriptors or threads are short, a new loop soon ends, and the
-/// threads that it started exit only after five seconds.
+/// The minimum time between two new accept loops: while threads are short, each soon ends, and its threads stay for seconds.
 const RESTART_EVERY: Duration = Duration::from_millis(50);
 /// The timeout of a nudge. It matters when the backlog is full.
 const NUDGE_PATIENCE: Duration = Duration::from_millis(1);
@@ -40,6 +39,8 @@ pub struct Acceptor {
     next_restart: Instant,
     /// In this walk: the descriptors of the listening socket.
     pub descriptors: usize,
+    /// In this walk: the connections that are stuck in tiny_http's thread pool (5).
+    pub stuck: usize,
 }
 
 impl Acceptor {
@@ -54,7 +55,7 @@ impl Acceptor {
         options.set_write_timeout(shared.connections.timeout.map(|timeout| timeout / part))?;
         let (bound, current) = (listener.local_addr()?, Front::start(&listener, 1, shared)?);
         let (listener, old, next_restart) = (Some(listener), Vec::new(), Instant::now());
-        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0 })
+        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0, stuck: 0 })
     }
 
     /// Whether it accepts connections to this local address.
@@ -68,9 +69,7 @@ impl Acceptor {
         self.old.iter().map(|(old, _)| old).chain([&self.current])
     }
 
-    /// Whether the accept loop has ended, as far as the last walk knows.
-    ///
-    /// The listening socket has two descriptors: ours, and that of the accept loop, which closes it when it ends.
+    /// Whether the accept loop has closed its descriptor of the listening socket, because it has ended. We have another.
     pub fn has_ended(&self) -> bool {
         self.descriptors < 2
     }
@@ -106,15 +105,17 @@ impl Acceptor {
 
     /// Weakness 5: the thread pool of tiny_http may give a connection to a thread that already has one. It then waits
     /// until some thread is free. A connection to ourselves, closed at once, makes the pool start or wake one more
-    /// thread, which takes the one that waits.
-    pub fn nudge(&self, stuck: usize) {
+    /// thread, which takes the one that waits. `ended` more may wait that the client has ended.
+    pub fn nudge(&self, ended: usize) {
         let mut target = self.bound;
-        match target.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => target.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => target.set_ip(Ipv6Addr::LOCALHOST.into()),
-            _ => {}
+        if target.ip().is_unspecified() {
+            target.set_ip(if target.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            });
         }
         let nudge = |_: &usize| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).is_err();
-        (0..stuck.min(NUDGES_MOST)).find(nudge);
+        (0..(self.stuck + ended).min(NUDGES_MOST)).find(nudge);
     }
 }

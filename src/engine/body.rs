@@ -38,7 +38,7 @@ const TOO_LONG: Fault =
 
 /// What tiny_http has not read of the body of a request.
 pub struct Rest {
-    /// Is 0 for a chunked body.
+    /// 0 for a chunked body.
     bytes: u64,
     /// Is lent for tiny_http's buffer. `None` if there is none, or if the system does not allow it.
     block: Option<Mapping>,

@@ -19,8 +19,6 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 pub const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not read.
 const UNREAD_WALKS_MOST: u8 = 32;
-/// If tiny_http takes less of the heap than this, no head can be too long.
-const HEAP_SMALL_BYTES: u64 = 4 << 20;
 /// If tiny_http takes more than this, heads above `HEAD_SMALL_BYTES` that have taken longer than `HEAD_YOUNG` are too long.
 /// It is the only measure that does not ask what the one connection has done.
 const HEAP_MOST_BYTES: u64 = 64 << 20;
@@ -51,9 +49,9 @@ pub enum State {
 
 /// A connection, from the first walk of the watch that has seen it, or from its first request.
 pub struct Connection {
-    /// Its number in the trace. 0 before its first request.
+    /// Its number in the trace.
     pub number: u64,
-    /// The generation of the `Server` that its requests come from. 0 before the first.
+    /// The generation of the `Server` that its requests come from. 0 before the first of them.
     pub generation: u32,
     pub state: State,
     /// When it entered this state.
@@ -109,8 +107,6 @@ pub struct Walk {
     pub needs_ping: bool,
     /// Whether a connection may be stuck.
     pub is_urgent: bool,
-    /// The number of connections that seem to be stuck in tiny_http's thread pool: bytes have come, and nobody receives them.
-    pub stuck: usize,
 }
 
 /// What a walk sees of a socket.
@@ -118,15 +114,8 @@ pub struct Sight {
     /// Its identity and its local address.
     pub socket: (u64, SocketAddr),
     pub unread_bytes: u64,
-    /// How many bytes have come. `None` if the system does not tell, or if [`Walk::needs_received_bytes`] is false.
+    /// How many bytes have come. `None` if the system does not tell.
     pub received_bytes: Option<u64>,
-}
-
-impl Walk {
-    /// Whether a head can be too long.
-    pub fn needs_received_bytes(&self) -> bool {
-        self.held_bytes >= HEAP_SMALL_BYTES
-    }
 }
 
 impl Connection {
@@ -183,8 +172,8 @@ impl Connection {
         }
         self.seen.socket = Some(sight.socket);
         self.seen.in_walk = Some(walk.start);
-        let has_unread = sight.unread_bytes > 0;
-        self.seen.unread_walks = if has_unread { self.seen.unread_walks.saturating_add(1) } else { 0 };
+        self.seen.unread_walks =
+            if sight.unread_bytes > 0 { self.seen.unread_walks.saturating_add(1) } else { 0 };
         let is_shut = self.seen.shut == Some(Shutdown::Both);
         let side = if is_shut || self.must_end || self.reads_too_much(sight, walk) {
             Some(Shutdown::Both)
@@ -192,12 +181,19 @@ impl Connection {
             self.overdue(walk)
         };
         self.seen.shut = side.or(self.seen.shut);
-        if self.generation == 0 && self.seen.shut.is_none() && self.seen.unread_walks < UNREAD_WALKS_MOST {
-            walk.is_urgent |= has_unread;
-            // One walk is not enough: a thread may be just about to receive the bytes.
-            walk.stuck += usize::from(self.seen.unread_walks > 1);
-        }
+        walk.is_urgent |= self.may_be_stuck();
         side
+    }
+
+    /// Whether it seems to be stuck in tiny_http's thread pool: bytes have come, and nobody receives them.
+    pub fn is_stuck(&self) -> bool {
+        // One walk is not enough: a thread may be just about to receive the bytes.
+        self.may_be_stuck() && self.seen.unread_walks > 1
+    }
+
+    fn may_be_stuck(&self) -> bool {
+        let is_unread = (1..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks);
+        is_unread && self.generation == 0 && self.seen.shut.is_none()
     }
 
     /// Whether tiny_http has read more than it may for one head or body.

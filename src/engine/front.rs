@@ -145,14 +145,10 @@ impl Front {
         while self.lock().server.is_some() {
             let request = match server.recv() {
                 Ok(request) => request,
-                // The accept loop has ended.
-                Err(error) if error.raw_os_error().is_some() => {
-                    self.shared.connections.wake_watch();
-                    continue;
-                }
-                // `unblock` was called.
-                Err(_) => {
-                    self.pings.fetch_sub(1, SeqCst);
+                Err(error) => {
+                    // Either the accept loop has ended, or `unblock` was called.
+                    let is_ping = error.raw_os_error().is_none();
+                    self.pings.fetch_sub(usize::from(is_ping), SeqCst);
                     continue;
                 }
             };

@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// The same when connections may be stuck or are to be shut down, or when a thread waits for a socket.
 const URGENT_TICK: Duration = Duration::from_millis(5);
 /// The estimated time of a walk for each open descriptor. A measured one would include the time of other programs.
-const DESCRIPTOR_COST: Duration = Duration::from_micros(2);
+const DESCRIPTOR_COST: Duration = Duration::from_micros(3);
 /// How long the watch goes on to walk after the last allocation or deadline. By then, a thread that panics has closed what
 /// it had open, and a lost thread is known as such.
 const ACTIVE_FOR: Duration = Duration::from_secs(2);
@@ -42,13 +42,10 @@ const URGENT_SHARE: u32 = 4;
 const SPARE_DESCRIPTORS: u64 = 24;
 /// What tiny_http may take of the heap for each connection. It needs about 6.5 KiB.
 const CONNECTION_BYTES: u64 = 16 << 10;
-/// If tiny_http took more than this, memory is returned to the system later, because the C library would keep it.
-const TRIM_ABOVE_BYTES: u64 = 16 << 20;
-/// The first number of lost threads that is reported, and how long they must have been lost.
+/// Connections that have ended are lost if tiny_http has been nudged to take them for this time, and has not closed them. This
+/// is the first number of lost threads that is reported.
+const LOST_AFTER: Duration = Duration::from_secs(1);
 const LOST_MANY: usize = 100;
-const LOST_FOR: Duration = Duration::from_secs(1);
-/// If the number of connections that have ended does not change, tiny_http is nudged to take them in so many walks.
-const NUDGED_WALKS_MOST: u8 = 8;
 
 /// Accepts connections, and has their requests answered. Each connection has one thread at a time.
 pub struct Engine {
@@ -65,12 +62,11 @@ pub struct Engine {
     /// The number of allocations when the last walk began.
     allocations: u64,
     open_descriptors: u64,
-    trims: bool,
-    /// The number of connections that the client has ended and tiny_http has not closed, and in how many walks it was so.
-    ended: usize,
-    ended_walks: u8,
-    /// The least number of lost threads (weakness 12) since that time, if there are `lost_many`.
-    lost: Option<(usize, Instant)>,
+    /// The least number of sockets since `judged` that the client has ended and tiny_http has not closed.
+    ended_least: usize,
+    judged: Instant,
+    /// How many of them are lost (weakness 12). Each lost thread has two descriptors.
+    lost: usize,
     lost_many: usize,
 }
 
@@ -103,10 +99,9 @@ impl Engine {
             is_urgent: false,
             allocations: 0,
             open_descriptors: 0,
-            trims: false,
-            ended: 0,
-            ended_walks: 0,
-            lost: None,
+            ended_least: 0,
+            judged: now,
+            lost: 0,
             lost_many: LOST_MANY,
         })
     }
@@ -171,21 +166,23 @@ impl Engine {
         let mut walk = Walk {
             start,
             timeouts: self.timeouts,
-            held_bytes: self.measure_heap(),
+            held_bytes: self.held_bytes(),
             is_caught_up: self.fronts().all(|front| front.is_caught_up()),
             needs_ping: false,
             is_urgent: false,
-            stuck: 0,
         };
         let connections = &self.shared.connections;
         let wanted = connections.lock().take_wanted();
-        self.acceptors.iter_mut().for_each(|one| one.descriptors = 0);
+        self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
         let mut ended = 0;
         self.open_descriptors = self.sockets.each(|socket| {
             let Ok(local) = socket.stream.local_addr() else { return };
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
             match socket.stream.peer_addr() {
-                Ok(peer) => look_at(socket, local, peer, connections, &wanted, &mut walk),
+                Ok(peer) => {
+                    let is_stuck = look_at(socket, local, peer, connections, &wanted, &mut walk);
+                    acceptor.stuck += usize::from(is_stuck);
+                }
                 Err(_) if socket.is_listening() => acceptor.descriptors += 1,
                 Err(_) => ended += 1,
             }
@@ -194,32 +191,17 @@ impl Engine {
         self.timeouts.are_descriptors_short =
             self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
         connections.lock().forget_ended(start);
-        // The socket of a lost thread has two descriptors.
-        self.report_lost(ended / 2, start);
-        walk.stuck += self.ended_stuck(ended);
+        self.judge_ended(ended, start);
         self.keep_accepting(&walk);
         self.is_urgent = walk.is_urgent || walk.needs_ping;
         self.walked = Instant::now();
     }
 
     /// Estimates what tiny_http takes of the heap: all that is not known to be something else.
-    fn measure_heap(&mut self) -> u64 {
+    fn held_bytes(&self) -> u64 {
         let table = self.shared.connections.lock();
         let known_bytes = table.waiting_bytes as u64 + CONNECTION_BYTES * table.by_peer.len() as u64;
-        drop(table);
-        let held_bytes = heap::live_bytes().saturating_sub(known_bytes + buffer::live_bytes());
-        self.trims |= held_bytes > TRIM_ABOVE_BYTES;
-        if held_bytes < TRIM_ABOVE_BYTES / 2 && mem::take(&mut self.trims) {
-            platform::trim_heap();
-        }
-        held_bytes
-    }
-
-    /// How many of the connections that have ended may be stuck in tiny_http's thread pool. A thread is lost for the others.
-    fn ended_stuck(&mut self, ended: usize) -> usize {
-        let is_same = mem::replace(&mut self.ended, ended) == ended;
-        self.ended_walks = if is_same { self.ended_walks.saturating_add(1) } else { 0 };
-        if (1..=NUDGED_WALKS_MOST).contains(&self.ended_walks) { ended } else { 0 }
+        heap::live_bytes().saturating_sub(known_bytes + buffer::live_bytes())
     }
 
     fn keep_accepting(&mut self, walk: &Walk) {
@@ -229,38 +211,37 @@ impl Engine {
         if self.timeouts.are_descriptors_short {
             return;
         }
-        let connections = &self.shared.connections;
+        let (connections, ended) = (&self.shared.connections, self.ended_least.saturating_sub(self.lost));
         for one in &mut self.acceptors {
-            one.nudge(walk.stuck);
+            one.nudge(ended);
             one.ensure_accepting(walk.start, &self.shared);
             one.retire(|generation, last| connections.lock().has_of(generation, last));
         }
     }
 
-    fn report_lost(&mut self, threads: usize, now: Instant) {
-        if threads < self.lost_many {
-            self.lost = None;
+    /// Finds and reports threads that are lost.
+    fn judge_ended(&mut self, ended: usize, now: Instant) {
+        self.ended_least = self.ended_least.min(ended);
+        if now < self.judged + LOST_AFTER {
             return;
         }
-        let (least, since) = self.lost.get_or_insert((threads, now));
-        *least = threads.min(*least);
-        let (least, due) = (*least, *since + LOST_FOR);
-        if now < due {
-            return;
+        (self.judged, self.lost) = (now, mem::replace(&mut self.ended_least, ended));
+        let threads = self.lost / 2;
+        if threads >= self.lost_many {
+            while self.lost_many <= threads {
+                self.lost_many *= 2;
+            }
+            (self.warn)(&format!(
+                "tiny_http holds {threads} connections that have ended, and does not free them: clients have probably \
+                 sent requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server is \
+                 restarted"
+            ));
         }
-        self.lost = None;
-        while self.lost_many <= least {
-            self.lost_many *= 2;
-        }
-        (self.warn)(&format!(
-            "tiny_http holds {least} connections that have ended, and does not free them: clients have probably sent \
-             requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server is restarted"
-        ));
     }
 }
 
 /// Looks at a socket of a client, and shuts down what is to be shut down of it. `wanted` has the threads that wait for a
-/// duplicate.
+/// duplicate. Returns whether it is met for the first time in this walk, and seems to be stuck.
 fn look_at(
     socket: &Socket,
     local: SocketAddr,
@@ -268,18 +249,19 @@ fn look_at(
     connections: &Connections,
     wanted: &Wanted,
     walk: &mut Walk,
-) {
+) -> bool {
     let sight = Sight {
         socket: (socket.identity(), local),
         unread_bytes: socket.unread_bytes(),
-        received_bytes: if walk.needs_received_bytes() { socket.received_bytes() } else { None },
+        received_bytes: socket.received_bytes(),
     };
     let mut table = connections.lock();
     let connection = table.by_peer.entry(peer).or_insert_with(|| Connection::new(walk.start));
     if connection.was_seen(&sight, walk) {
-        return;
+        return false;
     }
     let side = connection.look_at(&sight, walk);
+    let is_stuck = connection.is_stuck();
     drop(table);
     for thread in wanted.get(&peer).into_iter().flatten() {
         match socket.stream.try_clone() {
@@ -294,4 +276,5 @@ fn look_at(
             socket.cancel_receive();
         }
     }
+    is_stuck
 }

@@ -13,7 +13,6 @@ fn walk(start: Instant, after: Duration) -> Walk {
         is_caught_up: true,
         needs_ping: false,
         is_urgent: false,
-        stuck: 0,
     }
 }
 
@@ -113,20 +112,20 @@ fn a_head_is_too_long_if_no_request_has_come_of_what_was_read() {
     // The state, what tiny_http holds, the bytes that it has read, whether it has caught up with its queue, whether a
     // request comes, and in which of four walks the connection is shut down.
     let table = [
-        (State::InHead, HEAP_SMALL_BYTES, Some(large), true, false, Some(1)),
-        (State::Answering, HEAP_SMALL_BYTES, Some(large), true, false, Some(1)),
-        (State::InHead, HEAP_SMALL_BYTES, Some(large), true, true, None),
-        (State::InHead, HEAP_SMALL_BYTES, Some(large), false, false, None),
-        (State::InHead, HEAP_SMALL_BYTES, Some(all), false, false, Some(0)),
-        (State::InHead, HEAP_SMALL_BYTES, Some(large - 1), true, false, None),
+        (State::InHead, 0, Some(large), true, false, Some(1)),
+        (State::Answering, 0, Some(large), true, false, Some(1)),
+        (State::InHead, 0, Some(large), true, true, None),
+        (State::InHead, 0, Some(large), false, false, None),
+        (State::InHead, 0, Some(all), false, false, Some(0)),
+        (State::InHead, 0, Some(large - 1), true, false, None),
         (State::InHead, HEAP_MOST_BYTES + 1, Some(large - 1), true, false, Some(1)),
         (State::InHead, HEAP_MOST_BYTES + 1, Some(HEAD_SMALL_BYTES), true, false, None),
         (State::InBody, HEAP_MOST_BYTES + 1, Some(all), true, false, None),
-        (State::InBody, HEAP_SMALL_BYTES, Some(BODY_MOST_BYTES + 1), true, false, Some(0)),
+        (State::InBody, 0, Some(BODY_MOST_BYTES + 1), true, false, Some(0)),
         (State::Refusing, HEAP_MOST_BYTES + 1, Some(all), true, false, None),
         // On a system that does not tell what was read.
         (State::InHead, HEAP_MOST_BYTES + 1, None, true, false, Some(1)),
-        (State::InHead, HEAP_SMALL_BYTES, None, true, false, None),
+        (State::InHead, 0, None, true, false, None),
         (State::Answering, HEAP_MOST_BYTES + 1, None, true, false, None),
     ];
     for (state, held_bytes, read_bytes, is_caught_up, has_stepped, expected) in table {
@@ -162,18 +161,19 @@ fn a_connection_is_stuck_if_nobody_receives_its_first_bytes_for_a_while() {
     let stuck = |connection: &mut Connection, nth: u32, unread_bytes: u64| {
         let mut walk = walk(start, MILLISECOND * nth);
         connection.look_at(&sight(1, unread_bytes, None), &mut walk);
-        (walk.is_urgent, walk.stuck)
+        (walk.is_urgent, connection.is_stuck())
     };
     let mut connection = Connection::new(start);
-    let walks = [(0, (false, 0)), (9, (true, 0)), (9, (true, 1)), (0, (false, 0)), (9, (true, 0))];
+    let walks =
+        [(0, (false, false)), (9, (true, false)), (9, (true, true)), (0, (false, false)), (9, (true, false))];
     for (nth, (unread_bytes, expected)) in (0..).zip(walks) {
         assert_eq!(stuck(&mut connection, nth, unread_bytes), expected, "{nth}");
     }
-    let last = (10..).find(|&nth| stuck(&mut connection, nth, 9) == (false, 0));
+    let last = (10..).find(|&nth| stuck(&mut connection, nth, 9) == (false, false));
     assert!(last.is_some_and(|nth| nth < 10 + u32::from(UNREAD_WALKS_MOST)));
     connection.generation = 1;
     connection.seen.unread_walks = 1;
-    assert_eq!(stuck(&mut connection, 100, 9), (false, 0), "it has had a request");
+    assert_eq!(stuck(&mut connection, 100, 9), (false, false), "it has had a request");
 }
 
 #[test]
