@@ -6,9 +6,8 @@
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use crate::platform;
@@ -21,8 +20,7 @@ const BACKLOG: i32 = 4096;
 /// The maximum number of bytes that wait in the kernel before they are sent. A client that reads slowly, but steadily, then
 /// takes some of them before the timeout, and needs little of the kernel's memory.
 const UNSENT_MOST_BYTES: i32 = 128 << 10;
-/// The minimum time between two new accept loops. While descriptors or threads are short, a new loop soon ends, and the
-/// threads that it started exit only after five seconds.
+/// The minimum time between two new accept loops: while threads are short, each soon ends, and its threads stay for seconds.
 const RESTART_EVERY: Duration = Duration::from_millis(50);
 /// The timeout of a nudge. It matters when the backlog is full.
 const NUDGE_PATIENCE: Duration = Duration::from_millis(1);
@@ -71,11 +69,9 @@ impl Acceptor {
         self.old.iter().map(|(old, _)| old).chain([&self.current])
     }
 
-    /// Whether the accept loop has ended, as far as the last walk knows.
-    ///
-    /// The listening socket has two descriptors: ours, and that of the accept loop, which closes it when it ends.
+    /// Whether the accept loop has closed its descriptor of the listening socket, because it has ended. We have another.
     pub fn has_ended(&self) -> bool {
-        self.current.has_failed.load(SeqCst) || self.descriptors < 2
+        self.descriptors < 2
     }
 
     /// Builds another `Server` if the accept loop of the current one has ended. Called at the end of the walk that began at
@@ -96,27 +92,30 @@ impl Acceptor {
     /// Drops the old `Server`s whose connections have all ended. `has_connections` is asked with a generation, and with
     /// the start of the walk in which its last connections were seen first.
     pub fn retire(&mut self, has_connections: impl Fn(u32, Instant) -> bool) {
-        let has_ended = |(front, last): &mut (Arc<Front>, Instant)| !has_connections(front.generation, *last);
-        self.old.extract_if(.., has_ended).for_each(|(front, _)| front.release());
+        self.old.retain(|(front, last)| has_connections(front.generation, *last) || !front.release());
     }
 
     /// Closes the listening socket, and drops all `Server`s.
     pub fn stop(&mut self) {
         self.listener = None;
-        self.fronts().for_each(|front| front.release());
+        for front in self.fronts() {
+            front.release();
+        }
     }
 
     /// Weakness 5: the thread pool of tiny_http may give a connection to a thread that already has one. It then waits
     /// until some thread is free. A connection to ourselves, closed at once, makes the pool start or wake one more
-    /// thread, which takes the one that waits.
-    pub fn nudge(&self) {
+    /// thread, which takes the one that waits. `ended` more may wait that the client has ended.
+    pub fn nudge(&self, ended: usize) {
         let mut target = self.bound;
-        match target.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => target.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => target.set_ip(Ipv6Addr::LOCALHOST.into()),
-            _ => {}
+        if target.ip().is_unspecified() {
+            target.set_ip(if target.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            });
         }
         let nudge = |_: &usize| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).is_err();
-        (0..self.stuck.min(NUDGES_MOST)).find(nudge);
+        (0..(self.stuck + ended).min(NUDGES_MOST)).find(nudge);
     }
 }

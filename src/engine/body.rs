@@ -7,6 +7,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tiny_http::{HTTPVersion, Request};
@@ -16,84 +17,102 @@ use crate::http::framing::{expects_continue, unread_bytes};
 use crate::instrument::heap;
 use crate::platform::Mapping;
 
-use super::connections::{Connections, End, State};
-use super::panics;
+use super::connection::{DRAIN_MOST_BYTES, State};
+use super::connections::{Connections, End};
 
-/// The maximum size of a body that is read and discarded. After such a body, the client gets its answer, and the
-/// connection can stay open.
-pub const DRAIN_MOST_BYTES: u64 = 8 << 20;
 /// How long a refused client may still send, so that it gets its answer.
 const LINGER_FOR: Duration = Duration::from_secs(1);
-/// The same for a client that sends nothing.
+/// The same for a client that sends nothing. Each needs two threads meanwhile, so above `LINGER_MANY` clients at a time, the
+/// more there are, the shorter it is.
 const LINGER_IDLE: Duration = Duration::from_millis(250);
+const LINGER_MANY: u32 = 32;
 /// The maximum number of bytes that are discarded meanwhile.
 const LINGER_MOST_BYTES: usize = 64 << 20;
+/// The number of refusals that have begun and not ended.
+static REFUSALS: AtomicU32 = AtomicU32::new(0);
 
 /// The body did not come within the timeout.
 pub const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
 const TOO_LONG: Fault =
     Fault::new(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
 
-/// Reads and discards a body of `bytes`, or a chunked body if `bytes` is 0. A client that waits for `100 Continue` gets it
-/// first. `read_bytes` counts what has been read. The watch ends a read that takes too long: it shuts down the receiving
-/// side, and what has come by then is still read. Not inlined, because of its buffer on the stack.
-#[inline(never)]
-pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<(), Fault> {
-    if bytes > DRAIN_MOST_BYTES {
-        return Err(TOO_LONG);
-    }
-    // A read would send `100 Continue`, which HTTP/1.0 does not have (RFC 9110 10.1.1).
-    if *request.http_version() == HTTPVersion(1, 0) && expects_continue(request) {
-        return Err(Fault::new(417, "HTTP/1.0 has no Expect"));
-    }
-    let mut discarded = [0; 8 * 1024];
-    while bytes == 0 || *read_bytes < bytes {
-        match read(request, read_bytes, &mut discarded) {
-            Some(Ok(0)) if bytes == 0 => break,
-            Some(Ok(1..)) => {}
-            _ => return Err(Fault::new(400, "the request's body ended early, or its chunks are malformed")),
-        }
-        if *read_bytes > DRAIN_MOST_BYTES {
-            return Err(TOO_LONG);
-        }
-    }
-    Ok(())
+/// What tiny_http has not read of the body of a request.
+pub struct Rest {
+    /// 0 for a chunked body.
+    bytes: u64,
+    /// Is lent for tiny_http's buffer. `None` if there is none, or if the system does not allow it.
+    block: Option<Mapping>,
 }
 
-/// Reads from an unread body. At the end of the input, tiny_http drops the body's reader, whose buffer is lent here. `None` if
-/// there can be no such buffer.
-fn read(request: &mut Request, read_bytes: &mut u64, into: &mut [u8]) -> Option<io::Result<usize>> {
-    let rest_bytes = usize::try_from(unread_bytes(request).saturating_sub(*read_bytes)).ok()?;
-    let block = Mapping::new(rest_bytes.max(1))?;
-    let read = heap::with_lent(&block, rest_bytes, || request.as_reader().read(into));
-    *read_bytes += *read.as_ref().unwrap_or(&0) as u64;
-    Some(read)
+impl Rest {
+    /// That of a request from which nothing has been read.
+    pub fn of(request: &Request) -> Self {
+        let bytes = unread_bytes(request);
+        let block = usize::try_from(bytes).ok().filter(|&bytes| bytes > 0).and_then(Mapping::new);
+        Self { bytes, block }
+    }
+
+    /// Runs `act`, in which tiny_http may drop the reader of the body.
+    fn lend<T>(&self, act: impl FnOnce() -> T) -> T {
+        match &self.block {
+            Some(block) => heap::with_lent(block, self.bytes as usize, act),
+            None => act(),
+        }
+    }
+
+    /// Reads from the body. At the end of the input, tiny_http drops the reader.
+    fn read(&mut self, request: &mut Request, into: &mut [u8]) -> io::Result<usize> {
+        if self.bytes > 0 && self.block.is_none() {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
+        let read_bytes = self.lend(|| request.as_reader().read(into))?;
+        self.bytes = self.bytes.saturating_sub(read_bytes as u64);
+        Ok(read_bytes)
+    }
+
+    /// Reads and discards the body. A client that waits for `100 Continue` gets it first. The watch ends a read that takes
+    /// too long: it shuts down the receiving side, and what has come by then is still read. Not inlined, because of its
+    /// buffer on the stack.
+    #[inline(never)]
+    pub fn drain(&mut self, request: &mut Request) -> Result<(), Fault> {
+        if self.bytes > DRAIN_MOST_BYTES {
+            return Err(TOO_LONG);
+        }
+        // A read would send `100 Continue`, which HTTP/1.0 does not have (RFC 9110 10.1.1).
+        if *request.http_version() == HTTPVersion(1, 0) && expects_continue(request) {
+            return Err(Fault::new(417, "HTTP/1.0 has no Expect"));
+        }
+        let (is_chunked, mut read_bytes, mut discarded) = (self.bytes == 0, 0, [0; 8 * 1024]);
+        while is_chunked || self.bytes > 0 {
+            match self.read(request, &mut discarded) {
+                Ok(0) if is_chunked => break,
+                Ok(bytes @ 1..) => read_bytes += bytes as u64,
+                _ => {
+                    return Err(Fault::new(
+                        400,
+                        "the request's body ended early, or its chunks are malformed",
+                    ));
+                }
+            }
+            if read_bytes > DRAIN_MOST_BYTES {
+                return Err(TOO_LONG);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Drops a request that is not to be answered. If it has an unread body, its connection must have been shut down.
-/// `read_bytes` of the body have been read.
 ///
 /// If the system does not allow a buffer for the rest, the request is leaked: two descriptors, and a thread of tiny_http
 /// that waits for the reader.
-pub fn discard(mut request: Request, mut read_bytes: u64) {
-    let body_bytes = unread_bytes(&request);
-    if body_bytes.saturating_sub(read_bytes) > isize::MAX as u64 {
-        // The drop panics instead of allocating, and frees everything.
-        return drop(panics::expect(|| drop(request.into_writer())));
+pub fn discard(mut request: Request, mut rest: Rest) {
+    // tiny_http would allocate a buffer before each read, and only one is lent.
+    while rest.bytes > 0 && matches!(rest.read(&mut request, &mut [0; 1024]), Ok(1..)) {}
+    if rest.bytes > 0 && rest.block.is_none() {
+        return mem::forget(request);
     }
-    while read_bytes < body_bytes {
-        match read(&mut request, &mut read_bytes, &mut [0; 1024]) {
-            Some(Ok(1..)) => {}
-            Some(Ok(0)) => break,
-            Some(Err(_)) => {
-                let rest_bytes = (body_bytes - read_bytes) as usize;
-                let Some(block) = Mapping::new(rest_bytes) else { return mem::forget(request) };
-                return heap::with_lent(&block, rest_bytes, || drop(request.into_writer()));
-            }
-            None => return mem::forget(request),
-        }
-    }
-    drop(request.into_writer());
+    rest.lend(|| drop(request.into_writer()));
 }
 
 /// A request that is refused because of its body. If it were answered through tiny_http, the reader of the body would be
@@ -102,26 +121,20 @@ pub struct Refusal {
     /// A duplicate.
     pub socket: TcpStream,
     /// Is `None` only while this is dropped.
-    request: Option<Request>,
-    /// The number of bytes that have been read of the body.
-    read_bytes: u64,
+    request: Option<(Request, Rest)>,
 }
 
 impl Refusal {
     /// Begins to refuse a request. `None` if its client is gone.
-    pub fn begin(
-        mut request: Request,
-        mut read_bytes: u64,
-        peer: SocketAddr,
-        all: &Connections,
-    ) -> Option<Self> {
+    pub fn begin(mut request: Request, mut rest: Rest, peer: SocketAddr, all: &Connections) -> Option<Self> {
         all.enter(peer, State::Refusing);
-        let socket = all.socket(peer).filter(|socket| is_of(&mut request, &mut read_bytes, socket));
+        let socket = all.socket(peer).filter(|socket| is_of(&mut request, &mut rest, socket));
         let Some(socket) = socket else {
-            discard(request, read_bytes);
+            discard(request, rest);
             return None;
         };
-        Some(Self { socket, request: Some(request), read_bytes })
+        REFUSALS.fetch_add(1, Relaxed);
+        Some(Self { socket, request: Some((request, rest)) })
     }
 
     /// Shuts the connection down. If the answer `is_complete`, this first reads and discards what the client still sends:
@@ -131,7 +144,8 @@ impl Refusal {
     pub fn end(mut self, is_complete: bool) -> End {
         let (start, mut read_bytes, mut discarded) = (Instant::now(), 0, [0; 8 * 1024]);
         let _ = self.socket.shutdown(Shutdown::Write);
-        let has_timeout = self.socket.set_read_timeout(Some(LINGER_IDLE)).is_ok();
+        let idle = LINGER_IDLE * LINGER_MANY / REFUSALS.load(Relaxed).max(LINGER_MANY);
+        let has_timeout = self.socket.set_read_timeout(Some(idle)).is_ok();
         while is_complete && has_timeout && read_bytes < LINGER_MOST_BYTES && start.elapsed() < LINGER_FOR {
             match self.socket.read(&mut discarded) {
                 Ok(some) if some > 0 => read_bytes += some,
@@ -145,22 +159,23 @@ impl Refusal {
 
 /// Whether this is the socket of the request, and not of a later connection from the same client port: a read of the body
 /// waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
-fn is_of(request: &mut Request, read_bytes: &mut u64, socket: &TcpStream) -> bool {
-    // A read would send `100 Continue`, or could go on for as long as the line before a chunk does.
-    if expects_continue(request) || unread_bytes(request) == 0 {
+fn is_of(request: &mut Request, rest: &mut Rest, socket: &TcpStream) -> bool {
+    // A read would send `100 Continue`, or, of a chunked body, could go on for as long as the line before a chunk does.
+    if expects_continue(request) || rest.block.is_none() {
         return true;
     }
     let _ = socket.set_read_timeout(Some(Duration::from_millis(1)));
-    let result = read(request, read_bytes, &mut [0]);
+    let result = rest.read(request, &mut [0]);
     let _ = socket.set_read_timeout(None);
     let is_timeout = |error: io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-    result.and_then(Result::err).is_none_or(is_timeout)
+    result.err().is_none_or(is_timeout)
 }
 
 impl Drop for Refusal {
     /// Also when the thread panics. After the shutdown, the request can be dropped without waiting for its body.
     fn drop(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Both);
-        self.request.take().into_iter().for_each(|request| discard(request, self.read_bytes));
+        self.request.take().into_iter().for_each(|(request, rest)| discard(request, rest));
+        REFUSALS.fetch_sub(1, Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! The connections that have had a request, and the requests that wait on them (weakness 10).
+//! The connections, and the requests that wait on them (weakness 10).
 //!
 //! A connection has one thread at a time, and its other requests wait here. So a hundred pipelined requests need the memory
 //! of one body, and no thread waits for the writer of another.
@@ -15,10 +15,10 @@ use tiny_http::Request;
 
 use crate::http::fault::head_bytes;
 
-/// The maximum number of bytes of the heap that the waiting requests of one connection may take: about 8,000 short ones.
-/// If a client pipelines more, its connection is hung up, because tiny_http would continue to read them into memory.
-pub const WAITING_MOST_BYTES: usize = 8 << 20;
-/// The same for all connections together. Above it, a connection is hung up whose client does not read its answer.
+use super::connection::{Connection, State, WAITING_MOST_BYTES};
+
+/// The maximum number of bytes of the heap that all waiting requests may take. Above it, a connection is hung up whose
+/// client does not read its answer.
 const ALL_WAITING_MOST_BYTES: usize = 128 << 20;
 /// A connection whose waiting requests take less than this is not hung up for the sum.
 const WAITING_SMALL_BYTES: usize = 64 << 10;
@@ -26,7 +26,10 @@ const WAITING_SMALL_BYTES: usize = 64 << 10;
 const REQUEST_BYTES: usize = 1024;
 const LINE_BYTES: usize = 96;
 /// What a table keeps of its capacity when it is empty.
-pub const SPARE_CAPACITY: usize = 7;
+const SPARE_CAPACITY: usize = 7;
+
+/// The connections whose sockets the watch is to duplicate, and who waits for that.
+pub type Wanted = HashMap<SocketAddr, Vec<Sender<TcpStream>>>;
 
 /// What happens to a connection after its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,40 +44,6 @@ pub enum End {
     Left,
     /// It has ended: tiny_http takes no more requests from it. What waits is of such a later connection.
     Replaced,
-}
-
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// tiny_http waits for a request, or reads its head.
-    InHead,
-    /// A thread reads and discards the body of a request.
-    InBody,
-    /// A thread answers a request.
-    Answering,
-    /// A thread refuses a request on a duplicate of the socket, and reads what the client still sends.
-    Refusing,
-    /// The last answer has ended, and says so. No further request is answered.
-    Ended,
-}
-
-/// What is known of a connection.
-pub struct Connection {
-    /// Its number in the trace.
-    pub number: u64,
-    /// The generation of the `Server` that its requests come from.
-    pub generation: u32,
-    pub state: State,
-    /// When it entered this state.
-    pub since: Instant,
-    /// How often tiny_http has handed over a request, or a body has ended.
-    pub steps: u64,
-    /// Whether it must be hung up, because its waiting requests take too much memory.
-    pub is_flooding: bool,
-    /// The start of the last walk of the watch that has seen its socket.
-    pub in_walk: Option<Instant>,
-    waiting: VecDeque<Request>,
-    waiting_bytes: usize,
 }
 
 /// All connections. The lock is never held during a system call.
@@ -93,8 +62,7 @@ pub struct Table {
     pub by_peer: HashMap<SocketAddr, Connection>,
     /// The number of bytes of the heap that all waiting requests take.
     pub waiting_bytes: usize,
-    /// The connections whose sockets the watch is to duplicate, and who waits for that.
-    wanted: HashMap<SocketAddr, Vec<Sender<TcpStream>>>,
+    wanted: Wanted,
     /// Whether the watch is to look at a connection that must end.
     has_ending: bool,
     /// Whether no further request is answered.
@@ -128,39 +96,32 @@ impl Connections {
     ) -> Option<(Request, Option<u64>)> {
         let mut table = self.lock();
         let Table { by_peer, waiting_bytes, last_number, has_ending, .. } = &mut *table;
-        let connection = by_peer.entry(peer).or_insert_with(|| {
+        let connection = by_peer.entry(peer).or_insert_with(|| Connection::new(Instant::now()));
+        let is_first = connection.generation == 0;
+        if is_first {
             *last_number += 1;
-            Connection {
-                number: *last_number,
-                generation,
-                state: State::InHead,
-                since: Instant::now(),
-                steps: 0,
-                is_flooding: false,
-                in_walk: None,
-                waiting: VecDeque::new(),
-                waiting_bytes: 0,
-            }
-        });
-        connection.steps += 1;
+            connection.number = *last_number;
+        }
+        connection.has_stepped = true;
         // The client may have connected again from the same port, and through a later `Server`.
         connection.generation = generation;
-        let (taken, wakes) = match connection.state {
+        let taken = match connection.state {
             State::InHead => {
                 connection.enter(State::Answering);
-                (Some((request, Some(connection.number))), connection.steps == 1)
+                Some((request, Some(connection.number)))
             }
-            State::Ended => (Some((request, None)), false),
+            State::Ended => Some((request, None)),
             State::InBody | State::Answering | State::Refusing => {
                 let bytes = heap_bytes(&request);
                 connection.waiting.push_back(request);
                 connection.waiting_bytes += bytes;
                 *waiting_bytes += bytes;
-                connection.is_flooding |= connection.waiting_bytes > WAITING_MOST_BYTES;
-                *has_ending |= connection.is_flooding;
-                (None, connection.is_flooding || *waiting_bytes > ALL_WAITING_MOST_BYTES)
+                connection.must_end |= connection.waiting_bytes > WAITING_MOST_BYTES;
+                None
             }
         };
+        *has_ending |= connection.must_end;
+        let wakes = is_first || connection.must_end || *waiting_bytes > ALL_WAITING_MOST_BYTES;
         drop(table);
         if wakes {
             self.wake_watch();
@@ -235,40 +196,35 @@ impl Connections {
 impl Table {
     /// Removes the connections whose sockets were closed before the walk that began at `start`.
     pub fn forget_ended(&mut self, start: Instant) {
-        self.by_peer.retain(|_, one| one.in_walk == Some(start) || one.since >= start || one.is_busy());
+        self.by_peer.retain(|_, one| !one.has_ended(start));
+        // A table keeps its capacity.
         self.by_peer.shrink_to(2 * self.by_peer.len() + SPARE_CAPACITY);
     }
 
+    /// Whether a connection may be of the `Server` of this generation, whose last ones were seen by the walk that began at
+    /// `last`.
+    pub fn has_of(&self, generation: u32, last: Instant) -> bool {
+        self.by_peer
+            .values()
+            .any(|one| one.generation == generation || one.generation == 0 && one.since <= last)
+    }
+
     /// Whether the watch is to look at the sockets for this table. If all waiting requests take too much memory, the
-    /// connection is marked as flooding whose client has taken the longest for one answer.
+    /// connection is to be hung up whose client has taken the longest for one answer.
     pub fn has_work(&mut self) -> bool {
         let is_too_much = self.waiting_bytes > ALL_WAITING_MOST_BYTES;
         if is_too_much {
-            let holds_much =
-                |one: &&mut Connection| one.waiting_bytes > WAITING_SMALL_BYTES && !one.is_flooding;
+            let holds_much = |one: &&mut Connection| one.waiting_bytes > WAITING_SMALL_BYTES && !one.must_end;
             let slowest = self.by_peer.values_mut().filter(holds_much).min_by_key(|one| one.since);
-            slowest.into_iter().for_each(|one| one.is_flooding = true);
+            slowest.into_iter().for_each(|one| one.must_end = true);
         }
         is_too_much || self.has_ending || self.is_stopping || !self.wanted.is_empty()
     }
 
     /// Takes what is wanted now, at the start of a walk.
-    pub fn take_wanted(&mut self) -> HashMap<SocketAddr, Vec<Sender<TcpStream>>> {
+    pub fn take_wanted(&mut self) -> Wanted {
         self.has_ending = false;
         mem::take(&mut self.wanted)
-    }
-}
-
-impl Connection {
-    /// Whether a thread works for it.
-    pub fn is_busy(&self) -> bool {
-        !matches!(self.state, State::InHead | State::Ended)
-    }
-
-    fn enter(&mut self, state: State) {
-        self.steps += u64::from(self.state == State::InBody);
-        self.state = state;
-        self.since = Instant::now();
     }
 }
 

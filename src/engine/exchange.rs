@@ -12,8 +12,9 @@ use crate::http::framing::{self, Body};
 use crate::http::head::Head;
 use crate::instrument::record::Outcome;
 
-use super::body::{self, Refusal};
-use super::connections::{Connections, End, State};
+use super::body::{self, Refusal, Rest};
+use super::connection::State;
+use super::connections::{Connections, End};
 
 /// A request, and the writer for its answer.
 pub struct Exchange<'a> {
@@ -51,18 +52,9 @@ impl<'a> Exchange<'a> {
         number: u64,
         all: &'a Connections,
     ) -> Option<Self> {
-        let mut fault = Fault::of(&request);
-        let mut read_bytes = 0;
-        let body = Body::of(&request);
-        if let (Body::Unread(bytes), None) = (body, fault) {
-            // The watch keeps the deadline of the whole body.
-            let start = Instant::now();
-            all.enter(peer, State::InBody);
-            fault = body::drain(&mut request, bytes, &mut read_bytes).err();
-            all.enter(peer, State::Answering);
-            if all.timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
-                fault = fault.and(Some(body::LATE));
-            }
+        let (mut fault, body, mut rest) = (Fault::of(&request), Body::of(&request), Rest::of(&request));
+        if let (Body::Unread(_), None) = (body, fault) {
+            fault = drain(&mut request, &mut rest, peer, all).err();
         }
         let is_refused = matches!(body, Body::Unread(_)) && fault.is_some();
         let is_unclear = matches!(body, Body::Unclear | Body::Unread(0));
@@ -85,7 +77,7 @@ impl<'a> Exchange<'a> {
             connections: all,
             end,
             writer: if is_refused {
-                Writer::Refusing(Refusal::begin(request, read_bytes, peer, all)?)
+                Writer::Refusing(Refusal::begin(request, rest, peer, all)?)
             } else {
                 Writer::OfTinyHttp(request.into_writer())
             },
@@ -140,4 +132,14 @@ impl<'a> Exchange<'a> {
             }
         }
     }
+}
+
+/// Drains the body of a request. The watch keeps the deadline of the whole body.
+fn drain(request: &mut Request, rest: &mut Rest, peer: SocketAddr, all: &Connections) -> Result<(), Fault> {
+    let start = Instant::now();
+    all.enter(peer, State::InBody);
+    let drained = rest.drain(request);
+    all.enter(peer, State::Answering);
+    let is_late = all.timeout.is_some_and(|timeout| start.elapsed() >= timeout);
+    drained.map_err(|fault| if is_late { body::LATE } else { fault })
 }

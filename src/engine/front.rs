@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tiny_http::{Request, Server};
 
 use crate::http::framing::Body;
 
-use super::body;
+use super::body::{self, Rest};
 use super::connections::{Connections, End};
 use super::exchange::Exchange;
 use super::panics;
@@ -40,8 +40,6 @@ pub struct Front {
     lead: Mutex<Lead>,
     /// Notified when the lead is given up.
     is_free: Condvar,
-    /// Whether tiny_http has reported that its accept loop has ended. It does not report a panic.
-    pub has_failed: AtomicBool,
     /// The number of pings that the leader has not answered.
     pings: AtomicUsize,
 }
@@ -66,28 +64,27 @@ impl Front {
             shared: Arc::clone(shared),
             lead: Mutex::new(Lead { server: Some(Arc::new(server)), is_taken: false, waiting: 0 }),
             is_free: Condvar::new(),
-            has_failed: AtomicBool::new(false),
             pings: AtomicUsize::new(0),
         });
         front.ensure_thread();
         Ok(front)
     }
 
-    /// Makes the threads exit, and drops the `Server`.
-    pub fn release(&self) {
-        let server = self.lock().server.take();
-        self.is_free.notify_all();
-        if let Some(server) = server {
-            self.unblock(&server);
-            // The drop connects to the listening socket without a timeout, so it may block.
-            let _ = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || drop(server));
-        }
+    /// Makes the threads exit, and drops the `Server`. Returns whether the system has a thread for that: the drop connects to
+    /// the listening socket without a timeout, so it may block.
+    pub fn release(self: &Arc<Self>) -> bool {
+        let front = Arc::clone(self);
+        let release = move || {
+            let server = front.lock().server.take();
+            front.is_free.notify_all();
+            server.inspect(|server| front.unblock(server));
+        };
+        thread::Builder::new().stack_size(STACK_BYTES).spawn(release).is_ok()
     }
 
     /// Asks the leader to say when it has taken all requests that wait now.
     pub fn ping(&self) {
-        let server = self.lock().server.clone();
-        server.inspect(|server| self.unblock(server));
+        self.lock().server.iter().for_each(|server| self.unblock(server));
     }
 
     fn unblock(&self, server: &Server) {
@@ -148,14 +145,10 @@ impl Front {
         while self.lock().server.is_some() {
             let request = match server.recv() {
                 Ok(request) => request,
-                Err(error) if error.raw_os_error().is_some() => {
-                    self.has_failed.store(true, SeqCst);
-                    self.shared.connections.wake_watch();
-                    continue;
-                }
-                // `unblock` was called.
-                Err(_) => {
-                    self.pings.fetch_sub(1, SeqCst);
+                Err(error) => {
+                    // Either the accept loop has ended, or `unblock` was called.
+                    let is_ping = error.raw_os_error().is_none();
+                    self.pings.fetch_sub(usize::from(is_ping), SeqCst);
                     continue;
                 }
             };
@@ -195,7 +188,10 @@ impl Front {
             if Body::of(&request) != Body::Read {
                 self.shared.connections.hang_up(peer);
             }
-            let _ = panics::contain(|| body::discard(request, 0));
+            let _ = panics::contain(|| {
+                let rest = Rest::of(&request);
+                body::discard(request, rest)
+            });
         }
     }
 }

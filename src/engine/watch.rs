@@ -3,23 +3,21 @@
 //! tiny_http does not tell when a connection begins or ends, and gives out no socket. So the watch looks at all sockets of
 //! the process, which is called a walk. It walks when something has happened, and not more often than the time of a walk
 //! allows. It owns none of these sockets, and closes none: it shuts down those whose deadline has passed
-//! ([`deadlines`](super::deadlines)), and tiny_http then closes them.
+//! ([`connection`](super::connection)), and tiny_http then closes them.
 
-use std::collections::HashMap;
 use std::io;
 use std::mem;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::instrument::{buffer, heap};
-use crate::platform::{self, Sockets};
+use crate::platform::{self, Socket, Sockets};
 
 use super::accept::Acceptor;
-use super::connections::{Connection, Connections, End, SPARE_CAPACITY};
-use super::deadlines::{STOPPED_AFTER, Seen, Walk};
+use super::connection::{Connection, STOPPED_AFTER, Sight, Timeouts, Walk};
+use super::connections::{Connections, End, Wanted};
 use super::exchange::Exchange;
 use super::front::{Front, Shared};
 use super::panics;
@@ -33,9 +31,10 @@ const TICK: Duration = Duration::from_millis(20);
 /// The same when connections may be stuck or are to be shut down, or when a thread waits for a socket.
 const URGENT_TICK: Duration = Duration::from_millis(5);
 /// The estimated time of a walk for each open descriptor. A measured one would include the time of other programs.
-const DESCRIPTOR_COST: Duration = Duration::from_micros(2);
-/// How long after an allocation a thread that panics has closed what it had open.
-const SETTLED_AFTER: Duration = Duration::from_millis(500);
+const DESCRIPTOR_COST: Duration = Duration::from_micros(3);
+/// How long the watch goes on to walk after the last allocation or deadline. By then, a thread that panics has closed what
+/// it had open, and a lost thread is known as such.
+const ACTIVE_FOR: Duration = Duration::from_secs(2);
 /// The time between two walks is at least this many times the time that a walk takes, and less for an urgent one.
 const SHARE: u32 = 20;
 const URGENT_SHARE: u32 = 4;
@@ -43,12 +42,10 @@ const URGENT_SHARE: u32 = 4;
 const SPARE_DESCRIPTORS: u64 = 24;
 /// What tiny_http may take of the heap for each connection. It needs about 6.5 KiB.
 const CONNECTION_BYTES: u64 = 16 << 10;
-/// If tiny_http took more than this, memory is returned to the system later, because the C library would keep it.
-const TRIM_ABOVE_BYTES: u64 = 16 << 20;
-const TRIM_TICK: Duration = Duration::from_millis(200);
-/// The first number of lost threads that is reported, and how long they must have been lost.
+/// Connections that have ended are lost if tiny_http has been nudged to take them for this time, and has not closed them. This
+/// is the first number of lost threads that is reported.
+const LOST_AFTER: Duration = Duration::from_secs(1);
 const LOST_MANY: usize = 100;
-const LOST_FOR: Duration = Duration::from_secs(1);
 
 /// Accepts connections, and has their requests answered. Each connection has one thread at a time.
 pub struct Engine {
@@ -56,17 +53,20 @@ pub struct Engine {
     warn: Box<dyn Fn(&str)>,
     acceptors: Vec<Acceptor>,
     sockets: Sockets,
-    /// By the identity of the socket, the local address, and the client.
-    seen: HashMap<(u64, SocketAddr, SocketAddr), Seen>,
-    walk: Walk,
-    walked: Instant,
+    timeouts: Timeouts,
     ticked: Instant,
+    active_until: Instant,
+    walked: Instant,
+    /// Whether the last walk has found that another one is needed at once.
+    is_urgent: bool,
     /// The number of allocations when the last walk began.
     allocations: u64,
     open_descriptors: u64,
-    trims: bool,
-    /// The least number of lost threads (weakness 12) since that time, if there are `lost_many`.
-    lost: Option<(usize, Instant)>,
+    /// The least number of sockets since `judged` that the client has ended and tiny_http has not closed.
+    ended_least: usize,
+    judged: Instant,
+    /// How many of them are lost (weakness 12). Each lost thread has two descriptors.
+    lost: usize,
     lost_many: usize,
 }
 
@@ -92,14 +92,16 @@ impl Engine {
             shared,
             warn: Box::new(warn),
             sockets: Sockets::new()?,
-            seen: HashMap::new(),
-            walk: Walk::new(now, timeout),
-            walked: now,
+            timeouts: Timeouts { usual: timeout, resumed: None, are_descriptors_short: false },
             ticked: now,
+            active_until: now,
+            walked: now,
+            is_urgent: false,
             allocations: 0,
             open_descriptors: 0,
-            trims: false,
-            lost: None,
+            ended_least: 0,
+            judged: now,
+            lost: 0,
             lost_many: LOST_MANY,
         })
     }
@@ -111,7 +113,7 @@ impl Engine {
             self.tick_and_wait();
         }
         self.shared.connections.lock().is_stopping = true;
-        self.walk.timeout = Some(Duration::ZERO);
+        self.timeouts.usual = Some(Duration::ZERO);
         self.acceptors.iter_mut().for_each(Acceptor::stop);
         let deadline = Instant::now() + STOP_PATIENCE;
         let is_busy = |one: &Self| one.shared.connections.lock().by_peer.values().any(Connection::is_busy);
@@ -129,31 +131,29 @@ impl Engine {
     fn tick(&mut self) -> Duration {
         let now = Instant::now();
         if now - mem::replace(&mut self.ticked, now) > STOPPED_AFTER {
-            self.walk.resumed = Some(now);
+            self.timeouts.resumed = Some(now);
         }
         self.fronts().for_each(Front::ensure_thread);
-        let has_ended = self.acceptors.iter().any(Acceptor::has_ended);
         let allocations = heap::allocations_of_others();
-        let has_moved = allocations != self.allocations;
-        let is_urgent =
-            self.shared.connections.lock().has_work() || self.walk.is_urgent || self.walk.needs_ping;
-        let is_due = self.walk.next_due.is_some_and(|due| due <= now);
+        let has_moved =
+            allocations != self.allocations || self.acceptors.iter().any(|acceptor| acceptor.has_ended());
+        let mut table = self.shared.connections.lock();
+        let is_urgent = table.has_work() || self.is_urgent;
+        if has_moved || table.by_peer.values().any(|one| one.is_due(now, &self.timeouts)) {
+            self.active_until = now + ACTIVE_FOR;
+        }
+        drop(table);
         let share = if is_urgent { URGENT_SHARE } else { SHARE };
-        if (has_moved || is_due || is_urgent || has_ended)
+        if (is_urgent || now < self.active_until)
             && self.walked.elapsed() >= DESCRIPTOR_COST * self.open_descriptors as u32 * share
         {
             self.allocations = allocations;
             self.walk();
-            if has_moved {
-                // What ends after the last allocation, such as an accept loop that panics, is seen by one more walk.
-                self.walk.look_again(now + SETTLED_AFTER);
-            }
         }
-        match self.walk.next_due {
-            _ if is_urgent || self.walk.is_urgent || self.walk.needs_ping => URGENT_TICK,
-            _ if has_moved || has_ended => TICK,
-            Some(due) => due.saturating_duration_since(Instant::now()).clamp(TICK, IDLE_TICK),
-            None => IDLE_TICK,
+        match has_moved {
+            _ if is_urgent || self.is_urgent => URGENT_TICK,
+            true => TICK,
+            false => IDLE_TICK,
         }
     }
 
@@ -163,10 +163,14 @@ impl Engine {
 
     fn walk(&mut self) {
         let start = Instant::now();
-        let is_caught_up = self.fronts().all(|front| front.is_caught_up());
-        (self.walk.start, self.walk.is_caught_up) = (start, is_caught_up);
-        (self.walk.next_due, self.walk.is_urgent, self.walk.needs_ping) = (None, false, false);
-        self.measure_heap();
+        let mut walk = Walk {
+            start,
+            timeouts: self.timeouts,
+            held_bytes: self.held_bytes(),
+            is_caught_up: self.fronts().all(|front| front.is_caught_up()),
+            needs_ping: false,
+            is_urgent: false,
+        };
         let connections = &self.shared.connections;
         let wanted = connections.lock().take_wanted();
         self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
@@ -176,93 +180,101 @@ impl Engine {
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
             match socket.stream.peer_addr() {
                 Ok(peer) => {
-                    let seen = self.seen.entry((socket.identity, local, peer));
-                    let seen = seen.or_insert_with(|| Seen::new(start));
-                    // tiny_http has two descriptors of a socket.
-                    if seen.in_walk.replace(start) != Some(start) {
-                        hand_over(&socket.stream, wanted.get(&peer));
-                        let is_stuck = seen.look_at(socket, peer, connections, &mut self.walk);
-                        acceptor.stuck += usize::from(is_stuck);
-                    }
+                    let is_stuck = look_at(socket, local, peer, connections, &wanted, &mut walk);
+                    acceptor.stuck += usize::from(is_stuck);
                 }
                 Err(_) if socket.is_listening() => acceptor.descriptors += 1,
                 Err(_) => ended += 1,
             }
         });
         drop(wanted);
-        self.seen.retain(|_, seen| seen.in_walk == Some(start));
-        self.seen.shrink_to(2 * self.seen.len() + SPARE_CAPACITY);
-        connections.lock().forget_ended(start);
-        self.walk.are_descriptors_short =
+        self.timeouts.are_descriptors_short =
             self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
-        self.keep_accepting();
-        // The socket of a lost thread has two descriptors.
-        self.report_lost(ended / 2);
+        connections.lock().forget_ended(start);
+        self.judge_ended(ended, start);
+        self.keep_accepting(&walk);
+        self.is_urgent = walk.is_urgent || walk.needs_ping;
         self.walked = Instant::now();
     }
 
     /// Estimates what tiny_http takes of the heap: all that is not known to be something else.
-    fn measure_heap(&mut self) {
-        let waiting_bytes = self.shared.connections.lock().waiting_bytes as u64;
-        let known_bytes = buffer::live_bytes() + waiting_bytes + CONNECTION_BYTES * self.seen.len() as u64;
-        self.walk.held_bytes = heap::live_bytes().saturating_sub(known_bytes);
-        self.trims |= self.walk.held_bytes > TRIM_ABOVE_BYTES;
-        if self.walk.held_bytes < TRIM_ABOVE_BYTES / 2 && mem::take(&mut self.trims) {
-            platform::trim_heap();
-        } else if self.trims {
-            self.walk.look_again(self.walk.start + TRIM_TICK);
-        }
+    fn held_bytes(&self) -> u64 {
+        let table = self.shared.connections.lock();
+        let known_bytes = table.waiting_bytes as u64 + CONNECTION_BYTES * table.by_peer.len() as u64;
+        heap::live_bytes().saturating_sub(known_bytes + buffer::live_bytes())
     }
 
-    fn keep_accepting(&mut self) {
-        if self.walk.needs_ping && self.walk.is_caught_up {
+    fn keep_accepting(&mut self, walk: &Walk) {
+        if walk.needs_ping && walk.is_caught_up {
             self.fronts().for_each(|front| front.ping());
         }
-        if self.walk.are_descriptors_short {
+        if self.timeouts.are_descriptors_short {
             return;
         }
+        let (connections, ended) = (&self.shared.connections, self.ended_least.saturating_sub(self.lost));
         for one in &mut self.acceptors {
-            one.nudge();
-            one.ensure_accepting(self.walk.start, &self.shared);
-            one.retire(|generation, last| {
-                let is_of = |seen: &Seen| match seen.generation {
-                    0 => seen.first <= last,
-                    known => known == generation,
-                };
-                self.seen.values().any(is_of)
-            });
+            one.nudge(ended);
+            one.ensure_accepting(walk.start, &self.shared);
+            one.retire(|generation, last| connections.lock().has_of(generation, last));
         }
     }
 
-    fn report_lost(&mut self, threads: usize) {
-        if threads < self.lost_many {
-            self.lost = None;
+    /// Finds and reports threads that are lost.
+    fn judge_ended(&mut self, ended: usize, now: Instant) {
+        self.ended_least = self.ended_least.min(ended);
+        if now < self.judged + LOST_AFTER {
             return;
         }
-        let now = self.walk.start;
-        let (least, since) = self.lost.get_or_insert((threads, now));
-        *least = threads.min(*least);
-        let (least, due) = (*least, *since + LOST_FOR);
-        if now < due {
-            return self.walk.look_again(due);
+        (self.judged, self.lost) = (now, mem::replace(&mut self.ended_least, ended));
+        let threads = self.lost / 2;
+        if threads >= self.lost_many {
+            while self.lost_many <= threads {
+                self.lost_many *= 2;
+            }
+            (self.warn)(&format!(
+                "tiny_http holds {threads} connections that have ended, and does not free them: clients have probably \
+                 sent requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server is \
+                 restarted"
+            ));
         }
-        self.lost = None;
-        while self.lost_many <= least {
-            self.lost_many *= 2;
-        }
-        (self.warn)(&format!(
-            "tiny_http holds {least} connections that have ended, and does not free them: clients have probably sent \
-             requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server is restarted"
-        ));
     }
 }
 
-/// Gives a duplicate of the socket to each thread that waits for it. If there can be none, the socket is shut down.
-fn hand_over(socket: &TcpStream, threads: Option<&Vec<Sender<TcpStream>>>) {
-    for thread in threads.into_iter().flatten() {
-        match socket.try_clone() {
+/// Looks at a socket of a client, and shuts down what is to be shut down of it. `wanted` has the threads that wait for a
+/// duplicate. Returns whether it is met for the first time in this walk, and seems to be stuck.
+fn look_at(
+    socket: &Socket,
+    local: SocketAddr,
+    peer: SocketAddr,
+    connections: &Connections,
+    wanted: &Wanted,
+    walk: &mut Walk,
+) -> bool {
+    let sight = Sight {
+        socket: (socket.identity(), local),
+        unread_bytes: socket.unread_bytes(),
+        received_bytes: socket.received_bytes(),
+    };
+    let mut table = connections.lock();
+    let connection = table.by_peer.entry(peer).or_insert_with(|| Connection::new(walk.start));
+    if connection.was_seen(&sight, walk) {
+        return false;
+    }
+    let side = connection.look_at(&sight, walk);
+    let is_stuck = connection.is_stuck();
+    drop(table);
+    for thread in wanted.get(&peer).into_iter().flatten() {
+        match socket.stream.try_clone() {
             Ok(own) => drop(thread.send(own)),
-            Err(_) => drop(socket.shutdown(Shutdown::Both)),
+            // Otherwise the thread's client would wait for ever.
+            Err(_) => drop(socket.stream.shutdown(Shutdown::Both)),
         }
     }
+    if let Some(side) = side {
+        let _ = socket.stream.shutdown(side);
+        if side != Shutdown::Write {
+            socket.cancel_receive();
+        }
+    }
+    is_stuck
 }

@@ -209,19 +209,6 @@ mod system {
     }
 }
 
-/// Makes the C library return freed memory to the system (malloc_trim(3)). It would otherwise keep it for later
-/// allocations. This takes some milliseconds if there is much.
-pub fn trim_heap() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        unsafe extern "C" {
-            fn malloc_trim(kept_bytes: usize) -> i32;
-        }
-        // SAFETY: the function may be called at any time. It takes the locks that it needs.
-        unsafe { malloc_trim(0) };
-    }
-}
-
 #[cfg(all(test, target_os = "linux"))]
 #[path = "memory_tests.rs"]
 mod tests;

@@ -9,26 +9,14 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 
 #[cfg(unix)]
-use std::os::fd::{AsRawFd as AsRaw, OwnedFd as OwnedHandle};
+use std::os::fd::{AsRawFd as AsRaw, OwnedFd as OwnedHandle, RawFd as RawHandle};
 #[cfg(windows)]
-use std::os::windows::io::{AsRawSocket as AsRaw, OwnedSocket as OwnedHandle};
-
-#[cfg(unix)]
-pub use unix::Sockets;
-#[cfg(windows)]
-pub use windows::Sockets;
-
-#[cfg(unix)]
-type RawHandle = i32;
-#[cfg(windows)]
-type RawHandle = u64;
+use std::os::windows::io::{AsRawSocket as AsRaw, OwnedSocket as OwnedHandle, RawSocket as RawHandle};
 
 #[cfg_attr(windows, link(name = "ws2_32"))]
 unsafe extern "system" {
     fn listen(socket: RawHandle, backlog: i32) -> i32;
     fn getsockopt(socket: RawHandle, level: i32, name: i32, value: *mut u64, length: *mut i32) -> i32;
-    #[cfg(unix)]
-    fn setsockopt(socket: RawHandle, level: i32, name: i32, value: *const i32, length: u32) -> i32;
     #[cfg(windows)]
     #[link_name = "ioctlsocket"]
     fn ioctl(socket: RawHandle, request: c_ulong, value: *mut u32) -> i32;
@@ -36,7 +24,17 @@ unsafe extern "system" {
 
 #[cfg(unix)]
 unsafe extern "C" {
+    fn setsockopt(socket: RawHandle, level: i32, name: i32, value: *const i32, length: u32) -> i32;
     fn ioctl(descriptor: RawHandle, request: c_ulong, ...) -> i32;
+    fn dup2(from: RawHandle, to: RawHandle) -> i32;
+}
+
+#[cfg(windows)]
+#[link(name = "kernel32")]
+unsafe extern "system" {
+    fn CancelIoEx(handle: RawHandle, overlapped: *const u8) -> i32;
+    fn GetCurrentProcess() -> isize;
+    fn GetProcessHandleCount(process: isize, count: *mut u32) -> i32;
 }
 
 const IPPROTO_TCP: i32 = 6;
@@ -49,18 +47,22 @@ fn raw(socket: &impl AsRaw) -> RawHandle {
     return socket.as_raw_socket();
 }
 
-/// A duplicate of a socket of this process.
+/// A duplicate of a socket of this process. On Unix, it may be of something else that has a descriptor, and has no address.
 pub struct Socket {
     pub stream: TcpStream,
-    /// Tells this socket from all others, earlier ones included: its inode number. 0 where the system has none.
-    pub identity: u64,
 }
 
 impl Socket {
+    /// Tells this socket from all others, earlier ones included (SO_COOKIE of socket(7)). 0 on other systems than Linux.
+    pub fn identity(&self) -> u64 {
+        let cookie = if IS_LINUX { self.option(1, 57) } else { None };
+        cookie.map_or(0, |[identity]| identity)
+    }
+
     /// Whether it listens (SO_ACCEPTCONN of socket(7)).
     pub fn is_listening(&self) -> bool {
         let (level, name) = if IS_LINUX { (1, 30) } else { (0xffff, 2) };
-        self.option::<1>(level, name).is_some_and(|[value]| value as i32 != 0)
+        self.option(level, name).is_some_and(|[value]| value as i32 != 0)
     }
 
     /// How many bytes have come that nobody has received (FIONREAD).
@@ -72,18 +74,19 @@ impl Socket {
         bytes.into()
     }
 
-    /// How many bytes have come from the client: `tcpi_bytes_received` of TCP_INFO (tcp(7)). `None` on other systems than
-    /// Linux.
+    /// How many bytes have come: `tcpi_bytes_received` of TCP_INFO (tcp(7)). `None` on other systems than Linux.
     pub fn received_bytes(&self) -> Option<u64> {
-        const TCP_INFO: i32 = 11;
-        let info = if IS_LINUX { self.option::<17>(IPPROTO_TCP, TCP_INFO) } else { None };
+        let info = if IS_LINUX { self.option::<17>(IPPROTO_TCP, 11) } else { None };
         info.map(|info| info[128 / 8])
     }
 
-    /// Makes a read return that waits for this socket, on a system where a shutdown does not.
+    /// Makes a read return that waits for this socket, on Windows. On other systems, a shutdown does.
     pub fn cancel_receive(&self) {
+        // SAFETY: the handle is ours. A null pointer means all operations on it.
         #[cfg(windows)]
-        windows::cancel(raw(&self.stream));
+        unsafe {
+            CancelIoEx(raw(&self.stream), std::ptr::null())
+        };
     }
 
     /// Reads an option of `WORDS` 64-bit words, or less.
@@ -105,14 +108,14 @@ pub fn set_backlog(listener: &TcpListener, connections: i32) {
 /// Limits how many bytes wait in the kernel before they are sent (TCP_NOTSENT_LOWAT of tcp(7)). A write then returns when
 /// bytes leave, and not when a large buffer is a third empty. Does nothing on Windows, which has no such option.
 pub fn set_unsent_most(listener: &TcpListener, bytes: i32) {
+    let name = if IS_LINUX { 25 } else { 0x201 };
+    // SAFETY: the value is one `int`, and the length is its size.
     #[cfg(unix)]
-    {
-        const TCP_NOTSENT_LOWAT: i32 = if IS_LINUX { 25 } else { 0x201 };
-        // SAFETY: the value is one `int`, and the length is its size.
-        unsafe { setsockopt(raw(listener), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, size_of::<i32>() as u32) };
-    }
+    unsafe {
+        setsockopt(raw(listener), IPPROTO_TCP, name, &bytes, size_of::<i32>() as u32)
+    };
     #[cfg(windows)]
-    let _ = (listener, bytes);
+    let _ = (listener, name, bytes);
 }
 
 /// A second handle on a listening socket, in a type whose setters of socket options `TcpListener` does not have.
@@ -121,143 +124,76 @@ pub fn listener_options(listener: &TcpListener) -> io::Result<TcpStream> {
     Ok(TcpStream::from(OwnedHandle::from(listener.try_clone()?)))
 }
 
+/// Finds sockets. A descriptor is reserved, so that a duplicate can be made when descriptors have run out.
 #[cfg(unix)]
-mod unix {
-    use super::{IS_LINUX, OwnedHandle, Socket, TcpStream};
-    use crate::platform::limits;
-    use std::fs::{self, File};
-    use std::io;
-    use std::os::fd::AsRawFd;
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+pub struct Sockets {
+    /// Has the reserved descriptor.
+    ours: Socket,
+    /// What that refers to while nobody looks at a socket.
+    filler: std::fs::File,
+}
 
-    unsafe extern "C" {
-        fn dup2(from: i32, to: i32) -> i32;
+#[cfg(unix)]
+impl Sockets {
+    /// Reserves the descriptor.
+    pub fn new() -> io::Result<Self> {
+        let filler = std::fs::File::open("/dev/null")?;
+        let ours = Socket { stream: TcpStream::from(OwnedHandle::from(filler.try_clone()?)) };
+        Ok(Self { ours, filler })
     }
 
-    /// Finds sockets. Its descriptor is reserved, so that a duplicate can be made when descriptors have run out.
-    pub struct Sockets {
-        /// Is `None` only while [`Sockets::each`] runs, or after that has panicked.
-        reserved: Option<File>,
-        /// What the reserved descriptor refers to otherwise.
-        filler: File,
-    }
-
-    impl Sockets {
-        /// Reserves the descriptor.
-        pub fn new() -> io::Result<Self> {
-            let filler = File::open("/dev/null")?;
-            Ok(Self { reserved: Some(filler.try_clone()?), filler })
-        }
-
-        /// Calls `look` with a duplicate of each socket. Returns the number of open descriptors. Takes about a
-        /// microsecond for each of them.
-        pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
-            let Some(mut ours) = self.reserved.take().or_else(|| self.filler.try_clone().ok()) else {
-                return 0;
-            };
-            let number = ours.as_raw_fd();
-            let mut open = 0;
-            for other in open_numbers() {
-                open += 1;
-                // SAFETY: `number` is ours, and `ours` is its only owner. If `other` is not open, the call fails.
-                if other == number || unsafe { dup2(other, number) } < 0 {
-                    continue;
-                }
-                let metadata = ours.metadata().ok().filter(|it| it.file_type().is_socket());
-                let Some(identity) = metadata.map(|it| it.ino()) else { continue };
-                let socket = Socket { stream: TcpStream::from(OwnedHandle::from(ours)), identity };
-                look(&socket);
-                ours = File::from(OwnedHandle::from(socket.stream));
+    /// Calls `look` with a duplicate of each socket. Returns the number of open descriptors.
+    pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
+        let number = raw(&self.ours.stream);
+        let mut open = 0;
+        for other in open_numbers() {
+            open += 1;
+            // SAFETY: `number` is ours. If `other` is not open, the call fails.
+            if other != number && unsafe { dup2(other, number) } >= 0 {
+                look(&self.ours);
             }
-            // SAFETY: as above. No socket is left in the number.
-            unsafe { dup2(self.filler.as_raw_fd(), number) };
-            self.reserved = Some(ours);
-            open
         }
-    }
-
-    /// The numbers of the open descriptors (proc_pid_fd(5)).
-    fn open_numbers() -> Box<dyn Iterator<Item = i32>> {
-        match fs::read_dir(if IS_LINUX { "/proc/self/fd" } else { "/dev/fd" }) {
-            Ok(names) => Box::new(names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok())),
-            // The folder needs a descriptor. If there is none, nearly all numbers are open.
-            Err(_) => Box::new(0..limits::descriptor_limit().min(1 << 16) as i32),
-        }
+        // SAFETY: both are ours. The last socket must not stay open because of us.
+        unsafe { dup2(raw(&self.filler), number) };
+        open
     }
 }
 
+/// The numbers of the open descriptors (proc_pid_fd(5)).
+#[cfg(unix)]
+fn open_numbers() -> Box<dyn Iterator<Item = RawHandle>> {
+    match std::fs::read_dir(if IS_LINUX { "/proc/self/fd" } else { "/dev/fd" }) {
+        Ok(names) => Box::new(names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok())),
+        // The folder needs a descriptor. If there is none, nearly all numbers are open.
+        Err(_) => Box::new(0..super::limits::descriptor_limit().min(1 << 16) as RawHandle),
+    }
+}
+
+/// Finds sockets. Has the maximum number of open handles so far.
 #[cfg(windows)]
-mod windows {
-    use super::{OwnedHandle, Socket, TcpStream};
-    use std::io;
-    use std::os::windows::io::FromRawSocket;
+pub struct Sockets(u32);
 
-    /// WSAPROTOCOL_INFOW (winsock2.h): 628 bytes, which only the system reads.
-    type Info = [u32; 157];
-
-    unsafe extern "system" {
-        fn WSADuplicateSocketW(socket: u64, process: u32, info: *mut Info) -> i32;
-        fn WSASocketW(
-            family: i32,
-            kind: i32,
-            protocol: i32,
-            info: *const Info,
-            group: u32,
-            flags: u32,
-        ) -> u64;
+#[cfg(windows)]
+impl Sockets {
+    /// Needs nothing: Windows has no limit of handles that a server could reach.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(0))
     }
 
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn CancelIoEx(handle: u64, overlapped: *const u8) -> i32;
-        fn GetCurrentProcess() -> isize;
-        fn GetProcessHandleCount(process: isize, count: *mut u32) -> i32;
-    }
-
-    /// Ends all operations that wait for this handle, which is ours.
-    pub fn cancel(handle: u64) {
-        // SAFETY: a null pointer means all operations on the handle.
-        unsafe { CancelIoEx(handle, std::ptr::null()) };
-    }
-
-    /// Finds sockets. Has the maximum number of open handles so far.
-    pub struct Sockets(u32);
-
-    impl Sockets {
-        /// Needs nothing: Windows has no limit of handles that a server could reach.
-        pub fn new() -> io::Result<Self> {
-            Ok(Self(0))
+    /// The same for handles, which are multiples of four. A freed one is used again before a new one.
+    pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
+        use std::os::windows::io::BorrowedSocket;
+        /// How many handles more may have been open between two calls.
+        const MARGIN: u32 = 1024;
+        let mut count = 0;
+        // SAFETY: the call writes one number to a valid pointer.
+        unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
+        self.0 = self.0.max(count);
+        for number in (4..u64::from(self.0 + MARGIN) * 4).step_by(4) {
+            // SAFETY: the number is used for one call, which makes a duplicate, or fails if it is no open socket.
+            let duplicate = unsafe { BorrowedSocket::borrow_raw(number) }.try_clone_to_owned();
+            duplicate.into_iter().for_each(|own| look(&Socket { stream: TcpStream::from(own) }));
         }
-
-        /// Calls `look` with a duplicate of each socket. Returns the number of open handles.
-        ///
-        /// Handles are multiples of four. A freed handle is used again before a new one.
-        pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
-            /// The number of handles that may have been open above the maximum, between two calls.
-            const MARGIN: u32 = 1024;
-            let mut count = 0;
-            // SAFETY: the call writes one number to a valid pointer.
-            unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
-            self.0 = self.0.max(count);
-            for number in (4..u64::from(self.0 + MARGIN) * 4).step_by(4) {
-                duplicate(number).inspect(|stream| look(stream));
-            }
-            count.into()
-        }
-    }
-
-    /// A duplicate of the socket with this number, if it is one.
-    fn duplicate(number: u64) -> Option<Socket> {
-        const OVERLAPPED_NO_INHERIT: u32 = 0x01 | 0x80;
-        let mut info = [0; 157];
-        // SAFETY: the call fails if the number is no socket. It writes one WSAPROTOCOL_INFOW.
-        if unsafe { WSADuplicateSocketW(number, std::process::id(), &mut info) } != 0 {
-            return None;
-        }
-        // SAFETY: -1 takes the family, the kind and the protocol from `info`.
-        let own = unsafe { WSASocketW(-1, -1, -1, &info, 0, OVERLAPPED_NO_INHERIT) };
-        // SAFETY: the new handle is ours.
-        let own = (own != u64::MAX).then(|| unsafe { OwnedHandle::from_raw_socket(own) })?;
-        Some(Socket { stream: TcpStream::from(own), identity: 0 })
+        count.into()
     }
 }

@@ -74,18 +74,27 @@ fn nothing_more_is_answered_after_the_stop() {
 fn a_record_goes_when_no_walk_sees_its_socket_unless_a_thread_works_for_it() {
     let all = connections();
     all.take(peer(), 1, request("/1"));
-    let after = Instant::now() + Duration::from_secs(1);
-    all.lock().forget_ended(after);
+    let later = Instant::now() + Duration::from_secs(1);
+    all.lock().forget_ended(later);
     assert_eq!(all.lock().by_peer.len(), 1);
     end(&all, End::Open);
     let before = all.lock().by_peer[&peer()].since;
     all.lock().forget_ended(before);
     assert_eq!(all.lock().by_peer.len(), 1, "it is newer than the walk");
-    all.lock().by_peer.get_mut(&peer()).unwrap().in_walk = Some(after);
-    all.lock().forget_ended(after);
-    assert_eq!(all.lock().by_peer.len(), 1, "the walk has seen it");
-    all.lock().forget_ended(after + Duration::from_secs(1));
+    all.lock().forget_ended(later);
     assert!(all.lock().by_peer.is_empty());
+}
+
+#[test]
+fn a_server_is_needed_by_its_connections_and_by_those_without_a_request_that_it_may_have_accepted() {
+    let all = connections();
+    all.take(peer(), 2, request("/1"));
+    let last = Instant::now();
+    assert!(all.lock().has_of(2, last) && !all.lock().has_of(1, last));
+    let newer = last + Duration::from_secs(1);
+    let other = SocketAddr::new(peer().ip(), 1);
+    all.lock().by_peer.insert(other, Connection::new(newer));
+    assert!(all.lock().has_of(1, newer) && !all.lock().has_of(1, last));
 }
 
 /// A request that counts as a little more than `bytes`.
@@ -101,7 +110,7 @@ fn a_connection_with_too_many_waiting_bytes_is_marked() {
     let quarter = WAITING_MOST_BYTES / 4;
     for (sent, is_flooding) in [(1, false), (2, false), (3, false), (4, true)] {
         all.take(peer(), 1, large(quarter));
-        assert_eq!(all.lock().by_peer[&peer()].is_flooding, is_flooding, "{sent} quarters");
+        assert_eq!(all.lock().by_peer[&peer()].must_end, is_flooding, "{sent} quarters");
     }
     assert!(all.lock().has_work());
 }
@@ -122,7 +131,7 @@ fn the_one_that_has_waited_longest_goes_if_the_sum_is_too_much() {
     table.waiting_bytes += ALL_WAITING_MOST_BYTES;
     for marked in [vec![peers[1]], vec![peers[0], peers[1]], vec![peers[0], peers[1]]] {
         assert!(table.has_work());
-        let is_marked = |peer: &SocketAddr| table.by_peer[peer].is_flooding;
+        let is_marked = |peer: &SocketAddr| table.by_peer[peer].must_end;
         assert_eq!(peers.into_iter().filter(is_marked).collect::<Vec<_>>(), marked);
     }
 }

@@ -1,0 +1,275 @@
+//! What is known of one connection, and what is decided from that: whether it is stuck (weakness 5), how long it may take for
+//! a step (9), and how much of a head tiny_http may store (13).
+
+use std::collections::VecDeque;
+use std::mem;
+use std::net::{Shutdown, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tiny_http::Request;
+
+/// The maximum number of bytes of the heap that the waiting requests of one connection may take: about 8,000 short ones.
+/// If a client pipelines more, its connection is hung up, because tiny_http would continue to read them into memory.
+pub const WAITING_MOST_BYTES: usize = 8 << 20;
+/// The timeout for a head when descriptors are short, unless the usual one is shorter.
+const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
+/// How long tiny_http, or the client, may take to close a connection after its last answer.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// If a tick comes so late, the program may have been stopped. A client then has at least this time.
+pub const STOPPED_AFTER: Duration = Duration::from_secs(1);
+/// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not read.
+const UNREAD_WALKS_MOST: u8 = 32;
+/// If tiny_http takes more than this, heads above `HEAD_SMALL_BYTES` that have taken longer than `HEAD_YOUNG` are too long.
+/// It is the only measure that does not ask what the one connection has done.
+const HEAP_MOST_BYTES: u64 = 64 << 20;
+const HEAD_SMALL_BYTES: u64 = 8 << 10;
+const HEAD_YOUNG: Duration = Duration::from_millis(100);
+/// The maximum number of bytes of a head that tiny_http reads. A request with a longer one is refused anyway.
+const HEAD_MOST_BYTES: u64 = 128 << 10;
+/// The maximum size of a body that is read and discarded. After such a body, the client gets its answer, and the
+/// connection can stay open.
+pub const DRAIN_MOST_BYTES: u64 = 8 << 20;
+/// The maximum number of bytes that tiny_http reads while a body is drained: the body, and the sizes of its chunks.
+const BODY_MOST_BYTES: u64 = DRAIN_MOST_BYTES + (1 << 20);
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// tiny_http waits for a request, or reads its head.
+    InHead,
+    /// A thread reads and discards the body of a request.
+    InBody,
+    /// A thread answers a request.
+    Answering,
+    /// A thread refuses a request on a duplicate of the socket, and reads what the client still sends.
+    Refusing,
+    /// The last answer has ended, and says so. No further request is answered.
+    Ended,
+}
+
+/// A connection, from the first walk of the watch that has seen it, or from its first request.
+pub struct Connection {
+    /// Its number in the trace.
+    pub number: u64,
+    /// The generation of the `Server` that its requests come from. 0 before the first of them.
+    pub generation: u32,
+    pub state: State,
+    /// When it entered this state.
+    pub since: Instant,
+    /// The requests that wait until the one before is answered.
+    pub waiting: VecDeque<Request>,
+    /// The number of bytes of the heap that these take.
+    pub waiting_bytes: usize,
+    /// Whether it is to be hung up.
+    pub must_end: bool,
+    /// Whether tiny_http has handed over a request, or a body has ended, since the last walk that looked for that.
+    pub has_stepped: bool,
+    seen: Seen,
+}
+
+/// What the walks of the watch know of the socket of a connection.
+#[derive(Default)]
+struct Seen {
+    /// Its identity and its local address.
+    socket: Option<(u64, SocketAddr)>,
+    /// The start of the last walk that has seen it.
+    in_walk: Option<Instant>,
+    /// How many bytes tiny_http had read when a walk saw the last step.
+    stepped_bytes: u64,
+    /// Whether tiny_http has read too much since then, in the walk before.
+    is_suspect: bool,
+    /// In how many walks, up to the last one, there were bytes that nobody had received.
+    unread_walks: u8,
+    /// What has been shut down. [`Shutdown::Write`] follows the last answer. After [`Shutdown::Read`], a head that was
+    /// complete before is still answered.
+    shut: Option<Shutdown>,
+}
+
+/// What the deadlines depend on.
+#[derive(Clone, Copy)]
+pub struct Timeouts {
+    /// How long a client may take for a head or a body.
+    pub usual: Option<Duration>,
+    /// When the program went on after it had been stopped.
+    pub resumed: Option<Instant>,
+    pub are_descriptors_short: bool,
+}
+
+/// What one look at all sockets has to know, and what it finds.
+pub struct Walk {
+    pub start: Instant,
+    pub timeouts: Timeouts,
+    /// What tiny_http takes of the heap.
+    pub held_bytes: u64,
+    /// Whether all requests have been taken that waited in tiny_http's queues after the last walk with `needs_ping`.
+    pub is_caught_up: bool,
+    /// Whether a connection is to be shut down, unless a request of it waits in a queue of tiny_http.
+    pub needs_ping: bool,
+    /// Whether a connection may be stuck.
+    pub is_urgent: bool,
+}
+
+/// What a walk sees of a socket.
+pub struct Sight {
+    /// Its identity and its local address.
+    pub socket: (u64, SocketAddr),
+    pub unread_bytes: u64,
+    /// How many bytes have come. `None` if the system does not tell.
+    pub received_bytes: Option<u64>,
+}
+
+impl Connection {
+    /// One that has had no request.
+    pub fn new(since: Instant) -> Self {
+        Self {
+            number: 0,
+            generation: 0,
+            state: State::InHead,
+            since,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            must_end: false,
+            has_stepped: false,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Whether a thread works for it.
+    pub fn is_busy(&self) -> bool {
+        !matches!(self.state, State::InHead | State::Ended)
+    }
+
+    /// Notes what it does from now on.
+    pub fn enter(&mut self, state: State) {
+        self.has_stepped |= self.state == State::InBody;
+        self.state = state;
+        self.since = Instant::now();
+    }
+
+    /// Whether its socket was closed before the walk that began at `start`.
+    pub fn has_ended(&self, start: Instant) -> bool {
+        self.seen.in_walk != Some(start) && self.since < start && !self.is_busy()
+    }
+
+    /// Whether this walk has seen this socket before: tiny_http has two descriptors of each.
+    pub fn was_seen(&self, sight: &Sight, walk: &Walk) -> bool {
+        self.seen.in_walk == Some(walk.start) && self.seen.socket == Some(sight.socket)
+    }
+
+    /// Notes what a walk sees of a socket of this client, and decides what is to be shut down of it.
+    pub fn look_at(&mut self, sight: &Sight, walk: &mut Walk) -> Option<Shutdown> {
+        if self.seen.socket.is_some_and(|known| known != sight.socket) {
+            if self.seen.in_walk == Some(walk.start) {
+                // One client has connected from one port to two of our addresses. Its requests do not tell to which one.
+                self.must_end = true;
+                return Some(Shutdown::Both);
+            }
+            // A later connection from the same port.
+            if !self.is_busy() {
+                *self = Self::new(walk.start);
+            }
+            self.seen = Seen::default();
+        }
+        self.seen.socket = Some(sight.socket);
+        self.seen.in_walk = Some(walk.start);
+        self.seen.unread_walks =
+            if sight.unread_bytes > 0 { self.seen.unread_walks.saturating_add(1) } else { 0 };
+        let is_shut = self.seen.shut == Some(Shutdown::Both);
+        let side = if is_shut || self.must_end || self.reads_too_much(sight, walk) {
+            Some(Shutdown::Both)
+        } else {
+            self.overdue(walk)
+        };
+        self.seen.shut = side.or(self.seen.shut);
+        walk.is_urgent |= self.may_be_stuck();
+        side
+    }
+
+    /// Whether it seems to be stuck in tiny_http's thread pool: bytes have come, and nobody receives them.
+    pub fn is_stuck(&self) -> bool {
+        // One walk is not enough: a thread may be just about to receive the bytes.
+        self.may_be_stuck() && self.seen.unread_walks > 1
+    }
+
+    fn may_be_stuck(&self) -> bool {
+        let is_unread = (1..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks);
+        is_unread && self.generation == 0 && self.seen.shut.is_none()
+    }
+
+    /// Whether tiny_http has read more than it may for one head or body.
+    fn reads_too_much(&mut self, sight: &Sight, walk: &mut Walk) -> bool {
+        let is_danger = walk.held_bytes > HEAP_MOST_BYTES && walk.start > self.since + HEAD_YOUNG;
+        let Some(received_bytes) = sight.received_bytes else {
+            // Nobody who sends nothing can be meant.
+            return is_danger && self.state == State::InHead && self.seen.unread_walks > 1;
+        };
+        let read_bytes = received_bytes.saturating_sub(sight.unread_bytes);
+        if mem::take(&mut self.has_stepped) {
+            (self.seen.stepped_bytes, self.seen.is_suspect) = (read_bytes, false);
+        }
+        let most_bytes = match self.state {
+            State::Refusing => return false,
+            State::InBody => BODY_MOST_BYTES,
+            _ if is_danger => HEAD_SMALL_BYTES,
+            _ => HEAD_MOST_BYTES,
+        };
+        let is_too_much = read_bytes > self.seen.stepped_bytes + most_bytes;
+        walk.needs_ping |= is_too_much;
+        // The bytes may be of whole requests that wait in tiny_http's queue. If so, the ping brings a step, unless there are
+        // too few threads to take them.
+        let was_suspect = mem::replace(&mut self.seen.is_suspect, is_too_much && walk.is_caught_up);
+        let is_beyond_all = read_bytes > self.seen.stepped_bytes + WAITING_MOST_BYTES as u64;
+        is_too_much && (is_beyond_all || was_suspect && walk.is_caught_up)
+    }
+
+    /// Whether a walk is to look at it now. One that has had no request may be stuck.
+    pub fn is_due(&self, now: Instant, timeouts: &Timeouts) -> bool {
+        let is_overdue = self.due(timeouts).is_some_and(|due| due <= now);
+        (is_overdue || self.generation == 0) && self.seen.shut != Some(Shutdown::Both)
+    }
+
+    /// Its deadline.
+    fn due(&self, timeouts: &Timeouts) -> Option<Instant> {
+        // Time in which the program did not run does not count against a client.
+        let least = timeouts.resumed.map_or(self.since, |resumed| resumed + STOPPED_AFTER);
+        timeouts.of(self.state).map(|timeout| least.max(self.since + timeout))
+    }
+
+    /// What is to be shut down for its deadline.
+    fn overdue(&self, walk: &mut Walk) -> Option<Shutdown> {
+        let is_early = self.due(&walk.timeouts)? > walk.start;
+        match (self.state, self.seen.shut) {
+            (State::Ended, None) if is_early => Some(Shutdown::Write),
+            _ if is_early => None,
+            (State::InBody, Some(Shutdown::Read)) => None,
+            (State::InHead | State::InBody, None) => {
+                walk.needs_ping = true;
+                Some(Shutdown::Read)
+            }
+            (State::InHead, Some(Shutdown::Read)) if !walk.is_caught_up => {
+                walk.needs_ping = true;
+                None
+            }
+            _ => Some(Shutdown::Both),
+        }
+    }
+}
+
+impl Timeouts {
+    /// How long a connection may stay in this state.
+    fn of(&self, state: State) -> Option<Duration> {
+        match state {
+            State::InHead if self.are_descriptors_short => {
+                Some(HEAD_WHEN_SHORT.min(self.usual.unwrap_or(Duration::MAX)))
+            }
+            State::InHead | State::InBody => self.usual,
+            State::Ended if self.are_descriptors_short => Some(Duration::ZERO),
+            State::Ended => Some(CLOSE_WITHIN),
+            State::Answering | State::Refusing => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/connection_tests.rs"]
+mod tests;
