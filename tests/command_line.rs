@@ -213,9 +213,7 @@ fn an_address_that_other_machines_can_reach_causes_one_warning() {
 
 /// Starts the program with a text trace or none, has it answer one request, and waits for `lines` lines.
 fn traced(format: &str, more: &[&str], file: &Path, lines: usize) -> (Server, Vec<String>) {
-    let mut command = program();
-    command.args(["-p", "0", "--trace", format]).args(more).arg(file);
-    let server = Server::run(command);
+    let server = Server::start_traced(format, more, file);
     server.ask("GET /?\u{1b}[31m HTTP/1.1");
     let lines = server.stderr_lines(lines);
     (server, lines)

@@ -3,9 +3,7 @@
 
 mod support;
 
-use std::process::Stdio;
-
-use support::{Folder, Server, eventually, program, text};
+use support::{Folder, Server, eventually, text};
 
 #[test]
 fn the_page_is_three_kinds_of_files_that_no_policy_must_be_loosened_for() {
@@ -49,9 +47,7 @@ fn the_trace_names_the_page_before_the_first_request() {
     let folder = Folder::new();
     let file = folder.file("a.mp4", 1_000);
     for (bind, host) in [("localhost", "localhost"), ("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "localhost")] {
-        let mut command = program();
-        command.args(["--port", "0", "--bind", bind]).arg(&file).stderr(Stdio::piped());
-        let server = Server::run(command);
+        let server = Server::start_traced("text", &["--bind", bind], &file);
         let page = format!("live page: http://{host}:{}/heap", server.port);
         eventually(&page, || server.stderr().contains(&page).then_some(()));
         let server = Server::start(&["--bind", bind], &file);

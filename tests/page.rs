@@ -89,14 +89,15 @@ fn a_page_does_not_count_as_a_request_and_leaves_nothing_behind() {
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.mp4", 1_000));
     server.get("/heap");
-    let before = server.figure("live");
+    let mut figure = server.figures();
+    let before = figure("live");
     let followers: Vec<_> = (0..10).map(|_| server.events()).collect();
     for mut follower in followers {
         follower.next().unwrap();
     }
     // The server notices that a follower has gone when it writes to it the next time, within two seconds.
-    eventually("the heap of before", || (server.figure("live") < before + 16_384).then_some(()));
-    assert_eq!((server.figure("requests"), server.figure("in_flight")), (0, 0));
+    eventually("the heap of before", || (figure("live") < before + 16_384).then_some(()));
+    assert_eq!((figure("requests"), figure("in_flight")), (0, 0));
     assert_eq!(server.requests(0).len(), 0);
 }
 
@@ -173,6 +174,8 @@ impl Told {
 #[test]
 fn events_come_once_and_in_order_or_are_counted_as_missed_beside_a_load() {
     const REQUESTS_LEAST: u64 = 10_000;
+    /// Their events do not fit in what the kernel keeps for a page that does not read.
+    const REQUESTS_UNREAD: u64 = 3_000;
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.mp4", 1_000));
     let mut events = server.events();
@@ -184,6 +187,10 @@ fn events_come_once_and_in_order_or_are_counted_as_missed_beside_a_load() {
     thread::scope(|scope| {
         let senders: Vec<_> =
             (0..4).map(|_| scope.spawn(|| send_bursts(address, &sent, &is_enough))).collect();
+        // The page misses events then, however slow the machine is.
+        eventually("requests of which the page reads nothing", || {
+            (sent.load(SeqCst) >= REQUESTS_UNREAD).then_some(())
+        });
         while !senders.iter().all(|sender| sender.is_finished()) || told.accounted < 2 * sent.load(SeqCst) {
             assert!(Instant::now() < deadline, "{} of {} events", told.accounted, 2 * sent.load(SeqCst));
             told.take(&events.next().unwrap());
@@ -199,12 +206,16 @@ fn events_come_once_and_in_order_or_are_counted_as_missed_beside_a_load() {
 #[test]
 fn an_open_page_does_not_delay_the_end() {
     let folder = Folder::new();
-    let server = Server::start(&[], &folder.file("a.mp4", 1_000));
-    let mut events = server.events();
-    events.next().unwrap();
-    let start = Instant::now();
-    let lines = server.stop("INT");
-    assert_eq!(text(&lines[lines.len() - 1], "event"), "stopped");
-    // As long as an answer is waited for that does not end.
-    assert!(start.elapsed() < STOP_PATIENCE, "{:?}", start.elapsed());
+    let file = folder.file("a.mp4", 1_000);
+    // An answer that does not end delays each end for all of this time. One end that is earlier is enough: on a busy
+    // machine some are late.
+    eventually("an end before STOP_PATIENCE", || {
+        let server = Server::start(&[], &file);
+        let mut events = server.events();
+        events.next().unwrap();
+        let start = Instant::now();
+        let lines = server.stop("INT");
+        assert_eq!(text(&lines[lines.len() - 1], "event"), "stopped");
+        (start.elapsed() < STOP_PATIENCE).then_some(())
+    });
 }

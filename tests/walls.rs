@@ -159,10 +159,7 @@ fn wall_06_threads_that_wait_for_ever_are_reported() {
     const CLIENTS: usize = 110;
     let folder = Folder::new();
     let server = Server::start(&["--timeout", "1"], &folder.file("a.bin", 1_000));
-    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.client()).collect();
-    for client in &mut clients {
-        client.send("GET / HTTP/2.0\r\nHost: localhost\r\n\r\n");
-    }
+    let mut clients = server.clients_with(["GET / HTTP/2.0\r\nHost: localhost\r\n\r\n"; CLIENTS]);
     clients.iter_mut().for_each(|client| drop(client.rest()));
     drop(clients);
     let warning =
@@ -198,12 +195,10 @@ fn wall_08_a_deadline_covers_a_whole_head_body_or_last_read() {
         "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n",
         "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n",
     ] {
-        let (mut drips, mut is_silent) = (server.client(), server.client());
-        drips.send(opening);
-        is_silent.send(opening);
-        drip_until_closed(&mut drips.stream);
-        is_silent.rest();
-        clients.extend([drips, is_silent]);
+        let mut pair = server.clients_with([opening; 2]);
+        drip_until_closed(&mut pair[0].stream);
+        pair[1].rest();
+        clients.extend(pair);
     }
     // What a client sees may be the end of one direction only.
     #[cfg(target_os = "linux")]

@@ -73,6 +73,15 @@ pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_heapserve"))
 }
 
+/// The program with a JSON trace on a free port, from a shell that first sets limits, such as with `ulimit -v 1000000`.
+#[cfg(unix)]
+pub fn limited(limits: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limits} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_heapserve")]);
+    command.args(["--port", "0", "--trace", "json"]);
+    command
+}
+
 /// Polls until `happened` returns something, and fails after [`PATIENCE`].
 pub fn eventually<T>(what: &str, mut happened: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
