@@ -161,20 +161,6 @@ fn a_heap_limit_serves_the_buffers_that_fit_and_refuses_the_rest() {
     assert_eq!(served_and_refused(&stream, 50), (50, 0));
 }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn an_allocation_that_the_system_refuses_is_a_503_and_is_not_counted() {
-    let folder = Folder::new();
-    let file = folder.sparse_file("sparse.bin", 8 << 30);
-    let mut command = limited("ulimit -v 4000000");
-    command.args(["--mode", "buffer"]).arg(&file);
-    let server = Server::run(command);
-    let answer = server.get("/");
-    assert_eq!((answer.status, answer.field("Retry-After")), (503, Some("1")));
-    assert_eq!(text(&server.request(1), "outcome"), "refused");
-    assert!(server.figure("live_peak") < 1 << 20 && server.figure("live") < 1 << 20);
-}
-
 #[cfg(debug_assertions)]
 #[test]
 fn a_panic_ends_only_its_own_connection() {

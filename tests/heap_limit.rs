@@ -89,9 +89,12 @@ fn the_answer_says_whether_the_limit_or_the_system_refused() {
         command.args(["--mode", "buffer", "--heap-limit", limit]).arg(&file);
         let server = Server::run(command);
         let refused = server.get("/");
-        assert_eq!(refused.status, 503);
+        assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("1")));
         assert!(refused.text().contains(cause), "{}", refused.text());
-        assert!(number(&server.request(1), "live_peak") < 1 << 20);
+        let line = server.request(1);
+        assert_eq!(text(&line, "outcome"), "refused");
+        // What was not allocated is not counted.
+        assert!(number(&line, "live_peak") < 1 << 20 && server.figure("live") < 1 << 20, "{line}");
     }
 }
 
