@@ -74,13 +74,13 @@ fn nothing_more_is_answered_after_the_stop() {
 fn a_record_goes_when_no_walk_sees_its_socket_unless_a_thread_works_for_it() {
     let all = connections();
     all.take(peer(), 1, request("/1"));
-    let after = Instant::now() + Duration::from_secs(1);
-    all.lock().forget_ended(after);
+    all.lock().forget_ended(Instant::now() + Duration::from_secs(1));
     assert_eq!(all.lock().by_peer.len(), 1);
     end(&all, End::Open);
     let before = all.lock().by_peer[&peer()].since;
     all.lock().forget_ended(before);
     assert_eq!(all.lock().by_peer.len(), 1, "it is newer than the walk");
+    let after = before + Duration::from_secs(1);
     all.lock().by_peer.get_mut(&peer()).unwrap().in_walk = Some(after);
     all.lock().forget_ended(after);
     assert_eq!(all.lock().by_peer.len(), 1, "the walk has seen it");
