@@ -93,9 +93,9 @@ fn a_long_past_is_not_on_the_heap() {
     for page in &mut pages {
         page.find(|message| text(message, "event") == "now").unwrap();
     }
-    // tiny_http uses about 6 KiB for each connection. 256 requests on the heap would be 150 KiB.
-    let grown = figure("live").saturating_sub(before) / 4;
-    assert!(grown < 10_000, "{grown} bytes for each page");
+    // tiny_http uses about 6 KiB for each connection, and the engine may have some of its own for a moment. 256 requests on
+    // the heap would be 150 KiB.
+    eventually("less than 10 KB for each page", || (figure("live") < before + 4 * 10_000).then_some(()));
 }
 
 #[test]

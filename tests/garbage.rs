@@ -104,8 +104,8 @@ fn input(random: &mut Random) -> Vec<u8> {
 fn answers_to(address: SocketAddr, input: &[u8]) -> Vec<u8> {
     let mut client = Client::to(address);
     // These fail where the server has closed the connection already, which it may.
-    let _ = client.stream.write_all(input);
-    let _ = client.stream.shutdown(Shutdown::Write);
+    let _ = client.stream().write_all(input);
+    let _ = client.stream().shutdown(Shutdown::Write);
     client.rest()
 }
 

@@ -14,6 +14,8 @@ use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, number, 
 /// The size of the video of the README.
 const VIDEO_BYTES: u64 = 42_176_470;
 const KIB: u64 = 1 << 10;
+/// What may be on the heap for connections, of which the engine makes more if threads are late: less than any file here.
+const OTHERS_MOST_BYTES: u64 = 1 << 20;
 
 /// A run of a sample: `run`, `last_run`, or `None` for null.
 fn run(server: &Server, which: &str) -> Option<String> {
@@ -78,7 +80,7 @@ fn a_run_is_known_before_it_while_it_goes_on_and_after_it() {
         let first = requests.iter().map(|line| number(line, "first_byte_us")).max().unwrap();
         assert_eq!(number(&after, "first_byte_us_max"), first);
         let heap = number(&after, "heap_peak") - number(&after, "heap_before");
-        assert!((VIEWERS * held_bytes..VIEWERS * held_bytes + 100 * KIB).contains(&heap), "{after}");
+        assert!((VIEWERS * held_bytes..VIEWERS * held_bytes + OTHERS_MOST_BYTES).contains(&heap), "{after}");
         assert!(number(&after, "began_us") < number(&after, "ended_us"), "{after}");
     }
 }
@@ -261,7 +263,7 @@ fn random_runs_agree_with_what_their_clients_saw() {
         assert_eq!(counts, [clients, complete, closed, refused], "{run}");
         let at_once = number(&run, "at_once");
         let grown = number(&run, "heap_peak") - number(&run, "heap_before");
-        let most = at_once * number(&run, "request_peak_max") + clients * 8 * KIB;
+        let most = at_once * number(&run, "request_peak_max") + OTHERS_MOST_BYTES;
         assert!((at_once * LARGE_BYTES as u64..=most).contains(&grown), "{grown} of {most}: {run}");
     }
 }

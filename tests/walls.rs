@@ -24,14 +24,14 @@ fn others_are_answered(server: &Server, kept: &mut Client) {
 /// Sends `piece` again and again until the server closes the connection, which it must before it has taken `most_bytes`.
 fn send_until_closed(client: &mut Client, piece: &[u8], most_bytes: usize) {
     // A write can wait for a minute after the server's close, if the server's receive window was full.
-    client.stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
-    client.stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    client.stream().set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    client.stream().set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let deadline = Instant::now() + PATIENCE;
     let mut sent = 0;
     loop {
-        match client.stream.write(piece) {
+        match client.stream().write(piece) {
             Ok(bytes) => sent += bytes,
-            Err(error) if is_timeout(&error) && !is_closed_now(&mut client.stream) => {}
+            Err(error) if is_timeout(&error) && !is_closed_now(client.stream()) => {}
             Err(_) => return,
         }
         assert!(sent < most_bytes && Instant::now() < deadline, "not closed after {sent} bytes");
@@ -39,7 +39,7 @@ fn send_until_closed(client: &mut Client, piece: &[u8], most_bytes: usize) {
 }
 
 /// Sends a byte every tenth of a second until the server closes the connection.
-fn drip_until_closed(stream: &mut TcpStream) {
+fn drip_until_closed(mut stream: &TcpStream) {
     stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     eventually("the end of a connection that drips", || {
         let is_gone = stream.write_all(b"x").is_err();
@@ -48,7 +48,7 @@ fn drip_until_closed(stream: &mut TcpStream) {
 }
 
 /// Reads what there is, and returns whether the server has closed the connection by the end of a read timeout.
-fn is_closed_now(stream: &mut TcpStream) -> bool {
+fn is_closed_now(mut stream: &TcpStream) -> bool {
     loop {
         match stream.read(&mut [0; 1024]) {
             Ok(0) => return true,
@@ -196,7 +196,7 @@ fn wall_08_a_deadline_covers_a_whole_head_body_or_last_read() {
         "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n",
     ] {
         let mut pair = server.clients_with([opening; 2]);
-        drip_until_closed(&mut pair[0].stream);
+        drip_until_closed(pair[0].stream());
         pair[1].rest();
         clients.extend(pair);
     }
@@ -217,13 +217,13 @@ fn wall_09_a_download_longer_than_the_timeout_keeps_its_connection() {
     let mut client = server.client();
     client.start_download();
     // The server closes an idle connection after the timeout, which is the clock of this test.
-    let mut idle = server.client();
-    idle.stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    let idle = server.client();
+    idle.stream().set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let mut left = SIZE;
     eventually("the end of an idle connection", || {
         client.read(PIECE);
         left -= PIECE;
-        is_closed_now(&mut idle.stream).then_some(())
+        is_closed_now(idle.stream()).then_some(())
     });
     client.read(left);
     assert_eq!(client.ask("HEAD / HTTP/1.1").status, 200);

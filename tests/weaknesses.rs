@@ -23,7 +23,7 @@ fn weakness_01_kept_alive_answers_do_not_wait_for_a_delayed_acknowledgement() {
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.bin", 100_000));
     let mut client = server.client();
-    client.stream.set_nodelay(false).unwrap();
+    client.stream().set_nodelay(false).unwrap();
     // One fast round is enough: on a busy machine some are slow, and with the delay all are.
     eventually("a round of fast answers", || {
         let mut took: Vec<Duration> = (0..100)
@@ -93,7 +93,7 @@ fn weakness_06_and_07_the_accept_loop_survives_running_out_of_descriptors() {
     let mut served = 0;
     for client in &mut clients {
         let mut answer = Vec::new();
-        let end = client.stream.read_to_end(&mut answer).map_err(|error| error.kind());
+        let end = client.stream().read_to_end(&mut answer).map_err(|error| error.kind());
         assert!(
             !matches!(end, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)),
             "a client was left waiting"
@@ -159,7 +159,7 @@ fn weakness_10_pipelined_requests_have_one_thread_and_one_body_at_a_time() {
     assert!(live < 2 * LARGE_BYTES as u64, "{live} live bytes: more than one body");
     #[cfg(target_os = "linux")]
     assert!(server.proc_entries("task") < 30, "{} threads", server.proc_entries("task"));
-    client.stream.shutdown(Shutdown::Both).unwrap();
+    client.stream().shutdown(Shutdown::Both).unwrap();
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn weakness_11_request_bodies_never_reach_the_heap() {
     let ask = |lines: &str, body: &[u8]| {
         let mut client = server.client();
         client.send(format!("{lines}\nHost: localhost\n\n").replace('\n', "\r\n"));
-        let _ = client.stream.write_all(body);
+        let _ = client.stream().write_all(body);
         let answer = client.answer(false);
         (answer.status, client)
     };
