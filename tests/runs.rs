@@ -3,18 +3,12 @@
 
 mod support;
 
-#[cfg(unix)]
-use std::io::{self, Write};
-#[cfg(unix)]
-use std::net::TcpStream;
-use std::thread;
-
 use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, number, raw, text};
 
 /// The size of the video of the README.
 const VIDEO_BYTES: u64 = 42_176_470;
 const KIB: u64 = 1 << 10;
-/// What may be on the heap for connections, of which the engine makes more if threads are late: less than any file here.
+/// What may be on the heap for connections, of which the engine makes some itself when threads are late.
 const OTHERS_MOST_BYTES: u64 = 1 << 20;
 
 /// A run of a sample: `run`, `last_run`, or `None` for null.
@@ -160,9 +154,10 @@ fn a_file_of_10_gib_is_refused_at_its_limit_and_streamed() {
     assert_eq!(fields(&after, names), ["1", "0", "1", "null", "null", "0"], "{after}");
     assert!(number(&after, "heap_peak") < 1 << 20, "{after}");
     assert_eq!(number(&after, "file_bytes"), FILE_BYTES);
-    let warning = server.stderr_lines(2)[1].clone();
-    assert!(text(&warning, "message").contains("1.0 GiB (--heap-limit)"), "{warning}");
-    assert!(warning.contains("takes the heap to 10.0 GiB; use --mode stream"), "{warning}");
+    let warning = text(&server.stderr_lines(2)[1], "message");
+    for part in ["1.0 GiB (--heap-limit)", "takes the heap to 10.0 GiB; use --mode stream"] {
+        assert!(warning.contains(part), "{warning}");
+    }
 
     let server = Server::start(&["--heap-limit", "none"], &file);
     for mut viewer in downloads(&server, 2) {
@@ -271,6 +266,8 @@ fn random_runs_agree_with_what_their_clients_saw() {
 #[cfg(unix)]
 #[test]
 fn at_a_stop_the_last_line_is_the_sum_of_the_lines_before_it() {
+    use std::io::{self, Write};
+    use std::{net::TcpStream, thread};
     let folder = Folder::new();
     let server = Server::start(&["--timeout", "0"], &folder.file("a.mp4", 100_000));
     // As long as it is there, the run goes on.
@@ -294,8 +291,7 @@ fn at_a_stop_the_last_line_is_the_sum_of_the_lines_before_it() {
     assert_eq!((text(last, "event").as_str(), number(last, "requests")), ("stopped", requests.len() as u64));
     let sent: u64 = requests.iter().map(|line| number(line, "sent_bytes")).sum();
     assert_eq!(number(last, "sent_bytes"), sent);
-    let runs = of("run");
-    assert_eq!(runs.len(), 1, "{runs:?}");
-    assert_eq!(text(&before[before.len() - 1], "event"), "run");
-    assert!(raw(runs[0], "ended_us") != "null" && number(runs[0], "requests") >= requests.len() as u64);
+    let (run, end) = (of("run"), before.last());
+    assert_eq!((run.len(), run.first().copied()), (1, end), "{run:?}");
+    assert!(raw(run[0], "ended_us") != "null" && number(run[0], "requests") >= requests.len() as u64);
 }
