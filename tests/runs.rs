@@ -215,8 +215,8 @@ fn two_hundred_viewers_who_leave_are_counted_at_once() {
 fn random_runs_agree_with_what_their_clients_saw() {
     const LIMIT: &str = "36M"; // Four buffers, and some for everything else.
     let folder = Folder::new();
-    let server =
-        Server::start(&["--mode", "buffer", "--heap-limit", LIMIT], &folder.file("a.mp4", LARGE_BYTES));
+    let args = ["--mode", "buffer", "--timeout", "0", "--heap-limit", LIMIT];
+    let server = Server::start(&args, &folder.file("a.mp4", LARGE_BYTES));
     let mut figure = server.figures();
     let mut requests = 0;
     let whole = content(LARGE_BYTES);
