@@ -26,11 +26,11 @@ fn send_until_closed(client: &mut Client, piece: &[u8], most_bytes: usize) {
     // A write can wait for a minute after the server's close, if the server's receive window was full.
     client.stream().set_write_timeout(Some(Duration::from_millis(100))).unwrap();
     client.stream().set_read_timeout(Some(Duration::from_millis(1))).unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    let mut sent = 0;
+    let (mut sent, mut deadline) = (0, Instant::now() + PATIENCE);
     loop {
         match client.stream().write(piece) {
-            Ok(bytes) => sent += bytes,
+            // A busy machine may take long for what is read, but not for ever: there is `most_bytes`.
+            Ok(bytes) => (sent, deadline) = (sent + bytes, Instant::now() + PATIENCE),
             Err(error) if is_timeout(&error) && !is_closed_now(client.stream()) => {}
             Err(_) => return,
         }
