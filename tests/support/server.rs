@@ -112,21 +112,27 @@ impl Server {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Waits for at least `count` lines on stderr, and returns all of them.
+    /// Waits for at least `count` lines on stderr, and returns all of them. Each line has its own time, since a busy machine
+    /// may take long for many.
     pub fn stderr_lines(&self, count: usize) -> Vec<String> {
-        eventually(&format!("{count} lines on stderr"), || {
-            Some(self.stderr()).filter(|lines| lines.len() >= count)
-        })
+        for nth in 1..=count {
+            let has_come = || (self.lines.lock().unwrap().len() >= nth).then_some(());
+            eventually(&format!("line {nth} of {count} on stderr"), has_come);
+        }
+        self.stderr()
     }
 
-    /// Waits for at least `count` request lines, and returns all of them.
+    /// The same for request lines.
     pub fn requests(&self, count: usize) -> Vec<String> {
-        eventually(&format!("{count} request lines"), || {
-            // To read thousands of lines again and again would take the time that the program needs.
-            let all = Some(self.stderr()).filter(|all| all.len() > count)?;
-            let requests: Vec<_> = all.into_iter().filter(|l| text(l, "event") == "request").collect();
-            (requests.len() >= count).then_some(requests)
-        })
+        let mut others = 1;
+        loop {
+            let lines = self.stderr_lines(count + others).into_iter();
+            let (requests, rest): (Vec<_>, Vec<_>) = lines.partition(|line| text(line, "event") == "request");
+            if requests.len() >= count {
+                return requests;
+            }
+            others = rest.len();
+        }
     }
 
     /// The line of request `count`, which must be the last one so far.
