@@ -142,6 +142,27 @@ fn wall_04_refused_uploads_leave_no_descriptor_and_allowed_ones_are_discarded() 
     eventually("the end of all connections", || (server.sockets() == sockets_before).then_some(()));
 }
 
+/// A read that has a timeout fails when its process is stopped and goes on (signal(7)).
+#[cfg(unix)]
+#[test]
+fn wall_04_a_refusal_comes_when_the_process_was_stopped_meanwhile() {
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.bin", 1_000));
+    let address = server.address();
+    let upload = || {
+        let mut client = Client::to(address);
+        client.send("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n");
+        assert_eq!(client.answer(false).status, 413);
+    };
+    std::thread::scope(|scope| {
+        let uploads = scope.spawn(move || (0..50).for_each(|_| upload()));
+        while !uploads.is_finished() {
+            server.signal("STOP");
+            server.signal("CONT");
+        }
+    });
+}
+
 #[test]
 fn wall_06_the_connection_of_an_http_2_client_is_closed() {
     let folder = Folder::new();

@@ -65,7 +65,13 @@ pub fn drain(request: &mut Request, bytes: u64, read_bytes: &mut u64) -> Result<
 fn read(request: &mut Request, read_bytes: &mut u64, into: &mut [u8]) -> Option<io::Result<usize>> {
     let rest_bytes = usize::try_from(unread_bytes(request).saturating_sub(*read_bytes)).ok()?;
     let block = Mapping::new(rest_bytes.max(1))?;
-    let read = heap::with_lent(&block, rest_bytes, || request.as_reader().read(into));
+    let read = loop {
+        match heap::with_lent(&block, rest_bytes, || request.as_reader().read(into)) {
+            // With a timeout, it also fails if the process was stopped meanwhile and has gone on (signal(7)).
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => break read,
+        }
+    };
     *read_bytes += *read.as_ref().unwrap_or(&0) as u64;
     Some(read)
 }
@@ -135,6 +141,7 @@ impl Refusal {
         while is_complete && has_timeout && read_bytes < LINGER_MOST_BYTES && start.elapsed() < LINGER_FOR {
             match self.socket.read(&mut discarded) {
                 Ok(some) if some > 0 => read_bytes += some,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 _ => break,
             }
         }
