@@ -3,9 +3,9 @@
 
 mod support;
 
-use std::process::Stdio;
-
-use support::{Folder, LARGE_BYTES, Server, eventually, number, program, raw, text};
+#[cfg(target_os = "linux")]
+use support::limited;
+use support::{Folder, LARGE_BYTES, Server, eventually, number, raw, text};
 
 #[test]
 fn the_limit_is_said_in_the_first_event_and_in_a_sample() {
@@ -39,9 +39,7 @@ fn the_legend_says_where_the_limit_comes_from() {
     let table =
         [(&["--heap-limit", "64M"][..], "64.0 MiB (--heap-limit)"), (&["--heap-limit", "none"], "none")];
     for (args, said) in table {
-        let mut command = program();
-        command.args(["--port", "0"]).args(args).arg(&file).stderr(Stdio::piped());
-        let server = Server::run(command);
+        let server = Server::start_traced("text", args, &file);
         let said = format!("heap limit: {said}");
         eventually(&said, || server.stderr().contains(&said).then_some(()));
     }
@@ -87,15 +85,16 @@ fn the_answer_says_whether_the_limit_or_the_system_refused() {
     for (limit, cause) in
         [("8G", "the system has no memory for a buffer"), ("1G", "above its limit, 1.0 GiB (--heap-limit)")]
     {
-        let mut command = std::process::Command::new("sh");
-        let limited =
-            "ulimit -v 3000000 && exec \"$0\" --port 0 --trace json --mode buffer --heap-limit \"$1\" \"$2\"";
-        command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_heapserve")).arg(limit).arg(&file);
+        let mut command = limited("ulimit -v 3000000");
+        command.args(["--mode", "buffer", "--heap-limit", limit]).arg(&file);
         let server = Server::run(command);
         let refused = server.get("/");
-        assert_eq!(refused.status, 503);
+        assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("1")));
         assert!(refused.text().contains(cause), "{}", refused.text());
-        assert!(number(&server.request(1), "live_peak") < 1 << 20);
+        let line = server.request(1);
+        assert_eq!(text(&line, "outcome"), "refused");
+        // What was not allocated is not counted.
+        assert!(number(&line, "live_peak") < 1 << 20 && server.figure("live") < 1 << 20, "{line}");
     }
 }
 
@@ -104,9 +103,8 @@ fn the_answer_says_whether_the_limit_or_the_system_refused() {
 #[test]
 fn the_default_is_what_the_limits_of_the_process_leave() {
     let folder = Folder::new();
-    let mut command = std::process::Command::new("sh");
-    let limited = "ulimit -v 1000000 && exec \"$0\" --port 0 --trace json \"$1\"";
-    command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_heapserve")).arg(folder.file("a.mp4", 1_000));
+    let mut command = limited("ulimit -v 1000000");
+    command.arg(folder.file("a.mp4", 1_000));
     let server = Server::run(command);
     assert!((1..1_000_000 << 10).contains(&server.figure("heap_limit")), "{}", server.figure("heap_limit"));
 }

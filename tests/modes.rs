@@ -101,10 +101,9 @@ fn a_thousand_requests_leave_nothing_behind(mode: &str) {
     let folder = Folder::new();
     let file = folder.file("a.bin", BODY_BYTES);
     let server = Server::start(&["--mode", mode, "--timeout", "0"], &file);
-    let mut watcher = server.client();
-    let mut live = || number(watcher.ask("GET /heap.json HTTP/1.1").text(), "live");
-    live();
-    let before = live();
+    let mut figure = server.figures();
+    figure("live");
+    let before = figure("live");
     for nth in 0..1_000 {
         let mut client = server.client();
         client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -116,7 +115,7 @@ fn a_thousand_requests_leave_nothing_behind(mode: &str) {
     }
     server.requests(1_000);
     // A connection that is being closed takes 6 KB, and a thread without work ends after five seconds.
-    eventually("the heap of before", || (live() <= before + LEFT_MOST_BYTES).then_some(()));
+    eventually("the heap of before", || (figure("live") <= before + LEFT_MOST_BYTES).then_some(()));
 }
 
 #[test]

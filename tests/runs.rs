@@ -3,18 +3,13 @@
 
 mod support;
 
-#[cfg(unix)]
-use std::io::{self, Write};
-#[cfg(unix)]
-use std::net::TcpStream;
-use std::process::Stdio;
-use std::thread;
-
-use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, number, program, raw, text};
+use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, number, raw, text};
 
 /// The size of the video of the README.
 const VIDEO_BYTES: u64 = 42_176_470;
 const KIB: u64 = 1 << 10;
+/// What may be on the heap for connections, of which the engine makes some itself when threads are late.
+const OTHERS_MOST_BYTES: u64 = 1 << 20;
 
 /// A run of a sample: `run`, `last_run`, or `None` for null.
 fn run(server: &Server, which: &str) -> Option<String> {
@@ -79,7 +74,7 @@ fn a_run_is_known_before_it_while_it_goes_on_and_after_it() {
         let first = requests.iter().map(|line| number(line, "first_byte_us")).max().unwrap();
         assert_eq!(number(&after, "first_byte_us_max"), first);
         let heap = number(&after, "heap_peak") - number(&after, "heap_before");
-        assert!((VIEWERS * held_bytes..VIEWERS * held_bytes + 100 * KIB).contains(&heap), "{after}");
+        assert!((VIEWERS * held_bytes..VIEWERS * held_bytes + OTHERS_MOST_BYTES).contains(&heap), "{after}");
         assert!(number(&after, "began_us") < number(&after, "ended_us"), "{after}");
     }
 }
@@ -89,9 +84,7 @@ fn one_viewer_of_the_video_holds_the_same_in_every_run_to_the_digit() {
     let folder = Folder::new();
     let video = folder.sparse_file("powder-day.mp4", VIDEO_BYTES);
     for (mode, viewers, each) in [("buffer", 3, "40.2M each"), ("stream", 20, "66.0K each")] {
-        let mut command = program();
-        command.args(["--port", "0", "--mode", mode]).arg(&video).stderr(Stdio::piped());
-        let server = Server::run(command);
+        let server = Server::start_traced("text", &["--mode", mode], &video);
         drop(downloads(&server, viewers));
         let line = eventually("the line of the run", || {
             server.stderr().into_iter().find(|line| line.starts_with("run 1 "))
@@ -123,11 +116,12 @@ fn requests_without_content_of_the_file_are_no_viewers() {
     }
     server.requests(asked.len() - 1);
     assert_eq!((run(&server, "run"), run(&server, "last_run")), (None, None));
-    for lines in ["GET / HTTP/1.1", "GET / HTTP/1.1\nRange: bytes=0-4"] {
+    for (which, lines, sent) in [(1, "GET / HTTP/1.1", "1000"), (2, "GET / HTTP/1.1\nRange: bytes=0-4", "5")]
+    {
         server.ask(lines);
+        let after = ended(&server, which);
+        assert_eq!(fields(&after, ["requests", "complete", "sent_bytes"]), ["1", "1", sent], "{after}");
     }
-    let after = ended(&server, 1);
-    assert_eq!(fields(&after, ["requests", "complete", "sent_bytes"]), ["2", "2", "1005"], "{after}");
 }
 
 #[test]
@@ -137,17 +131,11 @@ fn a_small_and_an_empty_file_cost_no_more_than_the_head() {
     let servers = rows.map(|(bytes, mode)| {
         let server = Server::start(&["--mode", mode], &folder.file(&format!("{bytes}.mp4"), bytes));
         server.get("/");
-        server.get("/");
-        (server, bytes)
+        (server, bytes.to_string())
     });
     for (server, bytes) in servers {
         let after = ended(&server, 1);
-        let sent = (2 * bytes).to_string();
-        assert_eq!(
-            fields(&after, ["requests", "complete", "sent_bytes"]),
-            ["2", "2", sent.as_str()],
-            "{after}"
-        );
+        assert_eq!(fields(&after, ["requests", "complete", "sent_bytes"]), ["1", "1", &bytes], "{after}");
         let each = number(&after, "request_peak_max");
         assert!((2 * KIB..3 * KIB).contains(&each), "{after}");
         assert!(number(&after, "heap_peak") >= number(&after, "heap_before") + 2 * KIB, "{after}");
@@ -160,17 +148,16 @@ fn a_file_of_10_gib_is_refused_at_its_limit_and_streamed() {
     let folder = Folder::new();
     let file = folder.sparse_file("a.mp4", FILE_BYTES);
     let server = Server::start(&["--mode", "buffer", "--heap-limit", "1G"], &file);
-    for _ in 0..2 {
-        assert_eq!(server.get("/").status, 503);
-    }
+    assert_eq!(server.get("/").status, 503);
     let after = ended(&server, 1);
     let names = ["requests", "at_once", "refused", "request_peak_min", "first_byte_us_max", "sent_bytes"];
-    assert_eq!(fields(&after, names), ["2", "0", "2", "null", "null", "0"], "{after}");
+    assert_eq!(fields(&after, names), ["1", "0", "1", "null", "null", "0"], "{after}");
     assert!(number(&after, "heap_peak") < 1 << 20, "{after}");
     assert_eq!(number(&after, "file_bytes"), FILE_BYTES);
-    let warning = server.stderr_lines(2)[1].clone();
-    assert!(text(&warning, "message").contains("1.0 GiB (--heap-limit)"), "{warning}");
-    assert!(warning.contains("takes the heap to 10.0 GiB; use --mode stream"), "{warning}");
+    let warning = text(&server.stderr_lines(2)[1], "message");
+    for part in ["1.0 GiB (--heap-limit)", "takes the heap to 10.0 GiB; use --mode stream"] {
+        assert!(warning.contains(part), "{warning}");
+    }
 
     let server = Server::start(&["--heap-limit", "none"], &file);
     for mut viewer in downloads(&server, 2) {
@@ -222,13 +209,16 @@ fn two_hundred_viewers_who_leave_are_counted_at_once() {
     assert_eq!(number(&after, "sent_bytes"), sent);
 }
 
-/// Runs with random viewers: some read to the end, some leave, some are refused.
+/// Runs with random viewers: some read to the end, some leave, some are refused. The first stays to the last, since a
+/// second without a viewer would end the run.
 #[test]
 fn random_runs_agree_with_what_their_clients_saw() {
     const LIMIT: &str = "36M"; // Four buffers, and some for everything else.
     let folder = Folder::new();
-    let server =
-        Server::start(&["--mode", "buffer", "--heap-limit", LIMIT], &folder.file("a.mp4", LARGE_BYTES));
+    let args = ["--mode", "buffer", "--timeout", "0", "--heap-limit", LIMIT];
+    let server = Server::start(&args, &folder.file("a.mp4", LARGE_BYTES));
+    let mut figure = server.figures();
+    let mut requests = 0;
     let whole = content(LARGE_BYTES);
     let mut random = 0x9E37_79B9_u64;
     let mut below = |end: u64| {
@@ -247,9 +237,8 @@ fn random_runs_agree_with_what_their_clients_saw() {
             } else {
                 held.push(client);
             }
-            if !held.is_empty() && below(2) == 0 {
-                let mut client = held.swap_remove(below(held.len() as u64) as usize);
-                let ended_before = server.figure("requests");
+            if held.len() > 1 && below(2) == 0 {
+                let mut client = held.swap_remove(1 + below(held.len() as u64 - 1) as usize);
                 if below(3) == 0 {
                     closed += 1;
                     drop(client);
@@ -257,17 +246,19 @@ fn random_runs_agree_with_what_their_clients_saw() {
                     complete += 1;
                     client.expect(&whole);
                 }
-                eventually("its end", || (server.figure("requests") > ended_before).then_some(()));
+                let ended = requests + complete + closed + refused;
+                eventually("its end", || (figure("requests") == ended).then_some(()));
             }
         }
         closed += held.len() as u64;
+        requests += clients;
         drop(held);
         let run = ended(&server, which);
         let counts = ["requests", "complete", "client_closed", "refused"].map(|name| number(&run, name));
         assert_eq!(counts, [clients, complete, closed, refused], "{run}");
         let at_once = number(&run, "at_once");
         let grown = number(&run, "heap_peak") - number(&run, "heap_before");
-        let most = at_once * number(&run, "request_peak_max") + clients * 8 * KIB;
+        let most = at_once * number(&run, "request_peak_max") + OTHERS_MOST_BYTES;
         assert!((at_once * LARGE_BYTES as u64..=most).contains(&grown), "{grown} of {most}: {run}");
     }
 }
@@ -275,8 +266,14 @@ fn random_runs_agree_with_what_their_clients_saw() {
 #[cfg(unix)]
 #[test]
 fn at_a_stop_the_last_line_is_the_sum_of_the_lines_before_it() {
+    use std::io::{self, Write};
+    use std::{net::TcpStream, thread};
     let folder = Folder::new();
     let server = Server::start(&["--timeout", "0"], &folder.file("a.mp4", 100_000));
+    // As long as it is there, the run goes on.
+    let mut viewer = server.client();
+    viewer.send("GET /?rate=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    viewer.head();
     let address = server.address();
     let ask_until_the_end = move || {
         while let Ok(mut client) = TcpStream::connect(address) {
@@ -294,8 +291,7 @@ fn at_a_stop_the_last_line_is_the_sum_of_the_lines_before_it() {
     assert_eq!((text(last, "event").as_str(), number(last, "requests")), ("stopped", requests.len() as u64));
     let sent: u64 = requests.iter().map(|line| number(line, "sent_bytes")).sum();
     assert_eq!(number(last, "sent_bytes"), sent);
-    let runs = of("run");
-    assert_eq!(runs.len(), 1, "{runs:?}");
-    assert_eq!(text(&before[before.len() - 1], "event"), "run");
-    assert!(raw(runs[0], "ended_us") != "null" && number(runs[0], "requests") >= requests.len() as u64);
+    let (run, end) = (of("run"), before.last());
+    assert_eq!((run.len(), run.first().copied()), (1, end), "{run:?}");
+    assert!(raw(run[0], "ended_us") != "null" && number(run[0], "requests") >= requests.len() as u64);
 }

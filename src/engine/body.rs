@@ -65,9 +65,16 @@ impl Rest {
         if self.bytes > 0 && self.block.is_none() {
             return Err(ErrorKind::OutOfMemory.into());
         }
-        let read_bytes = self.lend(|| request.as_reader().read(into))?;
-        self.bytes = self.bytes.saturating_sub(read_bytes as u64);
-        Ok(read_bytes)
+        loop {
+            match self.lend(|| request.as_reader().read(into)) {
+                // With a timeout, it also fails if the process was stopped meanwhile and has gone on (signal(7)).
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => {
+                    self.bytes = self.bytes.saturating_sub(*read.as_ref().unwrap_or(&0) as u64);
+                    return read;
+                }
+            }
+        }
     }
 
     /// Reads and discards the body. A client that waits for `100 Continue` gets it first. The watch ends a read that takes
@@ -149,6 +156,7 @@ impl Refusal {
         while is_complete && has_timeout && read_bytes < LINGER_MOST_BYTES && start.elapsed() < LINGER_FOR {
             match self.socket.read(&mut discarded) {
                 Ok(some) if some > 0 => read_bytes += some,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 _ => break,
             }
         }

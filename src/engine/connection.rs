@@ -146,9 +146,13 @@ impl Connection {
         self.since = Instant::now();
     }
 
-    /// Whether its socket was closed before the walk that began at `start`.
-    pub fn has_ended(&self, start: Instant) -> bool {
-        self.seen.in_walk != Some(start) && self.since < start && !self.is_busy()
+    /// Whether its socket was closed before the walk that began at `start`. `ended` has the identities of the sockets
+    /// without a client that this walk has met: while tiny_http has that of a connection which has had its last answer, a
+    /// request may still come from it, and must not be taken for one of a new connection.
+    pub fn has_ended(&self, start: Instant, ended: &[u64]) -> bool {
+        let is_ours = |&(identity, _): &(u64, _)| identity > 0 && ended.contains(&identity);
+        let may_bring_more = self.state == State::Ended && self.seen.socket.as_ref().is_some_and(is_ours);
+        self.seen.in_walk != Some(start) && self.since < start && !self.is_busy() && !may_bring_more
     }
 
     /// Whether this walk has seen this socket before: tiny_http has two descriptors of each.

@@ -194,9 +194,10 @@ impl Connections {
 }
 
 impl Table {
-    /// Removes the connections whose sockets were closed before the walk that began at `start`.
-    pub fn forget_ended(&mut self, start: Instant) {
-        self.by_peer.retain(|_, one| !one.has_ended(start));
+    /// Removes the connections whose sockets were closed before the walk that began at `start`. `ended` has the identities
+    /// of the sockets without a client that this walk has met.
+    pub fn forget_ended(&mut self, start: Instant, ended: &[u64]) {
+        self.by_peer.retain(|_, one| !one.has_ended(start, ended));
         // A table keeps its capacity.
         self.by_peer.shrink_to(2 * self.by_peer.len() + SPARE_CAPACITY);
     }

@@ -174,7 +174,7 @@ impl Engine {
         let connections = &self.shared.connections;
         let wanted = connections.lock().take_wanted();
         self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
-        let mut ended = 0;
+        let mut ended = Vec::new();
         self.open_descriptors = self.sockets.each(|socket| {
             let Ok(local) = socket.stream.local_addr() else { return };
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
@@ -184,14 +184,14 @@ impl Engine {
                     acceptor.stuck += usize::from(is_stuck);
                 }
                 Err(_) if socket.is_listening() => acceptor.descriptors += 1,
-                Err(_) => ended += 1,
+                Err(_) => ended.push(socket.identity()),
             }
         });
         drop(wanted);
         self.timeouts.are_descriptors_short =
             self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
-        connections.lock().forget_ended(start);
-        self.judge_ended(ended, start);
+        connections.lock().forget_ended(start, &ended);
+        self.judge_ended(ended.len(), start);
         self.keep_accepting(&walk);
         self.is_urgent = walk.is_urgent || walk.needs_ping;
         self.walked = Instant::now();

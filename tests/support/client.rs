@@ -6,10 +6,9 @@ use std::thread;
 
 use super::PATIENCE;
 
-/// One connection. Dropping it closes it, with a reset if the server sent something that was not read.
+/// One connection, of one descriptor. Dropping it closes it, with a reset if the server sent something that was not read.
 pub struct Client {
-    pub stream: TcpStream,
-    reader: BufReader<TcpStream>,
+    pub reader: BufReader<TcpStream>,
 }
 
 #[derive(Debug)]
@@ -25,12 +24,15 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let reader = BufReader::with_capacity(1 << 16, stream.try_clone().unwrap());
-        Self { stream, reader }
+        Self { reader: BufReader::with_capacity(1 << 16, stream) }
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        self.reader.get_ref()
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.stream().write_all(bytes.as_ref()).unwrap();
     }
 
     /// Sends a request of these lines and a Host, and reads its answer.

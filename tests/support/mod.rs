@@ -6,6 +6,7 @@ mod json;
 mod server;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,10 +33,16 @@ pub struct Folder(pub PathBuf);
 impl Folder {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("heapserve-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        loop {
+            let name =
+                format!("heapserve-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let path = std::env::temp_dir().join(name);
+            match fs::create_dir(&path) {
+                // It was left by an earlier process with this id, which was killed.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                created => return created.map(|()| Self(path)).unwrap(),
+            }
+        }
     }
 
     /// A file of [`content`].
@@ -71,6 +78,15 @@ pub fn content(bytes: usize) -> Vec<u8> {
 /// The built program, without arguments.
 pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_heapserve"))
+}
+
+/// The program with a JSON trace on a free port, from a shell that first sets limits, such as with `ulimit -v 1000000`.
+#[cfg(unix)]
+pub fn limited(limits: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limits} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_heapserve")]);
+    command.args(["--port", "0", "--trace", "json"]);
+    command
 }
 
 /// Polls until `happened` returns something, and fails after [`PATIENCE`].

@@ -39,18 +39,13 @@ pub struct Server {
 impl Server {
     /// Starts it on a free port with a JSON trace, and waits for its ready line.
     pub fn start(args: &[&str], file: &Path) -> Self {
-        let mut command = program();
-        command.args(["--port", "0", "--trace", "json"]).args(args).arg(file);
-        Self::run(command)
+        Self::start_traced("json", args, file)
     }
 
-    /// Starts it with a limit on its descriptors. The program raises its soft limit to the hard one, so this sets both.
-    #[cfg(unix)]
-    pub fn start_with_descriptors(descriptors: u32, file: &Path) -> Self {
-        let mut command = Command::new("sh");
-        let limited =
-            format!("ulimit -n {descriptors} && exec \"$0\" --port 0 --trace json --timeout 2 \"$1\"");
-        command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_heapserve")).arg(file);
+    /// The same with another format of the trace.
+    pub fn start_traced(format: &str, args: &[&str], file: &Path) -> Self {
+        let mut command = program();
+        command.args(["--port", "0", "--trace", format]).args(args).arg(file);
         Self::run(command)
     }
 
@@ -117,20 +112,27 @@ impl Server {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Waits for at least `count` lines on stderr, and returns all of them.
+    /// Waits for at least `count` lines on stderr, and returns all of them. Each line has its own time, since a busy machine
+    /// may take long for many.
     pub fn stderr_lines(&self, count: usize) -> Vec<String> {
-        eventually(&format!("{count} lines on stderr"), || {
-            Some(self.stderr()).filter(|lines| lines.len() >= count)
-        })
+        for nth in 1..=count {
+            let has_come = || (self.lines.lock().unwrap().len() >= nth).then_some(());
+            eventually(&format!("line {nth} of {count} on stderr"), has_come);
+        }
+        self.stderr()
     }
 
-    /// Waits for at least `count` request lines, and returns all of them.
+    /// The same for request lines.
     pub fn requests(&self, count: usize) -> Vec<String> {
-        eventually(&format!("{count} request lines"), || {
-            let all = self.stderr();
-            let requests: Vec<_> = all.into_iter().filter(|l| text(l, "event") == "request").collect();
-            (requests.len() >= count).then_some(requests)
-        })
+        let mut others = 1;
+        loop {
+            let lines = self.stderr_lines(count + others).into_iter();
+            let (requests, rest): (Vec<_>, Vec<_>) = lines.partition(|line| text(line, "event") == "request");
+            if requests.len() >= count {
+                return requests;
+            }
+            others = rest.len();
+        }
     }
 
     /// The line of request `count`, which must be the last one so far.
@@ -145,12 +147,21 @@ impl Server {
         number(self.get("/heap.json").text(), name)
     }
 
+    /// Asks for figures of `/heap.json` on one connection. A connection for each would itself need memory and a thread.
+    pub fn figures(&self) -> impl FnMut(&str) -> u64 + use<> {
+        let mut client = self.client();
+        move |name| number(client.ask("GET /heap.json HTTP/1.1").text(), name)
+    }
+
     /// Follows `/heap/events`, and returns the messages as they come.
     pub fn events(&self) -> impl Iterator<Item = String> + use<> {
         let mut client = self.client();
         client.send("GET /heap/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        let lines = BufReader::new(client.stream).lines();
-        lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
+        client
+            .reader
+            .lines()
+            .map_while(Result::ok)
+            .filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
     }
 
     /// Stops it as Ctrl-C does, and returns all lines of its stderr. Its exit code must be 0.
@@ -166,6 +177,22 @@ impl Server {
     pub fn signal(&self, signal: &str) {
         let pid = self.process.0.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    }
+
+    /// Sends these openings, each on a connection of its own, while the process is stopped. So it finds each with the
+    /// connection, however busy the machine is, and no timeout is over before. On Windows, it is not stopped.
+    pub fn clients_with<T: AsRef<[u8]>>(&self, openings: impl IntoIterator<Item = T>) -> Vec<Client> {
+        #[cfg(unix)]
+        self.signal("STOP");
+        let send = |opening: T| {
+            let mut client = self.client();
+            client.send(opening);
+            client
+        };
+        let clients = openings.into_iter().map(send).collect();
+        #[cfg(unix)]
+        self.signal("CONT");
+        clients
     }
 
     /// How many entries a folder of `/proc/PID` has: `fd` has the open descriptors, `task` the threads.

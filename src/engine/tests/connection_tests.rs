@@ -188,8 +188,25 @@ fn a_later_connection_from_the_same_port_inherits_nothing() {
         assert_eq!(connection.look_at(&sight(2, 0, None), &mut second), None, "{state:?}");
         assert_eq!(connection.number == 7, is_kept, "{state:?}");
         assert_eq!(connection.state, if is_kept { state } else { State::InHead });
-        assert!(!connection.has_ended(second.start));
-        assert_eq!(connection.has_ended(start + 3 * SECONDS_10), !is_kept);
+        assert!(!connection.has_ended(second.start, &[]));
+        assert_eq!(connection.has_ended(start + 3 * SECONDS_10, &[]), !is_kept);
+    }
+}
+
+#[test]
+fn a_connection_after_its_last_answer_stays_while_tiny_http_has_its_socket() {
+    let start = Instant::now();
+    let later = start + SECONDS_10;
+    for (state, identity, has_ended) in [
+        (State::Ended, 1, false),
+        (State::Ended, 2, true),
+        (State::Ended, 0, true),
+        (State::InHead, 1, true),
+        (State::Answering, 2, false),
+    ] {
+        let mut connection = in_state(state, start);
+        connection.look_at(&sight(identity.min(1), 0, None), &mut walk(start, MILLISECOND));
+        assert_eq!(connection.has_ended(later, &[identity]), has_ended, "{state:?} {identity}");
     }
 }
 

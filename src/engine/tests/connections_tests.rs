@@ -75,13 +75,13 @@ fn a_record_goes_when_no_walk_sees_its_socket_unless_a_thread_works_for_it() {
     let all = connections();
     all.take(peer(), 1, request("/1"));
     let later = Instant::now() + Duration::from_secs(1);
-    all.lock().forget_ended(later);
+    all.lock().forget_ended(later, &[]);
     assert_eq!(all.lock().by_peer.len(), 1);
     end(&all, End::Open);
     let before = all.lock().by_peer[&peer()].since;
-    all.lock().forget_ended(before);
+    all.lock().forget_ended(before, &[]);
     assert_eq!(all.lock().by_peer.len(), 1, "it is newer than the walk");
-    all.lock().forget_ended(later);
+    all.lock().forget_ended(later, &[]);
     assert!(all.lock().by_peer.is_empty());
 }
 
