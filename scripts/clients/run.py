@@ -10,14 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
-
-from caches import CACHES, replaced, with_nginx  # noqa: E402
-from downloads import DOWNLOADS, ODD_NAME, Box, saves_own_name  # noqa: E402
-from program import FILM, HEAPSERVE, cargo_build, fail, need_tools, only_help, work_folder  # noqa: E402
-from report import Report  # noqa: E402
-from server import Server, stop_servers_on_signals  # noqa: E402
-from surroundings import SURROUNDINGS  # noqa: E402
+from caches import CACHES, replaced, with_nginx
+from downloads import DOWNLOADS, ODD_NAME, Box, saves_own_name
+from program import FILM, HEAPSERVE, cargo_build, fail, need_tools, only_help, work_folder
+from report import Report
+from server import Server, stop_servers_on_signals
+from surroundings import SURROUNDINGS
 
 # curl reads the form of the name for clients that know ASCII alone.
 ODD_PATH, ASCII_NAME = "Schnee%20%22wei%C3%9F%22%20100%25.mp4", "Schnee _wei__ 100_.mp4"
