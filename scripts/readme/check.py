@@ -8,23 +8,18 @@ the programs.
 
 import json
 import re
-import select
 import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+from program import FILM, HEAPSERVE, ROOT, Announced, need_tools, only_help
+from report import Report
+from server import Server
+from waiting import PATIENCE_SECONDS, wait_until
 
-from program import FILM, HEAPSERVE, ROOT, Running, need_tools, only_help  # noqa: E402
-from report import Report  # noqa: E402
-from server import Server  # noqa: E402
-from waiting import wait_until  # noqa: E402
-
-PATIENCE_SECONDS = 600
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 GC = re.compile(r"\[\d+:0x[0-9a-f]+\] +\d+ ms: [\w-]+ [\d.]+ \([\d.]+\) -> [\d.]+ \([\d.]+\) MB, [\d.]+ / [\d.]+ ms")
 EVENT = re.compile(r"^\| `(\w+)` \| (`.*) \|$", re.MULTILINE)
@@ -47,24 +42,18 @@ class Readme:
         return [line for line in lines if line.startswith(start)]
 
 
-class Quoted(Running):
-    """A server, started by a command of the README. Its ready line begins with `name`."""
+def start(command):
+    """Starts a server by a command of the README, and waits until it is ready."""
+    return Announced(*command.split(), cwd=ROOT, stderr=subprocess.PIPE)
 
-    def __init__(self, command, name="heapserve"):
-        super().__init__(*command.split(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        ready = select.select([self.process.stdout], [], [], PATIENCE_SECONDS)[0]
-        line = self.process.stdout.readline() if ready else ""
-        if not line.startswith(f"{name}: "):
-            self.__exit__()
-            raise RuntimeError(f"{command}: no ready line, but {line!r}")
 
-    def stop(self):
-        """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns what it wrote, but the ready line."""
-        self.signal(signal.SIGINT)
-        try:
-            return "".join(self.process.communicate(timeout=60)).splitlines()
-        finally:
-            self.__exit__()
+def stop(server):
+    """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns what it wrote, but the ready line."""
+    server.signal(signal.SIGINT)
+    try:
+        return "".join(server.process.communicate(timeout=PATIENCE_SECONDS)).splitlines()
+    finally:
+        server.__exit__()
 
 
 def shape(line):
@@ -75,7 +64,7 @@ def shape(line):
 def status(url):
     """The status of a GET, whose body is read to its end."""
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             while answer.read(1 << 20):
                 pass
             return answer.status
@@ -83,13 +72,9 @@ def status(url):
         return str(error)
 
 
-def are_free(*ports):
-    """Whether no other program listens on any of these ports."""
-    probes = [socket.socket() for _ in ports]
-    taken = [probe.connect_ex(("127.0.0.1", port)) == 0 for probe, port in zip(probes, ports)]
-    for probe in probes:
-        probe.close()
-    return not any(taken)
+def is_free(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def download(command, port, check):
@@ -99,31 +84,31 @@ def download(command, port, check):
     check(asked[:60] + f"… with port {port}", done.returncode == 0, done.stderr[-200:])
 
 
-def has_no_run(port):
-    """Whether the last run of this server has ended. A request that comes before would be part of it."""
-    with urllib.request.urlopen(f"http://localhost:{port}/heap.json", timeout=30) as answer:
-        return json.load(answer)["run"] is None
-
-
 def run_servers(readme, first_port, check):
     """Does what "Try it" says. Returns each server's lines on stderr."""
     commands = readme.lines("", "cargo run --release -- --mode")
     if first_port != 3000:
         commands = [command if "--port" in command else f"{command} --port {first_port}" for command in commands]
     check("there are commands for two servers", len(commands) == 2, commands)
-    servers = []
+    ports, servers = (first_port + 1, first_port), []
+
+    def runs_end():
+        """A request that comes before would be part of the last run."""
+        for port in ports:
+            ask = lambda: urllib.request.urlopen(f"http://localhost:{port}/heap.json", timeout=PATIENCE_SECONDS)
+            check(f"the run ends, port {port}", wait_until(lambda: json.load(ask())["run"] is None) is not None)
+
     try:
-        servers.extend(Quoted(command) for command in commands)
+        servers.extend(map(start, commands))
         for url in readme.urls:
-            check(f"GET {url}", status(url) == 200, status(url))
-        ports = (first_port + 1, first_port)
-        check("the runs end", all(wait_until(lambda port=port: has_no_run(port)) for port in ports))
+            check(f"GET {url}", (found := status(url)) == 200, found)
+        runs_end()
         for command in readme.lines("", "curl "):
             for port in ports:
                 download(command, port, check)
-        check("the runs end", all(wait_until(lambda port=port: has_no_run(port)) for port in ports))
+        runs_end()
     finally:
-        said = [server.stop() for server in servers]
+        said = [stop(server) for server in servers]
     return said
 
 
@@ -133,12 +118,12 @@ def run_node(readme, check):
     for command in readme.lines("", "node "):
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-        node = Quoted(f"{command.rpartition(' ')[0]} {port}", "node")
+        node = start(f"{command.rpartition(' ')[0]} {port}")
         try:
             for asked in readme.lines("", "curl "):
                 download(asked, port, check)
         finally:
-            said.append(node.stop())
+            said.append(stop(node))
     return said
 
 
@@ -179,13 +164,10 @@ def check_code(readme, check):
     code_lines = {line.strip() for line in code.splitlines()}
     for line in readme.lines("rust"):
         check(f"the code has {line.strip()[:60]}", line.strip() in code_lines, "it has not")
-    help_text = subprocess.run(
-        ["cargo", "run", "--quiet", "--release", "--", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    options = set(re.findall(r"--[a-z][a-z-]+", " ".join(re.findall(r"^ +(?:-\w, )?--.*", help_text, re.MULTILINE))))
-    listed = set(re.findall(r"--[a-z][a-z-]+", "\n".join(readme.lines("", "  -") + readme.lines("", "      --"))))
-    missing = options - listed - {"--help", "--version"}
-    check("every option is listed", not missing and len(listed) > 5, missing)
+    help_text = subprocess.run([HEAPSERVE, "--help"], capture_output=True, text=True, check=True).stdout
+    options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE))
+    listed = {option for line in readme.lines("", "  ") for option in re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", line)}
+    check("every option is listed", options - listed == {"--help", "--version"}, options ^ listed)
 
 
 def main():
@@ -193,10 +175,9 @@ def main():
     need_tools("cargo", "curl", "node:nodejs")
     report = Report()
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    first_port = next(port for port in (3000, *range(3100, 9000, 100)) if are_free(port, port + 1))
+    first_port = next(port for port in (3000, *range(3100, 9000, 100)) if is_free(port) and is_free(port + 1))
     readme = Readme(text.replace("3001", str(first_port + 1)).replace("3000", str(first_port)))
-    said = run_servers(readme, first_port, report.check)
-    check_quotes(readme, said, report.check)
+    check_quotes(readme, run_servers(readme, first_port, report.check), report.check)
     check_collections(readme, run_node(readme, report.check), report.check)
     check_fields(readme, report.check)
     check_code(readme, report.check)
