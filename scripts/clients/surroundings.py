@@ -7,12 +7,15 @@ import select
 import signal
 import time
 
-from downloads import ARIA2, ODD_NAME, equal
+from caches import replaced
+from downloads import ARIA2, equal
 from program import HEAPSERVE
 from server import Server
 from waiting import PATIENCE_SECONDS
 
 STREAM = ("--mode", "stream")
+# curl reads the form of the name for clients that know ASCII alone.
+ODD_NAME, ODD_PATH, ASCII_NAME = 'Schnee "weiß" 100%.mp4', "Schnee%20%22wei%C3%9F%22%20100%25.mp4", "Schnee _wei__ 100_.mp4"
 
 
 def lease(gives_way, wanted):
@@ -49,17 +52,22 @@ def terminal_without_colours(box):
         assert b" 206 " in shown and b"\x1b" not in shown, shown[-300:]
 
 
-def aria2_saves_own_name(box):
-    file = box.folder / ODD_NAME
-    file.symlink_to(box.file)
-    with Server(HEAPSERVE, file, *STREAM) as server:
-        box.run(*ARIA2, "-d", "saved", server.url)
-    equal([each.name for each in (box.folder / "saved").iterdir()], [ODD_NAME], "name")
+def odd_name(box):
+    (box.folder / ODD_NAME).symlink_to(box.file)
+    for mode in ("buffer", "stream"):
+        with Server(HEAPSERVE, box.folder / ODD_NAME, "--mode", mode) as server:
+            box.get("-OJ", "--create-dirs", "--output-dir", mode, url=server.url + ODD_PATH)
+            box.run(*ARIA2, "-d", mode, server.url)
+        names = sorted(each.name for each in (box.folder / mode).iterdir())
+        equal(names, [ODD_NAME, ASCII_NAME], f"names from {mode}")
+        for name in names:
+            box.is_file(f"{mode}/{name}")
 
 
 SURROUNDINGS = [
     ("a file that another process holds for 0.2 s: waits", lease(True, "206 ")),
     ("a file that another process goes on holding: 503", lease(False, "503 1")),
     ("TERM=dumb: no colours", terminal_without_colours),
-    ("aria2: a name with quotes, spaces, percent, ß", aria2_saves_own_name),
+    ("curl -OJ and aria2: a name with quotes, spaces, percent, ß", odd_name),
+    ("a file that is replaced 50 times, behind a cache", replaced),
 ]
