@@ -52,17 +52,10 @@ class Browser:
             raise RuntimeError(f"there is no {role} “{name}”")
         return found[0]
 
-    def has(self, role, name):
-        return bool(self.locate(role, name))
-
-    def text(self, element):
-        """What a user reads there."""
-        return element.get_property("innerText")
-
     def read(self, role, name):
         """What a user reads in the element with this role and name; nothing if there is none."""
         found = self.locate(role, name)
-        return self.text(found[0]) if found else ""
+        return found[0].get_property("innerText") if found else ""
 
     def point_at(self, element, across=0.5, down=0.5):
         """Moves the pointer to a place in the element, given as parts of its width and height."""

@@ -10,20 +10,19 @@ SAMPLE = json.dumps({
     "event": "sample", "at_us": MOST, "pid": 1, "started_ms": MOST, "live": MOST, "live_peak": MOST, "in_flight": MOST, "requests": 0,
     "sent_bytes": 0, "file_bytes": 1, "mode": "<b>", "file": {"a": 1}, "rss": "x", "heap_limit": {},
 })
-EVENTS = ["nonsense", "null", '{"event":"now"}', '{"event":"__proto__"}', SAMPLE]
+EVENTS = "".join(f"data: {event}\n\n" for event in ["nonsense", "null", '{"event":"now"}', '{"event":"__proto__"}', SAMPLE] * 50)
 
 
 class Answers(BaseHTTPRequestHandler):
     def do_GET(self):
-        is_stream = self.path == "/heap/events"
+        kind, body = ("text/event-stream", EVENTS) if self.path == "/heap/events" else ("application/json", SAMPLE)
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream" if is_stream else "application/json")
-        self.send_header("Access-Control-Allow-Origin", self.headers.get("Origin", "*"))
+        self.send_header("Content-Type", kind)
+        self.send_header("Access-Control-Allow-Origin", "*")
         self.end_headers()
-        self.wfile.write(("".join(f"data: {event}\n\n" for event in EVENTS * 50) if is_stream else SAMPLE).encode())
+        self.wfile.write(body.encode())
 
-    def log_message(self, *_):
-        pass
+    log_message = lambda *_: None
 
 
 @contextmanager

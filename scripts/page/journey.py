@@ -2,6 +2,7 @@
 
 import csv
 import re
+from contextlib import ExitStack
 
 from page import CHART, MIB, MIB_TEXT, SIDE_BY_SIDE, Page, number, two_free_ports
 from selenium.webdriver import Keys
@@ -14,8 +15,7 @@ TOP_MIB = VIEWERS * FILE_MIB
 
 class Journey(Page):
     def run(self):
-        self.servers = []
-        try:
+        with ExitStack() as self.servers:
             self.console()
             for step in (self.one_server_then_two, self.reload_in_the_middle, self.everybody_gets_everything, self.keep_files,
                          self.look_at_a_time, self.hold_the_chart, self.keyboard_alone):
@@ -23,9 +23,6 @@ class Journey(Page):
             self.silent("with two servers")
             self.restart_in_the_other_mode()
             self.silent("while a server is gone, and after it is back")
-        finally:
-            for server in self.servers:
-                server.kill()
 
     def console(self):
         """That the checks of the console can fail."""
@@ -36,8 +33,9 @@ class Journey(Page):
             self.check("the console tells errors of both kinds", len(told) == 2, told)
 
     def start(self, mode, port):
-        self.servers.append(self.serve(mode, port=port))
-        return self.servers[-1]
+        server = self.serve(mode, port=port)
+        self.servers.callback(server.kill)
+        return server
 
     def one_server_then_two(self):
         browser = self.browser
@@ -54,20 +52,17 @@ class Journey(Page):
                  re.compile("Copied|selected"))
         self.buffer = self.start("buffer", port)
         self.see("the page notices the second server and adds it", lambda: self.card(self.buffer), "buffer", "live")
-        self.check("and takes the command away", not browser.has(*SIDE_BY_SIDE), "it stays")
+        self.check("and takes the command away", not browser.locate(*SIDE_BY_SIDE), "it stays")
         self.silent("while it waits for the second server")
-
-    def watch_both(self):
-        """Twenty viewers of both modes, who take eight seconds: they are together also where they begin slowly."""
-        self.browser.click("radio", "both")
-        self.watch("2 MiB/s")
 
     def await_rest(self):
         """Waits until no run goes on. One ends a second after its last answer."""
         return wait_until(lambda: all(server.figures()["run"] is None for server in (self.stream, self.buffer)))
 
     def reload_in_the_middle(self):
-        self.watch_both()
+        self.browser.click("radio", "both")
+        # Each takes eight seconds, so that they are together also where they begin slowly.
+        self.watch("2 MiB/s")
         wait_until(lambda: self.heap_mib(self.buffer, "Now") >= TOP_MIB)
         # The top lasts for some steps of the arrow keys.
         wait_until(lambda: (run := self.buffer.figures()["run"]) and run["sent_bytes"] >= TOP_MIB * MIB / 2)
@@ -82,7 +77,7 @@ class Journey(Page):
 
     def everybody_gets_everything(self):
         before = {server: len(server.requests()) for server in (self.stream, self.buffer)}
-        self.watch_both()
+        self.watch("2 MiB/s")
         self.see("while it goes on, the lesson is of what is held", self.lesson, f"{VIEWERS} requests at once: buffer holds up to",
                  lambda said: "median" not in said)
         said = self.await_end()
@@ -117,31 +112,29 @@ class Journey(Page):
         folder = self.browser.downloads
         if not folder:
             return
-        for name, end in (("Save picture (PNG)", ".png"), ("Save samples (CSV)", "-samples.csv"), ("Save requests (CSV)", "-requests.csv")):
-            self.browser.click("button", name)
+        kept = []
+        for what, end in (("picture (PNG)", ".png"), ("samples (CSV)", "-samples.csv"), ("requests (CSV)", "-requests.csv")):
+            self.browser.click("button", f"Save {what}")
             wait_until(lambda: any(file.stat().st_size for file in folder.glob(f"heapserve-*{end}")))
-        picture = b"".join(file.read_bytes() for file in folder.glob("heapserve-*.png"))
+            kept.append(next(folder.glob(f"heapserve-*{end}")).read_bytes())
+        picture, samples, requests = kept
         self.check("the picture is a PNG", picture.startswith(b"\x89PNG\r\n") and len(picture) > 10_000, len(picture))
-        samples, requests = (self.saved(what) for what in ("samples", "requests"))
+        samples, requests = (list(csv.DictReader(table.decode().splitlines())) for table in (samples, requests))
         top = max((int(row["live_bytes"]) for row in samples if row["mode"] == "buffer"), default=0)
         self.check("the samples have buffer's top", top >= TOP_MIB * MIB, top)
         whole = [row for row in requests if row["sent_bytes"] == str(FILE_MIB * MIB)]
         self.check("the requests have all viewers", len(whole) >= 2 * VIEWERS, len(whole))
 
-    def saved(self, what):
-        with open(next(self.browser.downloads.glob(f"heapserve-*-{what}.csv")), newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-
     def look_at_a_time(self):
-        browser, chart = self.browser, self.browser.find(*CHART)
+        browser, chart, read = self.browser, self.browser.find(*CHART), lambda: self.browser.read(*CHART)
         browser.call("() => document.activeElement.blur()")
         for part in range(84, 5, -2):
             browser.point_at(chart, across=part / 100, down=0.3)
-            if "buffer: heap" in (shown := browser.text(chart)) and "stream: heap" in shown:
+            if "buffer: heap" in (shown := read()) and "stream: heap" in shown:
                 break
         self.check("the pointer shows the figures at a time", "buffer: heap" in shown and "−" in shown, shown)
         browser.point_at(browser.find("button", "Reset"))
-        self.see("and hides them when it leaves", lambda: browser.text(chart), lambda shown: "heap" not in shown)
+        self.see("and hides them when it leaves", read, lambda shown: "heap" not in shown)
 
     def hold_the_chart(self):
         browser, chart = self.browser, self.browser.find(*CHART)

@@ -13,21 +13,19 @@ INACCESSIBLE = """() => axe.run({ runOnly: ['wcag2a', 'wcag2aa'], resultTypes: [
 # What is cut off or covers other text: texts that are wider than their box, that cross each other, or leave the window.
 CROWDED = """() => {
   const shown = [], faults = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const overlap = (a, b) => new DOMRect(Math.max(a.left, b.left), Math.max(a.top, b.top),
+    Math.max(0, Math.min(a.right, b.right) - Math.max(a.left, b.left)), Math.max(0, Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)));
   for (let node; (node = walker.nextNode());) {
     const element = node.parentElement, style = getComputedStyle(element), text = node.data.trim().slice(0, 30);
     if (!text || !element.checkVisibility({ visibilityProperty: true }) || element.closest('.only-read-aloud, select, template')) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
-    for (const { left, right, top, bottom } of range.getClientRects()) {
-      const box = { left, right, top, bottom }, card = element.closest('.server')?.getBoundingClientRect();
-      if (card && (right > card.right + 1 || bottom > card.bottom + 1)) faults.push(`outside its card: ${text}`);
-      for (let at = element; at !== document.body; at = at.parentElement) {
-        if (getComputedStyle(at).overflowX === 'visible') continue;
-        const edge = at.getBoundingClientRect();
-        [box.left, box.right] = [Math.max(box.left, edge.left), Math.min(box.right, edge.right)];
-        [box.top, box.bottom] = [Math.max(box.top, edge.top), Math.min(box.bottom, edge.bottom)];
-      }
-      if (box.left < box.right && box.top < box.bottom) shown.push({ element, box, text });
+    for (let box of range.getClientRects()) {
+      const card = element.closest('.server')?.getBoundingClientRect();
+      if (card && (box.right > card.right + 1 || box.bottom > card.bottom + 1)) faults.push(`outside its card: ${text}`);
+      for (let at = element; at !== document.body; at = at.parentElement)
+        if (getComputedStyle(at).overflowX !== 'visible') box = overlap(box, at.getBoundingClientRect());
+      if (box.width && box.height) shown.push({ element, box, text });
     }
     if (style.overflowX === 'hidden' && element.scrollWidth > element.clientWidth + 1 && style.textOverflow !== 'ellipsis')
       faults.push(`cut: ${text}`);
@@ -35,11 +33,10 @@ CROWDED = """() => {
   shown.forEach((a, i) => {
     if (a.box.left < -1 || a.box.right > innerWidth + 1) faults.push(`outside: ${a.text}`);
     for (const b of shown.slice(i + 1)) {
-      const wide = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
-      const high = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
+      const both = overlap(a.box, b.box);
       // The box of a large letter has room above and below it.
-      const least = Math.min(a.box.bottom - a.box.top, b.box.bottom - b.box.top) * 0.4;
-      if (wide > 1 && high > least && a.element !== b.element) faults.push(`${a.text} covers ${b.text}`);
+      const isCovered = both.width > 1 && both.height > 0.4 * Math.min(a.box.height, b.box.height);
+      if (isCovered && a.element !== b.element) faults.push(`${a.text} covers ${b.text}`);
     }
   });
   for (const part of [document.documentElement, ...document.querySelectorAll('.scroll')])
@@ -59,7 +56,7 @@ SEEN_TOGETHER = """(...parts) => {
   const isRight = lesson.top >= 0 && chart.top >= lesson.bottom - 1 && chart.bottom <= innerHeight + 1;
   return isRight ? [] : [`lesson ${lesson.top} to ${lesson.bottom}, chart ${chart.top} to ${chart.bottom}, of ${innerHeight}`];
 }"""
-SETTLED = "() => new Promise(done => { scrollTo(0, 0); requestAnimationFrame(() => setTimeout(done, 100)); })"
+DRAWN = "() => new Promise(done => { scrollTo(0, 0); requestAnimationFrame(() => requestAnimationFrame(done)); })"
 
 # Width and height of the window in pixels, and the browser's zoom.
 SIZES = [(320, 568, 1), (390, 844, 1), (568, 320, 1), (768, 1024, 1), (1024, 768, 1), (1100, 800, 1), (1280, 800, 1), (1280, 800, 2),
@@ -116,7 +113,7 @@ class Layout(Page):
             self.await_end()
 
     def size(self, name):
-        self.browser.call(SETTLED)
+        self.browser.call(DRAWN)
         for what, fault in (("texts can be read, and controls be used (WCAG)", INACCESSIBLE), ("nothing is cut or covered, or scrolls sideways", CROWDED)):
             found = self.browser.call(fault)
             self.check(f"{what}, {name}", not found, found)

@@ -3,6 +3,7 @@
 import random
 import re
 import socket
+from contextlib import suppress
 
 from program import HEAPSERVE
 from selenium.webdriver import Keys
@@ -26,13 +27,10 @@ def two_free_ports():
     for _ in range(20):
         # Not one of those that systems give to connections, which could take the next port at any time.
         port = random.randrange(10_000, 30_000, 2)
-        try:
-            for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
-                for each in (port, port + 1):
-                    socket.create_server((host, each), family=family).close()
-        except OSError:
-            continue
-        return port
+        with suppress(OSError):
+            for each in (port, port + 1):
+                socket.create_server(("::", each), family=socket.AF_INET6, dualstack_ipv6=True).close()
+            return port
     raise RuntimeError("no two free ports in a row")
 
 
@@ -55,8 +53,7 @@ class Page:
         return found[-1]
 
     def silent(self, when):
-        told = self.browser.errors()
-        if told is not None:
+        if (told := self.browser.errors()) is not None:
             self.check(f"the console is silent {when}", not told, told)
 
     def serve(self, mode, *options, port=0, file=None):
@@ -72,9 +69,6 @@ class Page:
 
     def read_in(self, selector):
         return self.browser.call("selector => document.querySelector(selector).innerText", selector)
-
-    def alert(self):
-        return self.browser.read("alert", "")
 
     def heap_mib(self, server, row):
         """A heap of its card in MiB; 0 where there is none yet."""
@@ -122,18 +116,16 @@ class Page:
 
     def coloured(self, look):
         """How many pixels of the chart have the colour of a mode."""
-        return self.browser.call("""(chart, look) => {
-          const canvas = chart.querySelector('canvas');
-          const [pen, probe] = [0, 1].map(() => document.createElement('canvas').getContext('2d', { willReadFrequently: true }));
-          [pen.canvas.width, pen.canvas.height] = [canvas.width, canvas.height];
-          pen.drawImage(canvas, 0, 0);
-          probe.fillStyle = getComputedStyle(document.body).getPropertyValue('--' + look);
-          probe.fillRect(0, 0, 1, 1);
-          const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
-          const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
-          let same = 0;
-          for (let i = 0; i < data.length; i += 4) {
-            if (Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 12) same++;
-          }
-          return same;
-        }""", self.browser.find(*CHART), look)
+        return self.browser.call("""look => {
+          const chart = document.querySelector('#chart'), { width, height } = chart;
+          // On a copy: Chromium warns in the console of a canvas that is read again.
+          const pen = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+          pen.fillStyle = getComputedStyle(document.body).getPropertyValue('--' + look);
+          pen.fillRect(0, 0, 1, 1);
+          const wanted = pen.getImageData(0, 0, 1, 1).data;
+          pen.clearRect(0, 0, 1, 1);
+          pen.drawImage(chart, 0, 0);
+          const { data } = pen.getImageData(0, 0, width, height);
+          const differs = at => [0, 1, 2].reduce((sum, i) => sum + Math.abs(data[at + i] - wanted[i]), 0);
+          return Array.from({ length: width * height }, (_, i) => differs(4 * i)).filter(by => by < 12).length;
+        }""", look)

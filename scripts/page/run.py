@@ -28,18 +28,15 @@ GECKODRIVER = "geckodriver@0.37.1"
 
 
 def get_packages():
-    """Makes a virtual environment, which is kept until what it needs changes, and goes on with its packages."""
-    folder, wanted = MADE / "python", (HERE / "requirements.txt").read_text()
-    made_for = folder / "made-for"
-    if not made_for.exists() or made_for.read_text() != wanted:
-        try:
+    """Makes a virtual environment, unless there is one, and goes on with its packages."""
+    folder = MADE / "python"
+    pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt"]
+    try:
+        if not pip[0].exists():
             venv.create(folder, clear=True, with_pip=True)
-        except subprocess.CalledProcessError:
-            fail(f"{sys.executable} cannot make a virtual environment (Debian: apt-get install python3-venv)", 2)
-        pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt"]
-        if subprocess.run(pip, check=False).returncode:
-            fail("the packages from PyPI cannot be installed; the reason is above")
-        made_for.write_text(wanted)
+        subprocess.run(pip, check=True)
+    except subprocess.CalledProcessError as error:
+        fail(f"{error}; for a virtual environment, Debian needs python3-venv")
     site.addsitedir(next(folder.glob("lib/python*/site-packages")))
 
 
@@ -77,12 +74,10 @@ def check(kind, folder, pictures, report):
 
 def main():
     parser = argparse.ArgumentParser(prog="check-page.sh", description=__doc__)
-    parser.add_argument("browsers", metavar="BROWSER", nargs="*", help=f"{', '.join(TOOLS)} (default: all)")
+    parser.add_argument("browsers", metavar="BROWSER", nargs="*", choices=TOOLS, help=f"{', '.join(TOOLS)} (default: all)")
     parser.add_argument("--pictures", metavar="FOLDER", type=Path, default=MADE / "pictures", help="where to leave pictures of the page")
     options = parser.parse_args()
     browsers = options.browsers or list(TOOLS)
-    if unknown := set(browsers) - set(TOOLS):
-        parser.error(f"there is no browser {', '.join(unknown)}; there are {', '.join(TOOLS)}")
     need_tools("cargo", "node:nodejs", *(tool for browser in browsers for tool in TOOLS[browser]))
     get_packages()
     if "firefox" in browsers:

@@ -50,7 +50,7 @@ STORIES = [
 class Stories(Page):
     def run(self):
         self.parts = {
-            "alert": self.alert, "lesson": self.lesson, "progress": self.progress, "card": lambda: self.card(self.server),
+            "alert": lambda: self.browser.read("alert", ""), "lesson": self.lesson, "progress": self.progress, "card": lambda: self.card(self.server),
             "legend": lambda: self.browser.read("list", "Legend"), "missing": lambda: self.browser.read(*SIDE_BY_SIDE),
             "room": lambda: self.read_in("#room"),
         }
