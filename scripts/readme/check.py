@@ -14,6 +14,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 
 from program import FILM, HEAPSERVE, ROOT, Announced, need_tools, only_help
 from report import Report
@@ -43,17 +44,14 @@ class Readme:
 
 
 def start(command):
-    """Starts a server by a command of the README, and waits until it is ready."""
+    """Starts a server by a command of the README, and waits until it is ready. For `with`."""
     return Announced(*command.split(), cwd=ROOT, stderr=subprocess.PIPE)
 
 
 def stop(server):
-    """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns what it wrote, but the ready line."""
+    """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns the lines that it wrote, but the ready line."""
     server.signal(signal.SIGINT)
-    try:
-        return "".join(server.process.communicate(timeout=PATIENCE_SECONDS)).splitlines()
-    finally:
-        server.__exit__()
+    return "".join(server.process.communicate(timeout=PATIENCE_SECONDS)).splitlines()
 
 
 def shape(line):
@@ -65,8 +63,7 @@ def status(url):
     """The status of a GET, whose body is read to its end."""
     try:
         with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
-            while answer.read(1 << 20):
-                pass
+            answer.read()
             return answer.status
     except urllib.error.URLError as error:
         return str(error)
@@ -90,7 +87,7 @@ def run_servers(readme, first_port, check):
     if first_port != 3000:
         commands = [command if "--port" in command else f"{command} --port {first_port}" for command in commands]
     check("there are commands for two servers", len(commands) == 2, commands)
-    ports, servers = (first_port + 1, first_port), []
+    ports = (first_port + 1, first_port)
 
     def runs_end():
         """A request that comes before would be part of the last run."""
@@ -98,8 +95,8 @@ def run_servers(readme, first_port, check):
             ask = lambda: urllib.request.urlopen(f"http://localhost:{port}/heap.json", timeout=PATIENCE_SECONDS)
             check(f"the run ends, port {port}", wait_until(lambda: json.load(ask())["run"] is None) is not None)
 
-    try:
-        servers.extend(map(start, commands))
+    with ExitStack() as up:
+        servers = [up.enter_context(start(command)) for command in commands]
         for url in readme.urls:
             check(f"GET {url}", (found := status(url)) == 200, found)
         runs_end()
@@ -107,9 +104,7 @@ def run_servers(readme, first_port, check):
             for port in ports:
                 download(command, port, check)
         runs_end()
-    finally:
-        said = [stop(server) for server in servers]
-    return said
+        return [stop(server) for server in servers]
 
 
 def run_node(readme, check):
@@ -118,28 +113,23 @@ def run_node(readme, check):
     for command in readme.lines("", "node "):
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-        node = start(f"{command.rpartition(' ')[0]} {port}")
-        try:
+        with start(f"{command.rpartition(' ')[0]} {port}") as node:
             for asked in readme.lines("", "curl "):
                 download(asked, port, check)
-        finally:
             said.append(stop(node))
     return said
 
 
-def check_quotes(readme, said, check):
-    """What the README quotes of the trace."""
+def check_quotes(readme, said, said_by_node, check):
+    """What the README quotes of the traces."""
     shapes = {shape(line) for lines in said for line in lines}
     quoted = [line for line in readme.lines("") if re.match(r"heapserve: |run \d|\[\d+\] ", line)]
     check("the trace, the runs and the summaries are quoted", len(quoted) >= 4, quoted)
     for line in quoted:
         check(f"a line like {line[:50]}…", shape(line) in shapes, f"{shape(line)!r} is none of {sorted(shapes)}")
-
-
-def check_collections(readme, said, check):
-    """What the README quotes of Node's trace."""
     check("a line of --trace_gc is quoted", GC.search(readme.text))
-    check("both programs for Node trace such lines", len(said) == 2 and all(any(map(GC.match, lines)) for lines in said), said)
+    both = len(said_by_node) == 2 and all(any(map(GC.match, lines)) for lines in said_by_node)
+    check("both programs for Node trace such lines", both, said_by_node)
 
 
 def check_fields(readme, check):
@@ -177,8 +167,7 @@ def main():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     first_port = next(port for port in (3000, *range(3100, 9000, 100)) if is_free(port) and is_free(port + 1))
     readme = Readme(text.replace("3001", str(first_port + 1)).replace("3000", str(first_port)))
-    check_quotes(readme, run_servers(readme, first_port, report.check), report.check)
-    check_collections(readme, run_node(readme, report.check), report.check)
+    check_quotes(readme, run_servers(readme, first_port, report.check), run_node(readme, report.check), report.check)
     check_fields(readme, report.check)
     check_code(readme, report.check)
     return report.finish()

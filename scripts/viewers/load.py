@@ -133,8 +133,8 @@ def main():
     right = [end.seconds for end in ends if not end.why]
     print(f"{len(right)} of {options.n} succeeded, {size(sum(end.bytes for end in ends))} in all"
           + (f", the slowest took {max(right):.1f} s" if right else ""))
-    # The run ends a second after its last answer.
-    wait_until(lambda: figures(url).get("run") is None)
+    # The run ends a second after its last answer, if there are no other viewers.
+    wait_until(lambda: figures(url).get("run") is None, 10)
     if (last_run := figures(url).get("last_run")) not in (None, before):
         tell(last_run)
     if all(end.why.startswith(NOT_REACHED) for end in ends):
