@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from program import Running
 from selenium import webdriver
@@ -39,11 +39,9 @@ class Browser:
         return [element for element in self.driver.find_elements("css selector", CANDIDATES[role]) if self._is(element, role, name)]
 
     def _is(self, element, role, name):
-        try:
+        with suppress(WebDriverException):  # It has left the page.
             named = (element.aria_role, element.accessible_name.strip()) == (self.roles.get(role, role), name)
             return named and element.is_displayed()
-        except WebDriverException:
-            return False  # It has left the page.
 
     def find(self, role, name):
         """The element with this role and accessible name. Waits for it; raises if it does not come."""
@@ -54,8 +52,10 @@ class Browser:
 
     def read(self, role, name):
         """What a user reads in the element with this role and name; nothing if there is none."""
-        found = self.locate(role, name)
-        return found[0].get_property("innerText") if found else ""
+        for element in self.locate(role, name):
+            with suppress(WebDriverException):  # It has left the page.
+                return element.get_property("innerText")
+        return ""
 
     def point_at(self, element, across=0.5, down=0.5):
         """Moves the pointer to a place in the element, given as parts of its width and height."""
@@ -80,7 +80,9 @@ class Browser:
             if element == self.driver.switch_to.active_element:
                 return True
             keys = ActionChains(self.driver)
-            (keys.key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT) if self.call(is_behind, element) else keys.send_keys(Keys.TAB)).perform()
+            if self.call(is_behind, element):
+                keys.key_down(Keys.SHIFT)
+            keys.send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
         return False
 
 

@@ -35,8 +35,8 @@ def get_packages():
         if not pip[0].exists():
             venv.create(folder, clear=True, with_pip=True)
         subprocess.run(pip, check=True)
-    except subprocess.CalledProcessError as error:
-        fail(f"{error}; for a virtual environment, Debian needs python3-venv")
+    except (OSError, subprocess.CalledProcessError) as error:
+        fail(f"{error} (a virtual environment needs Debian's python3-venv)", 2)
     site.addsitedir(next(folder.glob("lib/python*/site-packages")))
 
 
