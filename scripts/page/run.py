@@ -74,10 +74,12 @@ def check(kind, folder, pictures, report):
 
 def main():
     parser = argparse.ArgumentParser(prog="check-page.sh", description=__doc__)
-    parser.add_argument("browsers", metavar="BROWSER", nargs="*", choices=TOOLS, help=f"{', '.join(TOOLS)} (default: all)")
+    parser.add_argument("browsers", metavar="BROWSER", nargs="*", help=f"{', '.join(TOOLS)} (default: all)")
     parser.add_argument("--pictures", metavar="FOLDER", type=Path, default=MADE / "pictures", help="where to leave pictures of the page")
     options = parser.parse_args()
     browsers = options.browsers or list(TOOLS)
+    if unknown := set(browsers) - set(TOOLS):
+        parser.error(f"there is no browser {', '.join(unknown)}; there are {', '.join(TOOLS)}")
     need_tools("cargo", "node:nodejs", *(tool for browser in browsers for tool in TOOLS[browser]))
     get_packages()
     if "firefox" in browsers:
