@@ -15,15 +15,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter, namedtuple
+from contextlib import suppress
 from http.client import HTTPException
 
 from program import fail
 from waiting import wait_until
-
-try:
-    import resource
-except ImportError:  # Windows has none.
-    resource = None
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SILENT_SECONDS = 30
@@ -79,7 +75,9 @@ def view(url, rate, content):
 
 def watch(url, viewers, rate, content=None):
     """All viewers at once. Returns their Ends. Rewrites one line on a terminal; prints nothing into a log."""
-    if resource:  # Each has a descriptor.
+    with suppress(ImportError):  # Each has a descriptor. Windows does not limit them.
+        import resource
+
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     print(f"{viewers} viewers at once of {url}{f', each at most {rate} bytes/s' if rate else ''}", file=sys.stderr)
