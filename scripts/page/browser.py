@@ -40,8 +40,8 @@ class Browser:
 
     def _is(self, element, role, name):
         with suppress(WebDriverException):  # It has left the page.
-            named = (element.aria_role, element.accessible_name.strip()) == (self.roles.get(role, role), name)
-            return named and element.is_displayed()
+            is_named = element.accessible_name.strip() == name
+            return is_named and element.aria_role == self.roles.get(role, role) and element.is_displayed()
 
     def find(self, role, name):
         """The element with this role and accessible name. Waits for it; raises if it does not come."""
@@ -76,11 +76,12 @@ class Browser:
         between the end of a page and its beginning. Returns whether it has it."""
         is_behind = """element => document.activeElement !== document.body && Boolean(
             element.compareDocumentPosition(document.activeElement) & Node.DOCUMENT_POSITION_FOLLOWING)"""
+        goes_back = self.call(is_behind, element)
         for _ in range(most):
             if element == self.driver.switch_to.active_element:
                 return True
             keys = ActionChains(self.driver)
-            if self.call(is_behind, element):
+            if goes_back:
                 keys.key_down(Keys.SHIFT)
             keys.send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
         return False
