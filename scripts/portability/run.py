@@ -30,9 +30,8 @@ BUILDING = {
     "RUSTC_BOOTSTRAP": "1",  # -Zbuild-std needs a nightly.
     "CARGO_PROFILE_DEV_DEBUG": "0",  # Slow to build, and Wine loads all of it.
     "CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER": "wine",
-    # No messages, no traces of calls, which take long, no offer to install .NET or a browser, no entries in menus, no display.
-    "WINEDEBUG": "-all", "RUST_BACKTRACE": "0", "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe=", "DISPLAY": "",
-    "WAYLAND_DISPLAY": "",
+    # No messages, no traces of calls, which take long, no offer to install .NET or a browser, no entries in menus.
+    "WINEDEBUG": "-all", "RUST_BACKTRACE": "0", "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe=",
 }
 REFUSALS = [
     ("another name than localhost is refused", request(close=True).replace(b"localhost", b"evil.example"), 421),
@@ -171,6 +170,8 @@ def main():
     report = Report()
     with work_folder() as name:
         os.environ.update(BUILDING, WINEPREFIX=f"{name}/prefix", WINEPATH=name)
+        for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+            os.environ.pop(variable, None)
         linter, how = ("clippy", ()) if Path("/usr/bin/cargo-clippy").exists() else ("rustc", ("--profile", "check"))
         for target in (WINDOWS, MACOS):
             # The last lint would be wrong on Windows.
