@@ -57,15 +57,16 @@ class Browser:
                 return element.get_property("innerText")
         return ""
 
-    def point_at(self, element, across=0.5, down=0.5):
+    def point_at(self, element, across=0.5, down=0.5, press=False):
         """Moves the pointer to a place in the element, given as parts of its width and height."""
         self.call("element => element.scrollIntoView({ block: 'nearest' })", element)
         x, y = (round((part - 0.5) * element.size[side]) for part, side in ((across, "width"), (down, "height")))
-        ActionChains(self.driver, duration=0).move_to_element_with_offset(element, x, y).perform()
+        moved = ActionChains(self.driver, duration=0).move_to_element_with_offset(element, x, y)
+        # In one step: the page may move between two.
+        (moved.click() if press else moved).perform()
 
     def click(self, role, name):
-        self.point_at(self.find(role, name))
-        ActionChains(self.driver).click().perform()
+        self.point_at(self.find(role, name), press=True)
 
     def press(self, *keys):
         """Presses keys: those of Keys, or characters."""
