@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # Checks the live page in real browsers, against release binaries of both modes. See --help.
-exec python3 -B "$(dirname -- "${BASH_SOURCE[0]}")/page/run.py" "$@"
+here=$(dirname -- "${BASH_SOURCE[0]}") && PYTHONPATH=$here/lib exec python3 -B "$here/page/run.py" "$@"

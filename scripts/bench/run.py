@@ -15,11 +15,9 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
-
-from program import HEAPSERVE, ROOT, cargo_build, need_tools, work_folder  # noqa: E402
-from server import stop_servers_on_signals  # noqa: E402
-from tables import TABLES, Bench  # noqa: E402
+from program import HEAPSERVE, ROOT, cargo_build, need_tools, work_folder
+from server import stop_servers_on_signals
+from tables import TABLES, Bench
 
 CONDITIONS = """Measured on {date} with `{command}`: {cores} cores ({processor}), Linux {kernel}, {programs}. \
 Rounds: {rounds}; the median (lowest to highest).

@@ -5,33 +5,36 @@ import os
 import pty
 import select
 import signal
-import threading
+import time
 
-from downloads import ODD_NAME, equal
+from caches import replaced
+from downloads import ARIA2, equal
 from program import HEAPSERVE
 from server import Server
+from waiting import PATIENCE_SECONDS
 
 STREAM = ("--mode", "stream")
+# curl reads the form of the name for clients that know ASCII alone.
+ODD_NAME, ODD_PATH, ASCII_NAME = 'Schnee "weiß" 100%.mp4', "Schnee%20%22wei%C3%9F%22%20100%25.mp4", "Schnee _wei__ 100_.mp4"
 
 
-def lease(hold_seconds, wanted):
-    """A process that has a write lease on the file, as Samba takes them, is asked by the system to give way."""
+def lease(gives_way, wanted):
+    """A process has a write lease on the file, as Samba takes them. The system asks it to give way when the server opens
+    the file, and it does a little later, or never."""
 
     def check(box):
         file = box.folder / "film.mp4"
         file.write_bytes(b"x" * 1000)
-        with Server(HEAPSERVE, file, *STREAM) as server:
-            holder = os.open(file, os.O_RDWR)
-            previous = signal.signal(signal.SIGIO, signal.SIG_IGN)
+        with Server(HEAPSERVE, file, *STREAM) as server, open(file, "r+b") as holder:
+
+            def asked(*_):
+                if gives_way:
+                    time.sleep(0.2)
+                    fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+            signal.signal(signal.SIGIO, asked)
             fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-            release = threading.Timer(hold_seconds, lambda: fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_UNLCK))
-            release.start()
-            try:
-                equal(box.get_status_and("retry-after", server.url), wanted, "status and Retry-After")
-            finally:
-                release.join()
-                os.close(holder)
-                signal.signal(signal.SIGIO, previous)
+            equal(box.status("-r", "0-0", url=server.url, also=" %header{retry-after}"), wanted, "status and Retry-After")
 
     return check
 
@@ -39,29 +42,32 @@ def lease(hold_seconds, wanted):
 def terminal_without_colours(box):
     """The trace on a terminal that has none."""
     ours, theirs = pty.openpty()
-    before, os.environ["TERM"] = os.environ.get("TERM"), "dumb"
+    before, os.environ["TERM"] = os.environ.get("TERM", "dumb"), "dumb"
     with Server(HEAPSERVE, box.file, *STREAM, trace="text", stderr=theirs) as server:
-        os.environ["TERM"] = before or "dumb"
+        os.environ["TERM"] = before
         box.get("-r", "0-0", "-o", "/dev/null", url=server.url)
         shown = b""
-        while b" 206 " not in shown and select.select([ours], [], [], 20)[0]:
+        while b" 206 " not in shown and select.select([ours], [], [], PATIENCE_SECONDS)[0]:
             shown += os.read(ours, 65536)
         assert b" 206 " in shown and b"\x1b" not in shown, shown[-300:]
-    os.close(ours)
-    os.close(theirs)
 
 
-def aria2_saves_own_name(box):
-    file = box.folder / ODD_NAME
-    file.symlink_to(box.file)
-    with Server(HEAPSERVE, file, *STREAM) as server:
-        box.run("aria2c", "--no-conf", "-q", "-d", "saved", server.url)
-    equal([each.name for each in (box.folder / "saved").iterdir()], [ODD_NAME], "name")
+def odd_name(box):
+    (box.folder / ODD_NAME).symlink_to(box.file)
+    for mode in ("buffer", "stream"):
+        with Server(HEAPSERVE, box.folder / ODD_NAME, "--mode", mode) as server:
+            box.get("-OJ", "--create-dirs", "--output-dir", mode, url=server.url + ODD_PATH)
+            box.run(*ARIA2, "-d", mode, server.url)
+        names = sorted(each.name for each in (box.folder / mode).iterdir())
+        equal(names, [ODD_NAME, ASCII_NAME], f"names from {mode}")
+        for name in names:
+            box.is_file(f"{mode}/{name}")
 
 
 SURROUNDINGS = [
-    ("a file that another process holds for 0.3 s: waits", lease(0.3, "206 ")),
-    ("a file that another process holds for 3 s: 503", lease(3, "503 1")),
+    ("a file that another process holds for 0.2 s: waits", lease(True, "206 ")),
+    ("a file that another process goes on holding: 503", lease(False, "503 1")),
     ("TERM=dumb: no colours", terminal_without_colours),
-    ("aria2: a name with quotes, spaces, percent, ß", aria2_saves_own_name),
+    ("curl -OJ and aria2: a name with quotes, spaces, percent, ß", odd_name),
+    ("a file that is replaced 50 times, behind a cache", replaced),
 ]

@@ -16,11 +16,9 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
-
-from program import FILM, HEAPSERVE, cargo_build, fail, need_tools  # noqa: E402
-from server import Server, stop_servers_on_signals  # noqa: E402
-from waiting import wait_until  # noqa: E402
+from program import FILM, HEAPSERVE, cargo_build, fail, need_tools
+from server import Server, stop_servers_on_signals
+from waiting import wait_until
 
 MODES = ("buffer", "stream")
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}

@@ -82,7 +82,10 @@ class Server(Announced):
 
     def events(self):
         """The JSON trace so far. Raises where a line is not JSON."""
-        return [json.loads(line) for line in list(self.lines)]
+        try:
+            return [json.loads(line) for line in list(self.lines)]
+        except json.JSONDecodeError as error:
+            raise RuntimeError(f"the trace has the line {error.doc!r}") from error
 
     def requests(self):
         """The requests in the JSON trace so far."""

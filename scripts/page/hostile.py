@@ -1,43 +1,34 @@
-"""A server that is not heapserve, and tells figures that no server has."""
+"""A server that is not heapserve, and tells figures that no server has. Each kind of them is in tests/pure.test.mjs."""
 
-import http.server
+import json
 import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-EVENTS = [
-    '{"event":"sample"}', '{"event":"now"}', "nonsense", "null", "[]", '{"event":"constructor"}', '{"event":"__proto__"}',
-    '{"event":"sample","at_us":1,"pid":1,"started_ms":1,"in_flight":0,"requests":0,"sent_bytes":0,"file_bytes":1}',
-    '{"event":"sample","at_us":1,"pid":1,"started_ms":1,"live":1e308,"live_peak":1e309,"in_flight":0,"requests":0,"sent_bytes":0,"file_bytes":1,"mode":"buffer","file":"a"}',
-    '{"event":"sample","at_us":-5,"pid":1,"started_ms":1,"live":-1,"live_peak":null,"in_flight":0,"requests":0,"sent_bytes":0,"file_bytes":1,"mode":"buffer","file":"a"}',
-    '{"event":"request","request":7,"at_us":9007199254740991}', '{"event":"missed","events":"many"}',
-    '{"event":"sample","at_us":9007199254740991,"pid":1,"started_ms":9007199254740991,"live":9007199254740991,"live_peak":9007199254740991,'
-    '"rss":"x","heap_limit":{},"in_flight":9007199254740991,"requests":0,"sent_bytes":0,"file_bytes":1,"mode":"<b>","file":{"a":1}}',
-]
-SAMPLE = EVENTS[-1]
+MOST = (1 << 53) - 1
+SAMPLE = json.dumps({
+    "event": "sample", "at_us": MOST, "pid": 1, "started_ms": MOST, "live": MOST, "live_peak": MOST, "in_flight": MOST, "requests": 0,
+    "sent_bytes": 0, "file_bytes": 1, "mode": "<b>", "file": {"a": 1}, "rss": "x", "heap_limit": {},
+})
+EVENTS = "".join(f"data: {event}\n\n" for event in ["nonsense", "null", '{"event":"now"}', '{"event":"__proto__"}', SAMPLE] * 50)
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
+class Answers(BaseHTTPRequestHandler):
     def do_GET(self):
-        is_stream = self.path == "/heap/events"
-        body = "".join(f"data: {event}\n\n" for event in EVENTS * 50) if is_stream else SAMPLE
+        kind, body = ("text/event-stream", EVENTS) if self.path == "/heap/events" else ("application/json", SAMPLE)
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream" if is_stream else "application/json")
-        self.send_header("Access-Control-Allow-Origin", self.headers.get("Origin", "*"))
+        self.send_header("Content-Type", kind)
+        self.send_header("Access-Control-Allow-Origin", "*")
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def log_message(self, *_):
-        pass
+    log_message = lambda *_: None
 
 
-class Hostile:
-    """Used with `with`; `origin` is where it listens."""
-
-    def __enter__(self):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-        self.origin = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+@contextmanager
+def hostile():
+    """Its origin, while it listens."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

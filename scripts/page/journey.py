@@ -2,9 +2,11 @@
 
 import csv
 import re
+from contextlib import ExitStack
 
 from page import CHART, MIB, MIB_TEXT, SIDE_BY_SIDE, Page, number, two_free_ports
-from waiting import wait_until, wait_until_steady
+from selenium.webdriver import Keys
+from waiting import wait_until
 
 VIEWERS = 20
 FILE_MIB = 16
@@ -13,18 +15,14 @@ TOP_MIB = VIEWERS * FILE_MIB
 
 class Journey(Page):
     def run(self):
-        self.servers = []
-        try:
+        with ExitStack() as self.servers:
             self.console()
             for step in (self.one_server_then_two, self.reload_in_the_middle, self.everybody_gets_everything,
-                         self.look_at_a_time, self.hold_the_chart, self.keep_files, self.keyboard_alone):
+                         self.look_at_a_time, self.hold_the_chart, self.keyboard_alone):
                 step()
             self.silent("with two servers")
             self.restart_in_the_other_mode()
             self.silent("while a server is gone, and after it is back")
-        finally:
-            for server in self.servers:
-                server.kill()
 
     def console(self):
         """That the checks of the console can fail."""
@@ -34,9 +32,10 @@ class Journey(Page):
             wait_until(lambda: told.extend(self.browser.errors()) or len(told) >= 2)
             self.check("the console tells errors of both kinds", len(told) == 2, told)
 
-    def start(self, mode, port=0):
-        self.servers.append(self.serve(mode, port=port))
-        return self.servers[-1]
+    def start(self, mode, port):
+        server = self.serve(mode, port=port)
+        self.servers.callback(server.kill)
+        return server
 
     def one_server_then_two(self):
         browser = self.browser
@@ -53,24 +52,22 @@ class Journey(Page):
                  re.compile("Copied|selected"))
         self.buffer = self.start("buffer", port)
         self.see("the page notices the second server and adds it", lambda: self.card(self.buffer), "buffer", "live")
-        self.check("and takes the command away", not browser.has(*SIDE_BY_SIDE), "it stays")
+        self.check("and takes the command away", not browser.locate(*SIDE_BY_SIDE), "it stays")
         self.silent("while it waits for the second server")
-
-    def let_watch(self):
-        """Twenty viewers of both modes, who take four seconds."""
-        self.choose_rate("4 MiB/s")
-        self.browser.click("radio", "both")
-        self.browser.click("button", "Start")
 
     def await_rest(self):
         """Waits until no run goes on. One ends a second after its last answer."""
         return wait_until(lambda: all(server.figures()["run"] is None for server in (self.stream, self.buffer)))
 
     def reload_in_the_middle(self):
-        self.let_watch()
+        self.browser.click("radio", "both")
+        # Each would take sixteen seconds, so that they are together also where they begin slowly.
+        self.watch("1 MiB/s")
         wait_until(lambda: self.heap_mib(self.buffer, "Now") >= TOP_MIB)
-        # The top lasts for some steps of the arrow keys.
-        wait_until(lambda: self.received_mib("buffer") >= TOP_MIB / 2)
+        self.see("while it goes on, the lesson is of what is held", self.lesson, f"{VIEWERS} requests at once: buffer holds up to",
+                 lambda said: "median" not in said)
+        # The top lasts for some steps of the arrow keys, also if the sockets hold a quarter.
+        wait_until(lambda: (run := self.buffer.figures()["run"]) and run["sent_bytes"] >= TOP_MIB * MIB / 2)
         self.browser.reload()
         self.await_card(self.buffer, "buffer", "live")
         self.see("a reload in the middle keeps what was seen", lambda: self.heap_mib(self.buffer, "In view, most"),
@@ -82,9 +79,7 @@ class Journey(Page):
 
     def everybody_gets_everything(self):
         before = {server: len(server.requests()) for server in (self.stream, self.buffer)}
-        self.let_watch()
-        self.see("while it goes on, the lesson is of what is held", self.lesson, f"{VIEWERS} requests at once: buffer holds up to",
-                 lambda said: "median" not in said)
+        self.watch("2 MiB/s")
         said = self.await_end()
         for mode, server in (("buffer", self.buffer), ("stream", self.stream)):
             told = f"{mode}: {VIEWERS} of {VIEWERS} viewers got the whole file; {TOP_MIB}.0 of {TOP_MIB}.0 MiB."
@@ -93,9 +88,6 @@ class Journey(Page):
             sent = [line["sent_bytes"] for line in server.requests()[before[server]:] if line["outcome"] == "sent"]
             self.check(f"and says {mode}'s trace", sent == [FILE_MIB * MIB] * VIEWERS, sent)
         self.await_rest()
-        buffer, stream = (self.heap_mib(server, "Since start") for server in (self.buffer, self.stream))
-        self.check("buffer holds the file twenty times", buffer >= TOP_MIB, f"{buffer} MiB")
-        self.check("stream stays under 3 MiB", 0 < stream < 3, f"{stream} MiB")
         pattern = re.compile(
             rf"{VIEWERS} requests at once: buffer needed {MIB_TEXT} of heap, stream {MIB_TEXT}: ([\d,]+) times as much\. Each "
             rf"request held {MIB_TEXT} and ([\d.]+) KiB\. The server sent the first byte after [\d,.]+ ms and [\d,.]+ ms \(medians\)\."
@@ -106,75 +98,85 @@ class Journey(Page):
             right = buffer >= TOP_MIB and stream < 3 and abs(times / (buffer / stream) - 1) < 0.05
             right = right and FILE_MIB <= buffer_each < FILE_MIB + 1 and 64 < stream_each_kib < 80
             self.check("whose figures are right", right, found[0])
-        rows = self.rows()
+        rows = self.read_in("#rows")
         self.check("the last requests of both modes stand side by side", {"buffer", "stream"} <= set(rows.split()), rows)
         said = self.lesson()
         self.browser.reload()
         self.await_card(self.buffer, "live")
         self.see("a page that is opened after the load tells the same", self.lesson, said)
-
-    def look_at_a_time(self):
-        browser = self.browser
-        chart = browser.find("slider", CHART)
-        browser.call("() => document.activeElement.blur()")
-        for part in range(84, 5, -2):
-            browser.point_at(chart, across=part / 100, down=0.3)
-            if "buffer: heap" in (shown := browser.text(chart)) and "stream: heap" in shown:
-                break
-        self.check("the pointer shows the figures at a time", "buffer: heap" in shown and "−" in shown, shown)
-        browser.point_at(browser.find("button", "Reset"))
-        self.see("and hides them when it leaves", lambda: browser.text(chart), lambda shown: "heap" not in shown)
-
-    def hold_the_chart(self):
-        browser, moving = self.browser, self.drawing()
-        self.check("the chart moves", wait_until(lambda: self.drawing() != moving), "it stands still")
-        browser.click("button", "Pause")
-        wait_until(lambda: "true" == browser.attribute(browser.find("button", "Pause"), "aria-pressed"))
-        # The page draws once more after the click, some frames later.
-        held, requests = wait_until_steady(self.drawing, 0.5), self.stream.figures()["requests"]
-        browser.call("() => fetch('/').then(answer => answer.blob()).then(() => null)")
-        self.await_card(self.stream, f"{requests + 1} answered")
-        self.check("Pause holds it, whatever happens", self.drawing() == held, "it moved")
-        browser.click("button", "Pause")
-        self.check("and lets it go on", wait_until(lambda: self.drawing() != held), "it stands still")
+        # The page forgets what is older than a minute, but not what it shows while it is paused.
+        self.browser.click("button", "Pause")
+        self.keep_files()
+        self.browser.click("button", "Pause")
+        buffer, stream = (self.heap_mib(server, "Since start") for server in (self.buffer, self.stream))
+        self.check("buffer holds the file twenty times", buffer >= TOP_MIB, f"{buffer} MiB")
+        self.check("stream stays under 3 MiB", 0 < stream < 3, f"{stream} MiB")
 
     def keep_files(self):
         folder = self.browser.downloads
         if not folder:
             return
-        for name, end in (("Save picture (PNG)", ".png"), ("Save samples (CSV)", "-samples.csv"), ("Save requests (CSV)", "-requests.csv")):
-            self.browser.click("button", name)
+        kept = []
+        for what, end in (("picture (PNG)", ".png"), ("samples (CSV)", "-samples.csv"), ("requests (CSV)", "-requests.csv")):
+            self.browser.click("button", f"Save {what}")
             wait_until(lambda: any(file.stat().st_size for file in folder.glob(f"heapserve-*{end}")))
-        picture = b"".join(file.read_bytes() for file in folder.glob("heapserve-*.png"))
+            kept.append(next(folder.glob(f"heapserve-*{end}")).read_bytes())
+        picture, samples, requests = kept
         self.check("the picture is a PNG", picture.startswith(b"\x89PNG\r\n") and len(picture) > 10_000, len(picture))
-        samples, requests = (self.saved(what) for what in ("samples", "requests"))
+        samples, requests = (list(csv.DictReader(table.decode().splitlines())) for table in (samples, requests))
         top = max((int(row["live_bytes"]) for row in samples if row["mode"] == "buffer"), default=0)
         self.check("the samples have buffer's top", top >= TOP_MIB * MIB, top)
         whole = [row for row in requests if row["sent_bytes"] == str(FILE_MIB * MIB)]
         self.check("the requests have all viewers", len(whole) >= 2 * VIEWERS, len(whole))
 
-    def saved(self, what):
-        with open(next(self.browser.downloads.glob(f"heapserve-*-{what}.csv")), newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+    def look_at_a_time(self):
+        browser, chart, read = self.browser, self.browser.find(*CHART), lambda: self.browser.read(*CHART)
+        browser.call("() => document.activeElement.blur()")
+        for part in range(84, 5, -2):
+            browser.point_at(chart, across=part / 100, down=0.3)
+            if "buffer: heap" in (shown := read()) and "stream: heap" in shown:
+                break
+        self.check("the pointer shows the figures at a time", "buffer: heap" in shown and "−" in shown, shown)
+        browser.point_at(browser.find("button", "Reset"))
+        self.see("and hides them when it leaves", read, lambda shown: "heap" not in shown)
+
+    def hold_the_chart(self):
+        browser, chart = self.browser, self.browser.find(*CHART)
+
+        def drawing():
+            return browser.call("chart => chart.querySelector('canvas').toDataURL()", chart)
+
+        def after_a_request():
+            requests = self.stream.figures()["requests"]
+            browser.call("() => fetch('/').then(answer => answer.blob()).then(() => null)")
+            self.await_card(self.stream, f"{requests + 1} answered")
+            return drawing()
+
+        moving = drawing()
+        self.check("the chart moves", wait_until(lambda: drawing() != moving), "it stands still")
+        browser.click("button", "Pause")
+        # The page draws once more after the click.
+        held = after_a_request()
+        self.check("Pause holds it, whatever happens", after_a_request() == held, "it moved")
+        browser.click("button", "Pause")
+        self.check("and lets it go on", wait_until(lambda: drawing() != held), "it stands still")
 
     def keyboard_alone(self):
-        browser = self.browser
-        browser.reload()
+        self.browser.reload()
         for server in (self.stream, self.buffer):
             self.await_card(server, "live")
-        count = browser.find("spinbutton", "Viewers")
-        self.check("Tab reaches the number of viewers", browser.tab_to(count), "it does not")
-        browser.press("End", "Backspace", "Backspace", "3")
+        count = self.choose("spinbutton", "Viewers", Keys.END, Keys.BACKSPACE, Keys.BACKSPACE, "3")
+        self.check("Tab reaches the number of viewers", count, "it does not")
         self.choose_rate("full speed")
-        self.choose("button", "Start", "Enter")
+        self.choose("button", "Start", Keys.ENTER)
         said = self.await_end()
         self.check("three viewers watch by keyboard alone", said.count("3 of 3 viewers got the whole file") == 2, said)
         # Stop works whatever stands in the fields.
         self.choose_rate("1 MiB/s")
-        self.choose("button", "Start", "Enter")
+        self.choose("button", "Start", Keys.ENTER)
         wait_until(lambda: self.stream.figures()["in_flight"] == 3)
-        self.choose("spinbutton", "Viewers", "End", "Backspace")
-        self.choose("button", "Stop", "Enter")
+        self.choose("spinbutton", "Viewers", Keys.END, Keys.BACKSPACE)
+        self.choose("button", "Stop", Keys.ENTER)
         said = self.await_end()
         self.check("and stop, with the number cleared", said.startswith("Stopped.") and "3 stopped" in said, said)
         self.await_rest()
@@ -190,7 +192,8 @@ class Journey(Page):
         card = self.see("on the same port it is back in the other mode", lambda: self.card(self.buffer), "stream", "live",
                         f"process {self.buffer.pid}", lambda card: "buffer" not in card)
         self.check("its peak is its own", self.heap_mib(self.buffer, "Since start") < 3, card)
+        # The chart goes back for a minute, of which a slow machine has used some.
         after = self.coloured("buffer")
-        self.check("what buffer did keeps its colour", after > before * 0.5 > 0, f"{before} pixels before, {after} now")
+        self.check("what buffer did keeps its colour", after > before / 10 > 0, f"{before} pixels before, {after} now")
         read = self.highest_read("buffer")
         self.check("and its figures", read >= 3 * FILE_MIB * 0.99, f"{read} MiB")

@@ -3,13 +3,16 @@
 import random
 import re
 import socket
+from contextlib import suppress
 
+from program import HEAPSERVE
+from selenium.webdriver import Keys
 from server import Server
 from waiting import wait_until
 
 MIB = 1 << 20
 SIDE_BY_SIDE = ("region", "Both modes side by side")
-CHART = "Time in the chart"
+CHART = ("slider", "Time in the chart")
 RATES = ["1 MiB/s", "2 MiB/s", "4 MiB/s", "8 MiB/s", "16 MiB/s", "full speed"]
 UNITS = {"B": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
 MIB_TEXT = r"([\d,]+\.\d+) MiB"
@@ -24,127 +27,105 @@ def two_free_ports():
     for _ in range(20):
         # Not one of those that systems give to connections, which could take the next port at any time.
         port = random.randrange(10_000, 30_000, 2)
-        try:
-            for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
-                for each in (port, port + 1):
-                    socket.create_server((host, each), family=family).close()
-        except OSError:
-            continue
-        return port
+        with suppress(OSError):
+            for each in (port, port + 1):
+                socket.create_server(("::", each), family=socket.AF_INET6, dualstack_ipv6=True).close()
+            return port
     raise RuntimeError("no two free ports in a row")
 
 
 def has(found, wanted):
-    """Whether a text has a word, or something of another type what a function demands."""
+    """Whether a text has a word or a pattern, or something of any type is what a function demands."""
     if callable(wanted):
         return wanted(found)
     return re.search(wanted, found) if isinstance(wanted, re.Pattern) else wanted in found
 
 
 class Page:
-    def __init__(self, browser, program, file, report):
-        self.browser, self.program, self.file, self.report = browser, program, file, report
-        self.check = report.check
+    def __init__(self, browser, file, report):
+        self.browser, self.file, self.check = browser, file, report.check
 
-    def see(self, what, read, *wanted, seconds=20):
+    def see(self, what, read, *wanted):
         """Checks that what `read` returns has all that is wanted: words, patterns or functions. Waits for it."""
         found = []
-        wait_until(lambda: found.append(read()) or all(has(found[-1], each) for each in wanted), seconds)
-        self.check(what, all(has(found[-1], each) for each in wanted), found[-1])
+        right = wait_until(lambda: found.append(read()) or all(has(found[-1], each) for each in wanted)) is not None
+        self.check(what, right, found[-1])
         return found[-1]
 
     def silent(self, when):
-        told = self.browser.errors()
-        if told is not None:
+        if (told := self.browser.errors()) is not None:
             self.check(f"the console is silent {when}", not told, told)
 
     def serve(self, mode, *options, port=0, file=None):
-        return Server(self.program, file or self.file, "--mode", mode, *options, port=port)
+        return Server(HEAPSERVE, file or self.file, "--mode", mode, *options, port=port)
 
     def card(self, server):
         """What the card of a server says; nothing if it has none."""
         return self.browser.read("region", f"Server {server.origin}")
 
     def await_card(self, server, *words):
-        """Waits until the card has all these words. Returns what it says."""
+        """Waits until the card has all these words."""
         wait_until(lambda: all(word in self.card(server) for word in words))
-        return self.card(server)
 
-    def alert(self):
-        return self.browser.read("alert", "")
+    def read_in(self, selector):
+        return self.browser.call("selector => document.querySelector(selector).innerText", selector)
 
     def heap_mib(self, server, row):
         """A heap of its card in MiB; 0 where there is none yet."""
-        rows = "card => [...card.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText))"
-        card = self.browser.find("region", f"Server {server.origin}")
-        figures = {cells[0]: cells[1] for cells in self.browser.call(rows, card)}
-        figure = re.fullmatch(r"([\d,.]+)([BKMG])", figures[row])
+        figure = re.search(rf"^{row}\s+([\d,.]+)([BKMG])\s", self.card(server), re.MULTILINE)
         return number(figure[1]) * UNITS[figure[2]] / MIB if figure else 0
-
-    def body(self):
-        return self.browser.call("() => document.body.innerText")
-
-    def rows(self):
-        """The table of the last requests."""
-        return self.browser.call("() => document.querySelector('#rows').innerText")
 
     def lesson(self):
         return self.browser.read("region", "The lesson")
 
     def progress(self):
         """What the form says about the viewers."""
-        form = self.browser.find("form", "Let viewers watch")
-        return self.browser.call("form => form.querySelector('output').innerText", form)
+        return self.read_in("form output")
+
+    def watch(self, rate):
+        """Starts the viewers, each at that rate."""
+        self.choose_rate(rate)
+        self.browser.click("button", "Start")
 
     def await_end(self):
         """Waits until the form says how the viewers ended. Returns that."""
         wait_until(lambda: re.match("Done|Stopped", self.progress()))
         return self.progress()
 
-    def received_mib(self, mode):
-        """How much the viewers of a mode have received, in MiB, as the form says."""
-        found = re.search(rf"{mode}: [^;]*; ([\d,.]+) of [\d,.]+ MiB", self.progress())
-        return number(found[1]) if found else 0
-
     def choose(self, role, name, *keys):
-        """Gives something the focus as a user does with Tab, and presses keys."""
-        self.browser.tab_to(self.browser.find(role, name))
+        """Gives something the focus as a user does with Tab, and presses keys. Returns whether it got the focus."""
+        is_reached = self.browser.tab_to(self.browser.find(role, name))
         self.browser.press(*keys)
+        return is_reached
 
     def choose_rate(self, text):
         """Chooses a rate with the arrow keys."""
-        self.choose("combobox", "each at", *["ArrowUp"] * len(RATES), *["ArrowDown"] * RATES.index(text))
+        self.choose("combobox", "each at", *[Keys.ARROW_UP] * len(RATES), *[Keys.ARROW_DOWN] * RATES.index(text))
 
     def highest_read(self, mode):
-        """The highest heap of a mode in MiB that the arrow keys find in the chart."""
-        chart = self.browser.find("slider", CHART)
-        self.browser.tab_to(chart)
-        self.browser.press("Home")
-        highest = 0
+        """The highest heap of a mode in MiB that the arrow keys find in the chart, which is held meanwhile."""
+        highest, chart = 0, self.browser.find(*CHART)
+        self.browser.click("button", "Pause")
+        self.choose(*CHART, Keys.HOME)
         for _ in range(60):
-            reading = self.browser.attribute(chart, "aria-valuetext")
+            reading = chart.get_dom_attribute("aria-valuetext")
             highest = max([highest, *(number(text) for text in re.findall(rf"{mode}: heap {MIB_TEXT}", reading))])
-            self.browser.press("ArrowRight")
+            self.browser.press(Keys.ARROW_RIGHT)
+        self.browser.click("button", "Pause")
         return highest
 
     def coloured(self, look):
         """How many pixels of the chart have the colour of a mode."""
-        return self.browser.call("""(chart, look) => {
-          const canvas = chart.querySelector('canvas');
-          const [pen, probe] = [0, 1].map(() => document.createElement('canvas').getContext('2d', { willReadFrequently: true }));
-          [pen.canvas.width, pen.canvas.height] = [canvas.width, canvas.height];
-          pen.drawImage(canvas, 0, 0);
-          probe.fillStyle = getComputedStyle(document.body).getPropertyValue('--' + look);
-          probe.fillRect(0, 0, 1, 1);
-          const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
-          const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
-          let same = 0;
-          for (let i = 0; i < data.length; i += 4) {
-            if (Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 12) same++;
-          }
-          return same;
-        }""", self.browser.find("slider", CHART), look)
-
-    def drawing(self):
-        """The chart's pixels, as a text."""
-        return self.browser.call("chart => chart.querySelector('canvas').toDataURL()", self.browser.find("slider", CHART))
+        return self.browser.call("""look => {
+          const chart = document.querySelector('#chart'), { width, height } = chart;
+          // On a copy: Chromium warns in the console of a canvas that is read again.
+          const pen = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+          pen.fillStyle = getComputedStyle(document.body).getPropertyValue('--' + look);
+          pen.fillRect(0, 0, 1, 1);
+          const wanted = pen.getImageData(0, 0, 1, 1).data;
+          pen.clearRect(0, 0, 1, 1);
+          pen.drawImage(chart, 0, 0);
+          const { data } = pen.getImageData(0, 0, width, height);
+          const differs = at => [0, 1, 2].reduce((sum, i) => sum + Math.abs(data[at + i] - wanted[i]), 0);
+          return Array.from({ length: width * height }, (_, i) => differs(4 * i)).filter(by => by < 12).length;
+        }""", look)

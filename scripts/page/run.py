@@ -1,21 +1,22 @@
 """
-Checks /heap, the live page, as a user would, in under four minutes, and runs the tests of its modules with Node. The first
-run fetches the browsers' drivers for Python from PyPI, as scripts/page/requirements.txt lists them, into target/page-check.
+Checks /heap, the live page, as a user would, in about five minutes, and runs the tests of its modules with Node. The first
+run gets what drives the browsers, into target/page-check: the packages in scripts/page/requirements.txt from PyPI, and
+geckodriver, which Debian does not have, from crates.io.
 Exit code: 0 if every check passed, 1 if any failed, 2 if a tool is missing or an option is wrong.
 """
 
 import argparse
 import os
+import site
 import subprocess
 import sys
 import traceback
+import venv
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
-
-from program import FILM, HEAPSERVE, TARGET, cargo_build, fail, need_tools, work_folder  # noqa: E402
-from report import Report  # noqa: E402
-from server import stop_servers_on_signals  # noqa: E402
+from program import TARGET, cargo_build, fail, need_tools, work_folder
+from report import Report
+from server import stop_servers_on_signals
 
 HERE, MADE = Path(__file__).resolve().parent, TARGET / "page-check"
 TOOLS = {
@@ -23,23 +24,28 @@ TOOLS = {
     "firefox": ["firefox-esr"],
     "webkit": ["WebKitWebDriver:webkit2gtk-driver", "Xvfb:xvfb"],
 }
+GECKODRIVER = "geckodriver@0.37.1"
 
 
-def enter_environment():
-    """Goes on in a virtual environment with the drivers, which is kept until what it needs changes."""
-    folder, wanted = MADE / "python", (HERE / "requirements.txt").read_text()
-    if Path(sys.prefix) == folder:
-        return
-    made_for = folder / "made-for"
-    if not made_for.exists() or made_for.read_text() != wanted:
-        if subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=False).returncode:
-            fail(f"{sys.executable} cannot make a virtual environment (Debian: apt-get install python3-venv)", 2)
-        pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt"]
-        installed = subprocess.run(pip, stderr=subprocess.PIPE, text=True, check=False)
-        if installed.returncode:
-            fail(f"the browsers' drivers cannot be installed: {installed.stderr}")
-        made_for.write_text(wanted)
-    os.execv(folder / "bin" / "python", [folder / "bin" / "python", "-B", *sys.argv])
+def get_packages():
+    """Makes a virtual environment, unless there is one, and goes on with its packages."""
+    folder = MADE / "python"
+    pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt"]
+    try:
+        if not pip[0].exists():
+            venv.create(folder, clear=True, with_pip=True)
+        subprocess.run(pip, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        fail(f"{error} (a virtual environment needs Debian's python3-venv)", 2)
+    site.addsitedir(next(folder.glob("lib/python*/site-packages")))
+
+
+def get_geckodriver():
+    """Has it built, unless that has been done. It only passes on what is said, and so need not be fast."""
+    install = ["cargo", "install", "--quiet", "--locked", "--debug", "--root", MADE, GECKODRIVER]
+    if subprocess.run(install, env={**os.environ, "CARGO_PROFILE_DEV_DEBUG": "0"}, check=False).returncode:
+        fail(f"{GECKODRIVER} cannot be built; the reason is above")
+    os.environ["PATH"] = f"{MADE / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
 def check(kind, folder, pictures, report):
@@ -55,18 +61,15 @@ def check(kind, folder, pictures, report):
     file = folder / "film.mp4"
     file.touch()
     os.truncate(file, FILE_MIB << 20)
-    browser = BROWSERS[kind](folder, *([NAMES] if kind == "chromium" else []))
-    try:
+    with BROWSERS[kind](folder, *([NAMES] if kind == "chromium" else [])) as browser:
         try:
-            Journey(browser, HEAPSERVE, file, report).run()
+            Journey(browser, file, report).run()
         finally:
             (pictures / f"{kind}.png").write_bytes(browser.picture())
         if kind == "chromium":
-            Stories(browser, HEAPSERVE, file, report).run()
-            Layout(browser, HEAPSERVE, file, report).run(pictures)
-            Edges(browser, HEAPSERVE, file, report).run(FILM)
-    finally:
-        browser.close()
+            Stories(browser, file, report).run()
+            Layout(browser, file, report).run(pictures)
+            Edges(browser, file, report).run()
 
 
 def main():
@@ -78,7 +81,9 @@ def main():
     if unknown := set(browsers) - set(TOOLS):
         parser.error(f"there is no browser {', '.join(unknown)}; there are {', '.join(TOOLS)}")
     need_tools("cargo", "node:nodejs", *(tool for browser in browsers for tool in TOOLS[browser]))
-    enter_environment()
+    get_packages()
+    if "firefox" in browsers:
+        get_geckodriver()
     stop_servers_on_signals()
     options.pictures.mkdir(parents=True, exist_ok=True)
     cargo_build()

@@ -6,7 +6,6 @@ minutes. Leaves nothing behind but target/portability.
 Exit code: 0 if every check passed, 1 if any failed, 2 if a tool is missing or an option is wrong.
 """
 
-import json
 import os
 import shutil
 import socket
@@ -15,13 +14,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
-
-from client import read_answer, request, status_of, upload  # noqa: E402
-from program import FILM, ROOT, fail, need_tools, only_help, work_folder  # noqa: E402
-from report import Report  # noqa: E402
-from server import Server, stop_servers_on_signals  # noqa: E402
-from waiting import wait_until  # noqa: E402
+from client import read_answer, request, status_of, upload
+from program import FILM, ROOT, fail, need_tools, only_help, work_folder
+from report import Report
+from server import Server, stop_servers_on_signals
+from waiting import PATIENCE_SECONDS, wait_until
 
 WINDOWS = "x86_64-pc-windows-gnu"
 MACOS = "aarch64-apple-darwin"  # A second lint for Intel would take as long and show little more.
@@ -29,10 +26,17 @@ PREFIX = ROOT / "target" / "portability"  # Leaves the ordinary builds alone.
 BUILDING = {
     # Debian's Rust, also where rustup's comes first in PATH: it has a source package, from which std can be built for
     # other systems without a download.
-    **os.environ, "PATH": f"/usr/bin:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(PREFIX),
+    "PATH": f"/usr/bin:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(PREFIX),
     "RUSTC_BOOTSTRAP": "1",  # -Zbuild-std needs a nightly.
     "CARGO_PROFILE_DEV_DEBUG": "0",  # Slow to build, and Wine loads all of it.
+    "CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER": "wine",
+    # No messages, no traces of calls, which take long, no offer to install .NET or a browser, no entries in menus.
+    "WINEDEBUG": "-all", "RUST_BACKTRACE": "0", "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe=",
 }
+REFUSALS = [
+    ("another name than localhost is refused", request(close=True).replace(b"localhost", b"evil.example"), 421),
+    ("an upload gets its refusal", upload(3_000_000) + bytes(3_000_000), 405),
+]
 # Under a limit, heads that stop and bodies that stop are disconnected.
 HALF = "Host: localhost\r\n"
 STOPS = [
@@ -44,23 +48,15 @@ STOPS = [
 ]
 
 
-def cargo(target, command, *options):
-    """Runs cargo with a std that is built from source. Returns the programs that it made; None where it failed."""
-    done = subprocess.run(
-        ["cargo", *command, "--quiet", "--locked", "-Zbuild-std=std,panic_unwind,test", "--target", target, "--bin", "heapserve",
-         "--message-format", "json-diagnostic-rendered-ansi", *options],
-        cwd=ROOT, env=BUILDING, stdout=subprocess.PIPE, text=True, check=False,
-    )
-    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode:
-        print("".join(each["message"]["rendered"] for each in told if each["reason"] == "compiler-message"), file=sys.stderr)
-        return None
-    return [each["executable"] for each in told if each.get("executable")]
+def cargo(command, target, *options):
+    """Runs cargo with a std that is built from source. Returns whether it succeeded."""
+    build = ("--quiet", "--locked", "-Zbuild-std=std,panic_unwind,test", "--target", target, "--bin", "heapserve")
+    return subprocess.run(["cargo", command, *build, *options], cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def wine(folder, *command, seconds=120):
+def wine(folder, *command):
     return subprocess.run(["wine", *command], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=seconds, check=False)
+                          timeout=10 * PATIENCE_SECONDS, check=False)
 
 
 class Windows:
@@ -96,7 +92,7 @@ class Windows:
     def traces(self, server, count, status):
         """Waits for the trace of so many requests, and checks its last line: all have ended, so that no copy of the file
         should be in memory."""
-        wait_until(lambda: len(server.requests()) >= count, 20)
+        wait_until(lambda: len(server.requests()) >= count)
         last = server.requests()[-1]
         figures = [last[name] for name in ("rss_before", "rss_peak", "live_after", "request_peak", "rss_after")]
         right = last["status"] == status and last["outcome"] == "sent" and all(isinstance(each, int) for each in figures)
@@ -105,7 +101,7 @@ class Windows:
     def ipv6(self, server, film):
         """Where there is no IPv6, the server should write no message about it."""
         try:
-            with socket.create_connection(("::1", server.port), 60) as client:
+            with socket.create_connection(("::1", server.port), PATIENCE_SECONDS) as client:
                 client.sendall(request())
                 right, found = read_answer(client) == (200, film), "not the same"
         except OSError:
@@ -125,20 +121,15 @@ class Windows:
             self.check("next download is the new file", get(server) == (200, film[:1_000_000]), "it is not")
             status, body = read_answer(slow)
             self.check("the download under way is complete", (status, body) == (200, film), f"{status}, {len(body)} bytes")
-        self.check("old file deleted", wait_until(lambda: not (self.folder / "old.mp4").exists(), 20), "still there")
+        self.check("old file deleted", wait_until(lambda: not (self.folder / "old.mp4").exists()), "still there")
 
     def try_walls(self):
         """What protects clients from each other: deadlines, refusals, hang-ups."""
-        large = self.folder / "upload"
-        large.write_bytes(FILM.read_bytes()[:3_000_000])
         with self.serve("stream", "--timeout", "2") as server:
-            with server.connect() as client:
-                client.sendall(request(close=True).replace(b"localhost", b"evil.example"))
-                status = read_answer(client)[0]
-            self.check("another name than localhost is refused", status == 421, status)
-            post = ["curl", "-q", "-s", "--noproxy", "*", "--data-binary", f"@{large}", "-o", os.devnull, "-w", "%{http_code}"]
-            status = subprocess.run([*post, f"http://127.0.0.1:{server.port}/"], stdout=subprocess.PIPE, text=True, check=False).stdout
-            self.check("an upload gets its refusal", status == "405", status)
+            for what, sent, right in REFUSALS:
+                with server.connect() as client:
+                    status = status_of(client, sent)
+                self.check(what, status == right, status)
             for what, sent in STOPS:
                 with server.connect() as client:
                     self.check(what, status_of(client, sent.encode(), until_end=True) != "none", "still open")
@@ -152,19 +143,14 @@ def get(server, range_=None):
 
 
 def try_windows(report, folder):
-    built = cargo(WINDOWS, ["build"])
-    tests = report.check(f"build for {WINDOWS}", built, "see above") and cargo(WINDOWS, ["test", "--no-run"])
-    if not report.check(f"build the unit tests for {WINDOWS}", tests, "see above"):
+    if not report.check(f"build for {WINDOWS}", cargo("build", WINDOWS), "see above"):
         return
-    shutil.copy(built[0], folder / "heapserve.exe")
-    shutil.copy(tests[0], folder / "tests.exe")
+    shutil.copy(PREFIX / WINDOWS / "debug" / "heapserve.exe", folder)
     subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-O2", "-Wall", "-Werror", "-o", folder / "bcryptprimitives.dll",
                     ROOT / "scripts" / "portability" / "process_prng.c", "-ladvapi32"], check=True)
-    started = subprocess.run(["wine", "wineboot", "--init"], capture_output=True, timeout=300, check=False)
-    if not report.check("Wine starts", started.returncode == 0, "it makes no prefix"):
+    if not report.check("Wine starts", wine(folder, "wineboot", "--init").returncode == 0, "it makes no prefix"):
         return
-    done = wine(ROOT, folder / "tests.exe", seconds=300)
-    report.check("the unit tests pass under Wine", done.returncode == 0, "\n" + done.stdout[-3000:])
+    report.check("the unit tests pass under Wine", cargo("test", WINDOWS), "see above")
     windows = Windows(folder, report.check)
     windows.refuses_missing_file()
     for mode in ("buffer", "stream"):
@@ -176,22 +162,20 @@ def try_windows(report, folder):
 
 def main():
     only_help(__doc__)
-    need_tools("/usr/bin/rustc:rust-web", "/usr/bin/cargo:cargo-web", "x86_64-w64-mingw32-gcc:gcc-mingw-w64-x86-64", "wine", "curl")
+    need_tools("/usr/bin/rustc:rust-web", "/usr/bin/cargo:cargo-web", "x86_64-w64-mingw32-gcc:gcc-mingw-w64-x86-64", "wine")
     if not Path("/usr/lib/rustlib/src/rust/library/std").is_dir():
         fail("std's source is missing (Debian: apt-get install rust-web-src)")
     stop_servers_on_signals()
     report = Report()
-    linter = "clippy" if Path("/usr/bin/cargo-clippy").exists() else "rustc"
-    for target in (WINDOWS, MACOS):
-        # The last lint would be wrong on Windows.
-        made = cargo(target, [linter] + ["--profile", "check"] * (linter == "rustc"), "--", "-D", "warnings",
-                     "-A", "clippy::missing_const_for_thread_local")
-        report.check(f"lint for {target} (cargo {linter})", made is not None, "see above")
     with work_folder() as name:
-        # No display, no messages, no traces of calls, which take long, no offer to install .NET or a browser, no entries in menus.
-        os.environ.update(WINEPREFIX=f"{name}/prefix", WINEDEBUG="-all", RUST_BACKTRACE="0", WINEDLLOVERRIDES="mscoree,mshtml,winemenubuilder.exe=")
+        os.environ.update(BUILDING, WINEPREFIX=f"{name}/prefix", WINEPATH=name)
         for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
             os.environ.pop(variable, None)
+        linter, how = ("clippy", ()) if Path("/usr/bin/cargo-clippy").exists() else ("rustc", ("--profile", "check"))
+        for target in (WINDOWS, MACOS):
+            # The last lint would be wrong on Windows.
+            right = cargo(linter, target, *how, "--", "-D", "warnings", "-A", "clippy::missing_const_for_thread_local")
+            report.check(f"lint for {target} (cargo {linter})", right, "see above")
         try:
             try_windows(report, Path(name))
         finally:

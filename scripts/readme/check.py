@@ -8,23 +8,19 @@ the programs.
 
 import json
 import re
-import select
 import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
+from contextlib import ExitStack
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+from program import FILM, HEAPSERVE, ROOT, Announced, need_tools, only_help
+from report import Report
+from server import Server
+from waiting import PATIENCE_SECONDS, wait_until
 
-from program import FILM, HEAPSERVE, ROOT, Running, need_tools, only_help  # noqa: E402
-from report import Report  # noqa: E402
-from server import Server  # noqa: E402
-from waiting import wait_until  # noqa: E402
-
-PATIENCE_SECONDS = 600
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 GC = re.compile(r"\[\d+:0x[0-9a-f]+\] +\d+ ms: [\w-]+ [\d.]+ \([\d.]+\) -> [\d.]+ \([\d.]+\) MB, [\d.]+ / [\d.]+ ms")
 EVENT = re.compile(r"^\| `(\w+)` \| (`.*) \|$", re.MULTILINE)
@@ -47,24 +43,15 @@ class Readme:
         return [line for line in lines if line.startswith(start)]
 
 
-class Quoted(Running):
-    """A server, started by a command of the README. Its ready line begins with `name`."""
+def start(command):
+    """Starts a server by a command of the README, and waits until it is ready. For `with`."""
+    return Announced(*command.split(), cwd=ROOT, stderr=subprocess.PIPE)
 
-    def __init__(self, command, name="heapserve"):
-        super().__init__(*command.split(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        ready = select.select([self.process.stdout], [], [], PATIENCE_SECONDS)[0]
-        line = self.process.stdout.readline() if ready else ""
-        if not line.startswith(f"{name}: "):
-            self.__exit__()
-            raise RuntimeError(f"{command}: no ready line, but {line!r}")
 
-    def stop(self):
-        """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns what it wrote, but the ready line."""
-        self.signal(signal.SIGINT)
-        try:
-            return "".join(self.process.communicate(timeout=60)).splitlines()
-        finally:
-            self.__exit__()
+def stop(server):
+    """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns the lines that it wrote, but the ready line."""
+    server.signal(signal.SIGINT)
+    return "".join(server.process.communicate(timeout=PATIENCE_SECONDS)).splitlines()
 
 
 def shape(line):
@@ -75,34 +62,23 @@ def shape(line):
 def status(url):
     """The status of a GET, whose body is read to its end."""
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            while answer.read(1 << 20):
-                pass
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+            answer.read()
             return answer.status
     except urllib.error.URLError as error:
         return str(error)
 
 
-def are_free(*ports):
-    """Whether no other program listens on any of these ports."""
-    probes = [socket.socket() for _ in ports]
-    taken = [probe.connect_ex(("127.0.0.1", port)) == 0 for probe, port in zip(probes, ports)]
-    for probe in probes:
-        probe.close()
-    return not any(taken)
+def is_free(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def download(command, port, check):
-    """Runs a curl command of the README with this port."""
-    asked = re.sub(r"localhost:\d+", f"localhost:{port}", command).replace("curl ", "curl --no-progress-meter ", 1)
+def download(command, address, check):
+    """Runs a curl command of the README with this host and port."""
+    asked = re.sub(r"localhost:\d+", address, command).replace("curl ", "curl --no-progress-meter ", 1)
     done = subprocess.run(asked, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
-    check(asked[:60] + f"… with port {port}", done.returncode == 0, done.stderr[-200:])
-
-
-def has_no_run(port):
-    """Whether the last run of this server has ended. A request that comes before would be part of it."""
-    with urllib.request.urlopen(f"http://localhost:{port}/heap.json", timeout=30) as answer:
-        return json.load(answer)["run"] is None
+    check(f"{asked[:60]}… from {address}", done.returncode == 0, done.stderr[-200:])
 
 
 def run_servers(readme, first_port, check):
@@ -111,50 +87,47 @@ def run_servers(readme, first_port, check):
     if first_port != 3000:
         commands = [command if "--port" in command else f"{command} --port {first_port}" for command in commands]
     check("there are commands for two servers", len(commands) == 2, commands)
-    servers = []
-    try:
-        servers.extend(Quoted(command) for command in commands)
+    ports = (first_port + 1, first_port)
+
+    def runs_end():
+        """A request that comes before would be part of the last run."""
+        for port in ports:
+            ask = lambda: urllib.request.urlopen(f"http://localhost:{port}/heap.json", timeout=PATIENCE_SECONDS)
+            check(f"the run ends, port {port}", wait_until(lambda: json.load(ask())["run"] is None) is not None)
+
+    with ExitStack() as up:
+        servers = [up.enter_context(start(command)) for command in commands]
         for url in readme.urls:
-            check(f"GET {url}", status(url) == 200, status(url))
-        ports = (first_port + 1, first_port)
-        check("the runs end", all(wait_until(lambda port=port: has_no_run(port)) for port in ports))
+            check(f"GET {url}", (found := status(url)) == 200, found)
+        runs_end()
         for command in readme.lines("", "curl "):
             for port in ports:
-                download(command, port, check)
-        check("the runs end", all(wait_until(lambda port=port: has_no_run(port)) for port in ports))
-    finally:
-        said = [server.stop() for server in servers]
-    return said
+                download(command, f"localhost:{port}", check)
+        runs_end()
+        return [stop(server) for server in servers]
 
 
 def run_node(readme, check):
     """Does the same with the programs for Node. Returns their lines."""
     said = []
     for command in readme.lines("", "node "):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        node = Quoted(f"{command.rpartition(' ')[0]} {port}", "node")
-        try:
+        with start(f"{command.rpartition(' ')[0]} 0") as node:
             for asked in readme.lines("", "curl "):
-                download(asked, port, check)
-        finally:
-            said.append(node.stop())
+                download(asked, node.url.split("/")[2], check)
+            said.append(stop(node))
     return said
 
 
-def check_quotes(readme, said, check):
-    """What the README quotes of the trace."""
+def check_quotes(readme, said, said_by_node, check):
+    """What the README quotes of the traces."""
     shapes = {shape(line) for lines in said for line in lines}
     quoted = [line for line in readme.lines("") if re.match(r"heapserve: |run \d|\[\d+\] ", line)]
     check("the trace, the runs and the summaries are quoted", len(quoted) >= 4, quoted)
     for line in quoted:
         check(f"a line like {line[:50]}…", shape(line) in shapes, f"{shape(line)!r} is none of {sorted(shapes)}")
-
-
-def check_collections(readme, said, check):
-    """What the README quotes of Node's trace."""
     check("a line of --trace_gc is quoted", GC.search(readme.text))
-    check("both programs for Node trace such lines", len(said) == 2 and all(any(map(GC.match, lines)) for lines in said), said)
+    both = len(said_by_node) == 2 and all(any(map(GC.match, lines)) for lines in said_by_node)
+    check("both programs for Node trace such lines", both, said_by_node)
 
 
 def check_fields(readme, check):
@@ -179,13 +152,10 @@ def check_code(readme, check):
     code_lines = {line.strip() for line in code.splitlines()}
     for line in readme.lines("rust"):
         check(f"the code has {line.strip()[:60]}", line.strip() in code_lines, "it has not")
-    help_text = subprocess.run(
-        ["cargo", "run", "--quiet", "--release", "--", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    options = set(re.findall(r"--[a-z][a-z-]+", " ".join(re.findall(r"^ +(?:-\w, )?--.*", help_text, re.MULTILINE))))
-    listed = set(re.findall(r"--[a-z][a-z-]+", "\n".join(readme.lines("", "  -") + readme.lines("", "      --"))))
-    missing = options - listed - {"--help", "--version"}
-    check("every option is listed", not missing and len(listed) > 5, missing)
+    help_text = subprocess.run([HEAPSERVE, "--help"], capture_output=True, text=True, check=True).stdout
+    options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE))
+    listed = {option for line in readme.lines("", "  ") for option in re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", line)}
+    check("every option is listed", options - listed == {"--help", "--version"}, options ^ listed)
 
 
 def main():
@@ -193,11 +163,9 @@ def main():
     need_tools("cargo", "curl", "node:nodejs")
     report = Report()
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    first_port = next(port for port in (3000, *range(3100, 9000, 100)) if are_free(port, port + 1))
+    first_port = next(port for port in (3000, *range(3100, 9000, 100)) if is_free(port) and is_free(port + 1))
     readme = Readme(text.replace("3001", str(first_port + 1)).replace("3000", str(first_port)))
-    said = run_servers(readme, first_port, report.check)
-    check_quotes(readme, said, report.check)
-    check_collections(readme, run_node(readme, report.check), report.check)
+    check_quotes(readme, run_servers(readme, first_port, report.check), run_node(readme, report.check), report.check)
     check_fields(readme, report.check)
     check_code(readme, report.check)
     return report.finish()

@@ -96,7 +96,11 @@ rows('one value that cannot be used is named, and the others are shown', more =>
   [{ last_run: { ...RUN, heap_peak: 1e30 } }, ['sample', 1000, ['last_run']]],
 ]);
 rows('figures that make no sense are named', more => told(more).names, [
-  [{ live: 2 ** 49 }, ['live']], [{ mode: 'fast' }, ['mode']], [{ live: null, pid: 1.5 }, ['pid', 'live']], [{ in_flight: 2 ** 50 }, ['in_flight']],
+  [{ live: 2 ** 49 }, ['live']], [{ live: 1e308, live_peak: -1 }, ['live', 'live_peak']], [{ at_us: -5 }, ['at_us']], [{ mode: 'fast' }, ['mode']], [{ live: null, pid: 1.5 }, ['pid', 'live']], [{ in_flight: 2 ** 50 }, ['in_flight']],
+]);
+rows('and those that are missing', told => message(told).names, [
+  ['{"event":"missed","events":"many"}', ['events']], ['{"event":"missed","events":1e309}', ['events']],
+  ['{"event":"started","request":7}', ['at_us']], ['{"event":"sample","mode":"buffer","at_us":1,"pid":1,"started_ms":1,"in_flight":0}', ['requests', 'live', 'live_peak']],
 ]);
 rows('what is no message is none', message, [['nonsense', null], ['null', null], ['[]', null], ['{"event":"constructor"}', null], ['{"event":"__proto__"}', null]]);
 
