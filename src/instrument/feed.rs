@@ -78,7 +78,8 @@ pub struct Reader<'a> {
     /// The number of events that it has missed and not reported yet.
     missed: u64,
     has_reported_missed: bool,
-    /// The numbers of the first start or end of this turn, and of its last event.
+    /// The numbers of the first start or end of this turn, and of its last event. The past begins with 0, the others with
+    /// 1 or more.
     turn: RangeInclusive<u64>,
 }
 
@@ -162,12 +163,14 @@ impl Reader<'_> {
         self.missed += state.starts.skip_to(&mut self.next_start, *self.turn.start())
             + state.ends.skip_to(&mut self.next_end, *self.turn.start());
         state.samples.skip_to(&mut self.next_sample, 0);
+        while let Some((_, None)) = state.starts.get(self.next_start) {
+            self.next_start += 1;
+            // Its end was missed, too, unless both are of the past.
+            self.missed += u64::from(*self.turn.start() > 0);
+        }
         if self.missed > 0 && !self.has_reported_missed {
             self.has_reported_missed = true;
             return Some(Event::Missed(mem::take(&mut self.missed)));
-        }
-        while let Some((_, None)) = state.starts.get(self.next_start) {
-            self.next_start += 1;
         }
         let end_or_sample = state.ends.number(self.next_end).min(state.samples.number(self.next_sample));
         let next = state.starts.number(self.next_start).min(end_or_sample);
@@ -191,7 +194,7 @@ impl Reader<'_> {
             return false;
         }
         let last_number = state.samples.number(state.samples.kept().end - 1);
-        self.turn = last_number.saturating_sub(TURN_MOST_EVENTS)..=last_number;
+        self.turn = last_number.saturating_sub(TURN_MOST_EVENTS).max(1)..=last_number;
         self.has_reported_missed = false;
         true
     }

@@ -27,6 +27,10 @@ fn start(feed: &Feed, requests: u64) {
     }
 }
 
+fn end(feed: &Feed, requests: RangeInclusive<u64>) {
+    requests.for_each(|request| feed.add_end(&Record { request, ..trace_tests::record() }));
+}
+
 fn sample(feed: &Feed, at_us: u64) {
     let at = Duration::from_micros(at_us);
     feed.add_sample(&Sample { at, ..trace_tests::sample() });
@@ -92,13 +96,26 @@ fn a_start_is_told_while_its_request_runs_or_its_end_is_kept() {
     static FEED: Feed = Feed::new();
     let feed = &FEED;
     // The first request runs on.
-    start(feed, 1);
-    for request in 2..KEPT_ENDS as u64 + 4 {
-        start(feed, 1);
-        feed.add_end(&Record { request, ..trace_tests::record() });
-    }
+    start(feed, KEPT_ENDS as u64 + 3);
+    end(feed, 2..=KEPT_ENDS as u64 + 3);
     let events = read(&mut feed.reader(Duration::ZERO), usize::MAX);
-    assert_eq!((events.len(), &events[..4]), (1 + 2 * KEPT_ENDS, [1, 4, 4, 5].as_slice()));
+    assert_eq!((events.len(), &events[..4]), (1 + 2 * KEPT_ENDS, [1, 4, 5, 6].as_slice()));
+}
+
+#[test]
+fn who_misses_an_end_misses_the_start_as_well() {
+    static FEED: Feed = Feed::new();
+    let feed = &FEED;
+    let mut reader = feed.reader(Duration::ZERO);
+    start(feed, 300);
+    sample(feed, 10);
+    assert!(reader.wait_for_sample());
+    // The ends of the first hundred are overwritten before the turn is read.
+    end(feed, 1..=300);
+    start(feed, KEPT_ENDS as u64 - 200);
+    end(feed, 301..=100 + KEPT_ENDS as u64);
+    let events = read(&mut reader, usize::MAX);
+    assert_eq!((events.len(), &events[..2], events[201]), (202, [-200, 101].as_slice(), SAMPLE + 10));
 }
 
 #[test]
