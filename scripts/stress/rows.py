@@ -99,7 +99,7 @@ ROWS = [
     Row("w12_one_client_address", "one client port to two addresses of the server, with a 413 on one",
         (connections.one_client_address, full(20, 8)), ("--bind", "0.0.0.0")),
     Row("w15_port_used_again", "a new connection from the port of one that was closed, refused or reset",
-        (connections.port_used_again, full(100, 20)), UNHURRIED, closed=1),
+        (connections.port_used_again, full(100, 20)), ("--timeout", "0"), closed=1),
     Row("w17_samples_under_load", "a live page beside 16 clients that ask without a pause: ten samples a second",
         (connections.samples_under_load, 6), bystander="none", is_long=True),
     # Shortages.

@@ -62,6 +62,8 @@ pub struct Connection {
     pub waiting_bytes: usize,
     /// Whether it is to be hung up.
     pub must_end: bool,
+    /// Whether a request came after its last answer, and was discarded.
+    pub has_discarded: bool,
     /// Whether tiny_http has handed over a request, or a body has ended, since the last walk that looked for that.
     pub has_stepped: bool,
     seen: Seen,
@@ -129,6 +131,7 @@ impl Connection {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             must_end: false,
+            has_discarded: false,
             has_stepped: false,
             seen: Seen::default(),
         }
@@ -168,9 +171,9 @@ impl Connection {
                 self.must_end = true;
                 return Some(Shutdown::Both);
             }
-            // A later connection from the same port.
+            // A later connection from the same port. If its request was discarded, it would wait for an answer.
             if !self.is_busy() {
-                *self = Self::new(walk.start);
+                *self = Self { must_end: self.has_discarded, ..Self::new(walk.start) };
             }
             self.seen = Seen::default();
         }

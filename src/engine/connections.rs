@@ -110,7 +110,10 @@ impl Connections {
                 connection.enter(State::Answering);
                 Some((request, Some(connection.number)))
             }
-            State::Ended => Some((request, None)),
+            State::Ended => {
+                connection.has_discarded = true;
+                Some((request, None))
+            }
             State::InBody | State::Answering | State::Refusing => {
                 let bytes = heap_bytes(&request);
                 connection.waiting.push_back(request);

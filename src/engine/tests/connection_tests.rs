@@ -194,6 +194,16 @@ fn a_later_connection_from_the_same_port_inherits_nothing() {
 }
 
 #[test]
+fn a_later_connection_whose_request_was_discarded_is_shut_down() {
+    let start = Instant::now();
+    for (has_discarded, side) in [(false, None), (true, Some(Shutdown::Both))] {
+        let mut connection = Connection { has_discarded, ..in_state(State::Ended, start) };
+        connection.look_at(&sight(1, 0, None), &mut walk(start, MILLISECOND));
+        assert_eq!(connection.look_at(&sight(2, 0, None), &mut walk(start, 2 * MILLISECOND)), side);
+    }
+}
+
+#[test]
 fn a_connection_after_its_last_answer_stays_while_tiny_http_has_its_socket() {
     let start = Instant::now();
     let later = start + SECONDS_10;
