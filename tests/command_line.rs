@@ -62,6 +62,8 @@ fn a_file_that_cannot_be_served_is_named() {
     let folder = Folder::new();
     let missing = folder.0.join("missing.mp4");
     refuses(&["-p", "0", missing.to_str().unwrap()], 1, &["missing.mp4", "no such file", "heapserve FILE"]);
+    let deep = folder.0.join("deep/".repeat(200));
+    refuses(&["-p", "0", deep.to_str().unwrap()], 1, &["/deep/: no such file", "heapserve FILE"]);
     refuses(&["-p", "0", folder.0.to_str().unwrap()], 1, &["is a directory", "heapserve FILE"]);
     refuses(
         &["-p", "0", "--trace", "json", missing.to_str().unwrap()],

@@ -3,9 +3,11 @@
 
 mod support;
 
+use std::thread;
+
 #[cfg(target_os = "linux")]
 use support::limited;
-use support::{Folder, LARGE_BYTES, Server, eventually, number, raw, text};
+use support::{Client, Folder, LARGE_BYTES, Server, eventually, number, raw, text};
 
 #[test]
 fn the_limit_is_said_in_the_first_event_and_in_a_sample() {
@@ -74,6 +76,27 @@ fn a_limit_without_room_for_one_viewer_brings_a_warning() {
             assert!(warning.contains(way_out), "{warning}");
         }
     }
+}
+
+#[test]
+fn no_more_requests_are_counted_at_once_than_have_room() {
+    let folder = Folder::new();
+    let limit = (2 * LARGE_BYTES + LARGE_BYTES / 2).to_string();
+    let arguments = ["--mode", "buffer", "--heap-limit", &limit];
+    let server = Server::start(&arguments, &folder.file("a.mp4", LARGE_BYTES));
+    let address = server.address();
+    let ask = move || {
+        let mut client = Client::to(address);
+        for _ in 0..100 {
+            assert!([206, 503].contains(&client.ask("GET / HTTP/1.1\nRange: bytes=0-0").status));
+        }
+    };
+    thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(ask))));
+    let run = eventually("the end of the run", || {
+        let sample = server.get("/heap.json").text().to_owned();
+        Some(raw(&sample, "last_run").to_owned()).filter(|run| run != "null")
+    });
+    assert!((1..=2).contains(&number(&run, "at_once")), "{run}");
 }
 
 /// The limit allows what the system does not have.

@@ -156,7 +156,7 @@ pub struct Run {
     pub request_peaks: Option<(u64, u64)>,
     /// The median of the same. `None` also if there are too many to keep them all, and they are not all the same.
     pub request_peak_median: Option<u64>,
-    /// The least and the most of the peaks, so far, of the requests that are being answered.
+    /// The least and the most of the peaks, so far, of the requests that hold their memory now.
     pub held: Option<(u64, u64)>,
     /// The live heap of the process when the first request began.
     pub heap_before: u64,

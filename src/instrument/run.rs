@@ -40,7 +40,7 @@ pub struct Runs {
     /// The bytes of content that had been sent, and the peak of the resident set, when the current run began.
     sent_bytes_before: u64,
     rss_peak_before: Option<u64>,
-    /// What the requests hold that are being answered.
+    /// What the requests hold, each from when it has got its memory until it frees it.
     held: Sorted<KEPT_FIGURES>,
     request_peaks: Sorted<KEPT_FIGURES>,
     first_bytes_us: Sorted<KEPT_FIGURES>,
@@ -107,10 +107,13 @@ impl Runs {
         }
     }
 
-    /// Removes a request from those that are being answered. `held_bytes` was given to [`Runs::hold`], if it was
-    /// called.
-    pub fn end(&mut self, request: &Record, held_bytes: Option<u64>, figures: &Figures) {
-        held_bytes.inspect(|&held_bytes| self.held.remove(held_bytes));
+    /// Says that a request frees its memory, which was given to [`Runs::hold`].
+    pub fn let_go(&mut self, held_bytes: u64) {
+        self.held.remove(held_bytes);
+    }
+
+    /// Removes a request from those that are being answered.
+    pub fn end(&mut self, request: &Record, figures: &Figures) {
         let Slot::Filled(run) = &mut self.current else { return };
         run.in_flight -= 1;
         run.outcomes.count(request.answered.outcome);

@@ -26,8 +26,10 @@ fn end(runs: &mut Runs, at_ms: u64, outcome: Outcome, bytes: u64) {
     let mut record = Record { first_byte: Some(Duration::from_micros(bytes)), ..trace_tests::record() };
     record.answered.outcome = outcome;
     record.used.peak_bytes = bytes;
-    let held_bytes = (outcome != Outcome::Refused).then_some(bytes);
-    runs.end(&record, held_bytes, &figures(at_ms, at_ms, at_ms));
+    if outcome != Outcome::Refused {
+        runs.let_go(bytes);
+    }
+    runs.end(&record, &figures(at_ms, at_ms, at_ms));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::trace::{Color, TraceFormat, escaped};
 use crate::modes::Mode;
 
-use values::{parse_bind, parse_chunk_size, parse_heap_limit, parse_port, parse_timeout};
+use values::{by, parse_bind, parse_chunk_size, parse_heap_limit, parse_port, parse_timeout};
 
 pub use values::{Bind, Timeout};
 
@@ -47,14 +47,14 @@ pub struct Options {
     /// The port to listen on; 0 takes any free port
     ///
     /// The first line of stdout names the port.
-    #[arg(short, long, default_value = "3000", value_parser = parse_port, verbatim_doc_comment)]
+    #[arg(short, long, default_value = "3000", value_parser = by(parse_port), verbatim_doc_comment)]
     pub port: u16,
 
     /// The address to listen on
     ///
     /// `localhost` stands for 127.0.0.1 and ::1, which only this machine can reach. If other
     /// machines can reach the address, they can see the file and the figures of the heap.
-    #[arg(short, long, default_value = "localhost", value_name = "ADDR", value_parser = parse_bind)]
+    #[arg(short, long, default_value = "localhost", value_name = "ADDR", value_parser = by(parse_bind))]
     #[arg(aliases = ["host", "address", "addr", "listen"], verbatim_doc_comment)]
     pub bind: Bind,
 
@@ -62,7 +62,7 @@ pub struct Options {
     ///
     /// A smaller chunk takes more CPU for the same file, a larger one more memory per viewer.
     /// A size is a number of bytes, or of K, M or G (powers of 1,024). Buffer mode has no chunks.
-    #[arg(short, long, default_value = "64K", value_name = "SIZE", value_parser = parse_chunk_size)]
+    #[arg(short, long, default_value = "64K", value_name = "SIZE", value_parser = by(parse_chunk_size))]
     #[arg(verbatim_doc_comment)]
     pub chunk_size: usize,
 
@@ -71,7 +71,8 @@ pub struct Options {
     /// The limit is for receiving a whole request head, for receiving a whole body, and for a
     /// client that stops reading. When a client is disconnected, its memory is freed, and the
     /// trace shows it.
-    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = parse_timeout, verbatim_doc_comment)]
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = by(parse_timeout))]
+    #[arg(verbatim_doc_comment)]
     pub timeout: Timeout,
 
     /// Answer 503 if a buffer would take the heap above this; none: never
@@ -79,7 +80,7 @@ pub struct Options {
     /// With 256M, buffer mode serves six viewers of a 40 MiB file at once, and stream mode serves
     /// thousands. The default is the memory that the system could give at the start (in a
     /// container: what its limit leaves), less one eighth.
-    #[arg(long, value_name = "SIZE", value_parser = parse_heap_limit, verbatim_doc_comment)]
+    #[arg(long, value_name = "SIZE", value_parser = by(parse_heap_limit), verbatim_doc_comment)]
     pub heap_limit: Option<HeapLimit>,
 
     /// Format of the trace
@@ -193,6 +194,20 @@ mod tests {
             let arguments = ["heapserve"].into_iter().chain(line.split(' '));
             let error = Options::try_parse_from(arguments).unwrap_err();
             assert_eq!(sentence(&error.to_string()), wanted, "{line}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_option_is_named_if_its_value_is_no_text() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        for option in
+            ["--port", "--bind", "--chunk-size", "--timeout", "--heap-limit", "--mode", "--trace", "--color"]
+        {
+            let arguments = ["heapserve".as_ref(), option.as_ref(), OsStr::from_bytes(b"\xFF")];
+            let message = sentence(&Options::try_parse_from(arguments).unwrap_err().to_string());
+            assert!(message.starts_with(&format!("invalid value '\u{fffd}' for '{option} <")), "{message}");
         }
     }
 

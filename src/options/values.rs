@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::units::parse_size;
 
@@ -26,6 +28,14 @@ impl Bind {
 
 /// How long to wait for a client. `None` waits for ever. (clap would take an `Option` for an option without a default.)
 pub type Timeout = Option<Duration>;
+
+/// The parser of an option whose value `parse` parses. A byte that is not UTF-8 becomes `\u{fffd}`: clap's own error for
+/// it does not name the option.
+pub fn by<T: Clone + Send + Sync + 'static>(
+    parse: fn(&str) -> Result<T, &'static str>,
+) -> impl TypedValueParser<Value = T> {
+    OsStringValueParser::new().try_map(move |value| parse(&value.to_string_lossy()))
+}
 
 /// Parses the value of `--port`.
 pub fn parse_port(text: &str) -> Result<u16, &'static str> {

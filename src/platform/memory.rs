@@ -34,8 +34,7 @@ mod system {
             *file = File::open("/proc/self/status").ok();
         }
         let length = file.as_ref().and_then(|file| file.read_at(text, 0).ok()).unwrap_or(0);
-        let text = str::from_utf8(&text[..length]).unwrap_or_default();
-        let bytes = |name| number(text, name).map(|kib| kib * 1024);
+        let bytes = |name| number(&text[..length], name).map(|kib| kib * 1024);
         ResidentSet { now_bytes: bytes("VmRSS:"), peak_bytes: bytes("VmHWM:") }
     }
 
@@ -43,7 +42,7 @@ mod system {
     /// groups of the process leave (cgroups(7)), and what its limit of address space leaves (`ulimit -v`).
     pub fn available_memory() -> Option<u64> {
         let read = |path: &Path| fs::read_to_string(path).ok();
-        let figure = |path: &str, name| number(&read(Path::new(path))?, name);
+        let figure = |path: &str, name| number(&fs::read(path).ok()?, name);
         let of_system = figure("/proc/meminfo", "MemAvailable:").map(|kib| kib * 1024);
         let of_groups = read(Path::new("/proc/self/cgroup")).and_then(|groups| left_in_groups(&groups, read));
         let limit = figure("/proc/self/limits", "Max address space");
@@ -84,15 +83,17 @@ mod system {
         let limit: u64 = file(limit)?.trim().parse().ok()?;
         let usage: u64 = file(usage)?.trim().parse().ok()?;
         let stat = file("memory.stat").unwrap_or_default();
-        let figure = |name| number(&stat, &format!("{prefix}{name}")).unwrap_or(0);
+        let figure = |name| number(stat.as_bytes(), &format!("{prefix}{name}")).unwrap_or(0);
         let page_cache = figure("inactive_file ") + figure("active_file ");
         Some(limit.saturating_sub(usage.saturating_sub(page_cache)))
     }
 
-    /// The number after `name`, in the line that starts with it.
-    fn number(text: &str, name: &str) -> Option<u64> {
-        let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
-        rest.split_ascii_whitespace().next()?.parse().ok()
+    /// The number after `name`, in the line that starts with it. Another line may have any bytes: the name of the
+    /// program, of which the system keeps the first 15.
+    pub(super) fn number(text: &[u8], name: &str) -> Option<u64> {
+        let mut lines = text.split(|&byte| byte == b'\n');
+        let rest = lines.find_map(|line| line.strip_prefix(name.as_bytes()))?;
+        str::from_utf8(rest).ok()?.split_ascii_whitespace().next()?.parse().ok()
     }
 }
 

@@ -1,9 +1,9 @@
-//! What control groups leave, by the files that a system would have.
+//! What the system says, by the files that it would have.
 
 use std::path::Path;
 
 use super::available_memory;
-use super::system::left_in_groups;
+use super::system::{left_in_groups, number};
 
 const MIB: u64 = 1 << 20;
 
@@ -12,6 +12,12 @@ fn left(groups: &str, files: &[(&str, &str)]) -> Option<u64> {
         let file = files.iter().find(|(name, _)| Path::new(name) == path)?;
         Some(file.1.to_owned())
     })
+}
+
+#[test]
+fn a_program_with_a_long_name_in_another_language_knows_its_memory() {
+    let status = b"Name:\t\xD8\xAE\xD8\nVmSize:\t  9 kB\nVmRSS:\t    1234 kB\n";
+    assert_eq!((number(status, "VmRSS:"), number(status, "VmHWM:")), (Some(1_234), None));
 }
 
 #[test]

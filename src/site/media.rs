@@ -36,7 +36,7 @@ impl Media {
     pub fn at(path: PathBuf) -> Result<Self, String> {
         check(&path).map_err(|why| {
             let default = if path == Path::new(DEFAULT_FILE) { "the default file " } else { "" };
-            let shown = path.display();
+            let shown = last_part(path.to_string_lossy().into_owned());
             format!("cannot serve {default}{shown}: {why}; give the path of a file to serve: heapserve FILE")
         })?;
         let name = path.file_name().unwrap_or(path.as_os_str());

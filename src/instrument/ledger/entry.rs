@@ -1,6 +1,7 @@
 //! The entry of one request in the ledger, from the start of answering to its end.
 
 use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -23,10 +24,16 @@ pub struct Entry<'a> {
     sent_bytes: Cell<u64>,
     first_byte: Cell<Option<Duration>>,
     is_in_run: Cell<bool>,
-    /// The memory that it has for content of the file.
+    /// The memory that it has now for content of the file.
     held_bytes: Cell<Option<u64>>,
     /// Whether what it sends is content of the file.
     sends_content: Cell<bool>,
+}
+
+/// A buffer for content of the file. Until it is dropped, its request is one of those that hold their memory.
+pub struct Held<'a> {
+    entry: &'a Entry<'a>,
+    buffer: Buffer,
 }
 
 impl Ledger {
@@ -69,11 +76,11 @@ impl Entry<'_> {
     }
 
     /// Allocates a buffer for content of the file, within the heap limit.
-    pub fn buffer(&self, bytes: u64) -> Result<Buffer, Outcome> {
+    pub fn buffer(&self, bytes: u64) -> Result<Held<'_>, Outcome> {
         let limit_bytes = self.ledger.heap_limit_bytes;
         let buffer = Buffer::try_new(bytes, limit_bytes).map_err(Outcome::NoMemory)?;
         self.hold();
-        Ok(buffer)
+        Ok(Held { entry: self, buffer })
     }
 
     /// Says that the request has the memory that its content needs.
@@ -82,6 +89,10 @@ impl Entry<'_> {
         lock(&STATE).runs.hold(held_bytes);
         self.held_bytes.set(Some(held_bytes));
         self.sends_content.set(true);
+    }
+
+    fn let_go(&self) {
+        self.held_bytes.take().inspect(|&held_bytes| lock(&STATE).runs.let_go(held_bytes));
     }
 
     /// Says that what is sent from now on is no content of the file, which cannot be read.
@@ -104,6 +115,8 @@ impl Entry<'_> {
     /// Closes the entry. All of the answer has been sent then, and its memory has been freed. `duration` is how long
     /// this took.
     pub fn close(self, asked: Asked, answered: Answered, duration: Duration) {
+        // An empty file needs no buffer.
+        self.let_go();
         let ledger = self.ledger;
         let used = ThreadUse::so_far();
         let resident_after = ledger.resident_if_reported();
@@ -130,9 +143,30 @@ impl Entry<'_> {
             resident_after,
         };
         if self.is_in_run.get() {
-            state.runs.end(&record, self.held_bytes.get(), &figures);
+            state.runs.end(&record, &figures);
         }
         FEED.add_end(&record);
         ledger.trace.tell(trace::Entry::Request(record));
+    }
+}
+
+impl Drop for Held<'_> {
+    /// This comes before the memory is freed. Otherwise another request could get the memory while this one counts.
+    fn drop(&mut self) {
+        self.entry.let_go();
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Buffer;
+
+    fn deref(&self) -> &Buffer {
+        &self.buffer
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Buffer {
+        &mut self.buffer
     }
 }

@@ -88,10 +88,14 @@ impl<const CAPACITY: usize> Queue<CAPACITY> {
         Self { entries: [Entry::Lost(0); CAPACITY], count: 0 }
     }
 
-    /// Appends an entry, or counts it as lost. The last place is for the number of lost entries.
+    /// Appends an entry, or counts it as lost. The last place is for the summary, which is never lost, and the one
+    /// before it for the number of lost entries.
     fn push(&mut self, entry: Entry) {
-        let is_request = matches!(entry, Entry::Request(_));
-        let most = if is_request { CAPACITY - RESERVED_ENTRIES } else { CAPACITY - 1 };
+        let most = match entry {
+            Entry::Request(_) => CAPACITY - RESERVED_ENTRIES,
+            Entry::Stopped(_) => CAPACITY,
+            _ => CAPACITY - 2,
+        };
         if self.count < most {
             self.entries[self.count] = entry;
         } else if let Some(Entry::Lost(entries)) = self.entries[..self.count].last_mut() {

@@ -41,8 +41,9 @@ fn lost_entries_are_counted_at_their_place() {
 #[test]
 fn entries_of_all_kinds_are_counted_when_nothing_more_fits() {
     let warnings = (0..ROOM + RESERVED_ENTRIES + 1).map(|_| warning());
-    let all = kept(warnings.chain([request(1)]));
-    assert_eq!((all.len(), all[all.len() - 2..].to_vec()), (ROOM + RESERVED_ENTRIES, vec![0, -3]));
+    let summary = Entry::Stopped(super::super::tests::sample());
+    let all = kept(warnings.chain([request(1), summary]));
+    assert_eq!((all.len(), all[all.len() - 3..].to_vec()), (ROOM + RESERVED_ENTRIES, vec![0, -4, 0]));
     // Lost requests also take the places of warnings.
     let all = kept((0..99).flat_map(|_| [request(7), warning()]));
     let lost: i64 = all.iter().filter(|&&figure| figure < 0).sum();
