@@ -156,8 +156,8 @@ impl Connection {
     }
 
     /// Whether this walk has seen this socket before: tiny_http has two descriptors of each.
-    pub fn was_seen(&self, sight: &Sight, walk: &Walk) -> bool {
-        self.seen.in_walk == Some(walk.start) && self.seen.socket == Some(sight.socket)
+    pub fn was_seen(&self, socket: (u64, SocketAddr), walk: &Walk) -> bool {
+        self.seen.in_walk == Some(walk.start) && self.seen.socket == Some(socket)
     }
 
     /// Notes what a walk sees of a socket of this client, and decides what is to be shut down of it.
@@ -197,7 +197,7 @@ impl Connection {
 
     fn may_be_stuck(&self) -> bool {
         let is_unread = (1..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks);
-        is_unread && self.generation == 0 && self.seen.shut.is_none()
+        is_unread && self.is_new()
     }
 
     /// Whether tiny_http has read more than it may for one head or body.
@@ -226,10 +226,14 @@ impl Connection {
         is_too_much && (is_beyond_all || was_suspect && walk.is_caught_up)
     }
 
-    /// Whether a walk is to look at it now. One that has had no request may be stuck.
+    /// Whether a walk is to look at it now, for its deadline.
     pub fn is_due(&self, now: Instant, timeouts: &Timeouts) -> bool {
-        let is_overdue = self.due(timeouts).is_some_and(|due| due <= now);
-        (is_overdue || self.generation == 0) && self.seen.shut != Some(Shutdown::Both)
+        self.due(timeouts).is_some_and(|due| due <= now) && self.seen.shut != Some(Shutdown::Both)
+    }
+
+    /// Whether walks are to go on because it may become stuck: it has had no request.
+    pub fn is_new(&self) -> bool {
+        self.generation == 0 && self.seen.shut.is_none()
     }
 
     /// Its deadline.

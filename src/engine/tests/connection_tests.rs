@@ -88,10 +88,9 @@ fn a_head_that_waits_in_a_queue_is_not_lost_at_its_deadline_nor_while_the_progra
 }
 
 #[test]
-fn a_walk_is_due_at_a_deadline_and_before_the_first_request() {
+fn a_walk_is_due_at_a_deadline_and_walks_go_on_before_the_first_request() {
     let start = Instant::now();
     let is_due = |one: &Connection, seconds| one.is_due(start + Duration::from_secs(seconds), &TIMEOUTS);
-    assert!(is_due(&Connection::new(start), 0));
     for (state, due) in [
         (State::InHead, Some(10)),
         (State::Ended, Some(1)),
@@ -100,10 +99,13 @@ fn a_walk_is_due_at_a_deadline_and_before_the_first_request() {
     ] {
         let connection = in_state(state, start);
         assert_eq!((0..20).find(|&seconds| is_due(&connection, seconds)), due, "{state:?}");
+        assert!(!connection.is_new(), "{state:?}");
     }
-    let mut shut_down = Connection { must_end: true, ..in_state(State::InHead, start) };
-    shut_down.look_at(&sight(1, 0, None), &mut walk(start, MILLISECOND));
-    assert!(!is_due(&shut_down, 20), "there is nothing more to do");
+    let mut connection = Connection::new(start);
+    assert!(connection.is_new() && is_due(&connection, 10));
+    connection.must_end = true;
+    connection.look_at(&sight(1, 0, None), &mut walk(start, MILLISECOND));
+    assert!(!connection.is_new() && !is_due(&connection, 20), "there is nothing more to do");
 }
 
 #[test]
@@ -183,7 +185,7 @@ fn a_later_connection_from_the_same_port_inherits_nothing() {
         let mut connection = Connection { number: 7, ..in_state(state, start) };
         let mut first = walk(start, SECONDS_10);
         connection.look_at(&sight(1, 0, None), &mut first);
-        assert!(connection.was_seen(&sight(1, 0, None), &first), "tiny_http's other descriptor");
+        assert!(connection.was_seen(sight(1, 0, None).socket, &first), "tiny_http's other descriptor");
         let mut second = walk(start, 2 * SECONDS_10);
         assert_eq!(connection.look_at(&sight(2, 0, None), &mut second), None, "{state:?}");
         assert_eq!(connection.number == 7, is_kept, "{state:?}");
@@ -216,7 +218,7 @@ fn two_connections_from_one_port_at_the_same_time_are_both_shut_down() {
     let mut connection = in_state(State::InHead, start);
     let mut first = walk(start, MILLISECOND);
     assert_eq!(connection.look_at(&sight(1, 0, None), &mut first), None);
-    assert!(!connection.was_seen(&sight(2, 0, None), &first));
+    assert!(!connection.was_seen(sight(2, 0, None).socket, &first));
     assert_eq!(connection.look_at(&sight(2, 0, None), &mut first), Some(Shutdown::Both));
     let mut second = walk(start, 2 * MILLISECOND);
     assert_eq!(connection.look_at(&sight(1, 0, None), &mut second), Some(Shutdown::Both));
