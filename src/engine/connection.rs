@@ -15,6 +15,8 @@ pub const WAITING_MOST_BYTES: usize = 8 << 20;
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// How long tiny_http, or the client, may take to close a connection after its last answer.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// How long after the last answer tiny_http may bring a request that it has read ahead. It does not if its thread is lost.
+const MORE_WITHIN: Duration = Duration::from_secs(5);
 /// If a tick comes so late, the program may have been stopped. A client then has at least this time.
 pub const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not read.
@@ -64,6 +66,8 @@ pub struct Connection {
     pub must_end: bool,
     /// Whether tiny_http has handed over a request, or a body has ended, since the last walk that looked for that.
     pub has_stepped: bool,
+    /// When a request was discarded that came after its last answer.
+    pub discarded: Option<Instant>,
     seen: Seen,
 }
 
@@ -76,6 +80,8 @@ struct Seen {
     in_walk: Option<Instant>,
     /// How many bytes tiny_http had read when a walk saw the last step.
     stepped_bytes: u64,
+    /// Whether there was a step before the last walk.
+    had_stepped: bool,
     /// Whether tiny_http has read too much since then, in the walk before.
     is_suspect: bool,
     /// In how many walks, up to the last one, there were bytes that nobody had received.
@@ -130,6 +136,7 @@ impl Connection {
             waiting_bytes: 0,
             must_end: false,
             has_stepped: false,
+            discarded: None,
             seen: Seen::default(),
         }
     }
@@ -150,9 +157,12 @@ impl Connection {
     /// without a client that this walk has met: while tiny_http has that of a connection which has had its last answer, a
     /// request may still come from it, and must not be taken for one of a new connection.
     pub fn has_ended(&self, start: Instant, ended: &[u64]) -> bool {
-        let is_ours = |&(identity, _): &(u64, _)| identity > 0 && ended.contains(&identity);
-        let may_bring_more = self.state == State::Ended && self.seen.socket.as_ref().is_some_and(is_ours);
-        self.seen.in_walk != Some(start) && self.since < start && !self.is_busy() && !may_bring_more
+        let is_ours = |(identity, _)| identity > 0 && ended.contains(&identity);
+        let may_bring_more = || self.state == State::Ended && start < self.since + MORE_WITHIN;
+        self.seen.in_walk != Some(start)
+            && self.discarded.unwrap_or(self.since).max(self.since) < start
+            && !self.is_busy()
+            && !(may_bring_more() && self.seen.socket.is_some_and(is_ours))
     }
 
     /// Whether this walk has seen this socket before: tiny_http has two descriptors of each.
@@ -162,15 +172,19 @@ impl Connection {
 
     /// Notes what a walk sees of a socket of this client, and decides what is to be shut down of it.
     pub fn look_at(&mut self, sight: &Sight, walk: &mut Walk) -> Option<Shutdown> {
-        if self.seen.socket.is_some_and(|known| known != sight.socket) {
-            if self.seen.in_walk == Some(walk.start) {
+        if let Some(known) = self.seen.socket
+            && known != sight.socket
+        {
+            if self.seen.in_walk == Some(walk.start) && known.1 != sight.socket.1 {
                 // One client has connected from one port to two of our addresses. Its requests do not tell to which one.
                 self.must_end = true;
                 return Some(Shutdown::Both);
             }
-            // A later connection from the same port.
+            // A later connection from the same port. The last step may have been its own. The discarded request, too: it
+            // is hung up, because it would wait for the answer.
             if !self.is_busy() {
-                *self = Self::new(walk.start);
+                let (has_stepped, must_end) = (self.has_stepped, self.discarded.is_some());
+                *self = Self { has_stepped, must_end, ..Self::new(walk.start) };
             }
             self.seen = Seen::default();
         }
@@ -208,7 +222,9 @@ impl Connection {
             return is_danger && self.state == State::InHead && self.seen.unread_walks > 1;
         };
         let read_bytes = received_bytes.saturating_sub(sight.unread_bytes);
-        if mem::take(&mut self.has_stepped) {
+        // A step may have come after this sight, and before this look.
+        let has_stepped = mem::take(&mut self.has_stepped);
+        if mem::replace(&mut self.seen.had_stepped, has_stepped) || has_stepped {
             (self.seen.stepped_bytes, self.seen.is_suspect) = (read_bytes, false);
         }
         let most_bytes = match self.state {

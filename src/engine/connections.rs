@@ -110,7 +110,10 @@ impl Connections {
                 connection.enter(State::Answering);
                 Some((request, Some(connection.number)))
             }
-            State::Ended => Some((request, None)),
+            State::Ended => {
+                connection.discarded = Some(Instant::now());
+                Some((request, None))
+            }
             State::InBody | State::Answering | State::Refusing => {
                 let bytes = heap_bytes(&request);
                 connection.waiting.push_back(request);
@@ -160,7 +163,10 @@ impl Connections {
         let waiting = mem::take(&mut connection.waiting);
         match end {
             End::Open => connection.enter(State::InHead),
-            End::Closed => connection.enter(State::Ended),
+            End::Closed => {
+                connection.enter(State::Ended);
+                connection.discarded = (!waiting.is_empty()).then(Instant::now);
+            }
             // tiny_http takes no more requests from it. A later one is of a new connection from the same port.
             End::Gone | End::Left | End::Replaced => drop(by_peer.remove(&peer)),
         }
