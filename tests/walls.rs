@@ -142,6 +142,24 @@ fn wall_04_refused_uploads_leave_no_descriptor_and_allowed_ones_are_discarded() 
     eventually("the end of all connections", || (server.sockets() == sockets_before).then_some(()));
 }
 
+/// Each announces half of all addresses of a 64-bit process. A body for which the system has no addresses costs a thread.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn wall_04_huge_uploads_that_are_refused_at_the_same_time_leave_nothing() {
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.bin", 1_000));
+    let sockets_before = server.sockets();
+    let refused = || {
+        let mut client = server.client();
+        client.send(format!("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", 1_u64 << 46));
+        assert_eq!(client.head().status, 413);
+        client
+    };
+    let clients: Vec<Client> = (0..4).map(|_| refused()).collect();
+    clients.into_iter().for_each(|mut client| drop(client.rest()));
+    eventually("the end of all connections", || (server.sockets() == sockets_before).then_some(()));
+}
+
 /// A read that has a timeout fails when its process is stopped and goes on (signal(7)).
 #[cfg(unix)]
 #[test]

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Read};
 use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tiny_http::{HTTPVersion, Request};
@@ -25,6 +26,7 @@ const LINGER_FOR: Duration = Duration::from_secs(1);
 /// The same for a client that sends nothing. Each needs two threads meanwhile, so above `LINGER_MANY` clients at a time, the
 /// more there are, the shorter it is.
 const LINGER_IDLE: Duration = Duration::from_millis(250);
+const LINGER_IDLE_LEAST: Duration = Duration::from_millis(50);
 const LINGER_MANY: u32 = 32;
 /// The maximum number of bytes that are discarded meanwhile.
 const LINGER_MOST_BYTES: usize = 64 << 20;
@@ -40,16 +42,23 @@ const TOO_LONG: Fault =
 pub struct Rest {
     /// 0 for a chunked body.
     bytes: u64,
-    /// Is lent for tiny_http's buffer. `None` if there is none, or if the system does not allow it.
+    /// Is lent for tiny_http's buffer. `None` until it is needed, and while a refused client may still send: many large ones
+    /// would take all addresses.
     block: Option<Mapping>,
 }
 
 impl Rest {
     /// That of a request from which nothing has been read.
     pub fn of(request: &Request) -> Self {
-        let bytes = unread_bytes(request);
-        let block = usize::try_from(bytes).ok().filter(|&bytes| bytes > 0).and_then(Mapping::new);
-        Self { bytes, block }
+        Self { bytes: unread_bytes(request), block: None }
+    }
+
+    /// Makes sure that there is a block, if one is needed. Returns whether the system allows it.
+    fn is_allowed(&mut self) -> bool {
+        if self.bytes > 0 && self.block.is_none() {
+            self.block = usize::try_from(self.bytes).ok().and_then(Mapping::new);
+        }
+        self.bytes == 0 || self.block.is_some()
     }
 
     /// Runs `act`, in which tiny_http may drop the reader of the body.
@@ -62,7 +71,7 @@ impl Rest {
 
     /// Reads from the body. At the end of the input, tiny_http drops the reader.
     fn read(&mut self, request: &mut Request, into: &mut [u8]) -> io::Result<usize> {
-        if self.bytes > 0 && self.block.is_none() {
+        if !self.is_allowed() {
             return Err(ErrorKind::OutOfMemory.into());
         }
         loop {
@@ -114,9 +123,11 @@ impl Rest {
 /// If the system does not allow a buffer for the rest, the request is leaked: two descriptors, and a thread of tiny_http
 /// that waits for the reader.
 pub fn discard(mut request: Request, mut rest: Rest) {
+    // Blocks for others may take all addresses for a moment.
+    (0..20).take_while(|_| !rest.is_allowed()).for_each(|_| thread::sleep(Duration::from_millis(5)));
     // tiny_http would allocate a buffer before each read, and only one is lent.
     while rest.bytes > 0 && matches!(rest.read(&mut request, &mut [0; 1024]), Ok(1..)) {}
-    if rest.bytes > 0 && rest.block.is_none() {
+    if !rest.is_allowed() {
         return mem::forget(request);
     }
     rest.lend(|| drop(request.into_writer()));
@@ -152,6 +163,7 @@ impl Refusal {
         let (start, mut read_bytes, mut discarded) = (Instant::now(), 0, [0; 8 * 1024]);
         let _ = self.socket.shutdown(Shutdown::Write);
         let idle = LINGER_IDLE * LINGER_MANY / REFUSALS.load(Relaxed).max(LINGER_MANY);
+        let idle = idle.max(LINGER_IDLE_LEAST);
         let has_timeout = self.socket.set_read_timeout(Some(idle)).is_ok();
         while is_complete && has_timeout && read_bytes < LINGER_MOST_BYTES && start.elapsed() < LINGER_FOR {
             match self.socket.read(&mut discarded) {
@@ -169,11 +181,12 @@ impl Refusal {
 /// waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
 fn is_of(request: &mut Request, rest: &mut Rest, socket: &TcpStream) -> bool {
     // A read would send `100 Continue`, or, of a chunked body, could go on for as long as the line before a chunk does.
-    if expects_continue(request) || rest.block.is_none() {
+    if expects_continue(request) || rest.bytes == 0 || !rest.is_allowed() {
         return true;
     }
     let _ = socket.set_read_timeout(Some(Duration::from_millis(1)));
     let result = rest.read(request, &mut [0]);
+    rest.block = None;
     let _ = socket.set_read_timeout(None);
     let is_timeout = |error: io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
     result.err().is_none_or(is_timeout)

@@ -15,6 +15,8 @@ pub const WAITING_MOST_BYTES: usize = 8 << 20;
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// How long tiny_http, or the client, may take to close a connection after its last answer.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// How long after the last answer tiny_http may bring a request that it has read ahead. It does not if its thread is lost.
+const MORE_WITHIN: Duration = Duration::from_secs(5);
 /// If a tick comes so late, the program may have been stopped. A client then has at least this time.
 pub const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not read.
@@ -62,10 +64,10 @@ pub struct Connection {
     pub waiting_bytes: usize,
     /// Whether it is to be hung up.
     pub must_end: bool,
-    /// Whether a request came after its last answer, and was discarded.
-    pub has_discarded: bool,
     /// Whether tiny_http has handed over a request, or a body has ended, since the last walk that looked for that.
     pub has_stepped: bool,
+    /// When a request was discarded that came after its last answer.
+    pub discarded: Option<Instant>,
     seen: Seen,
 }
 
@@ -78,6 +80,8 @@ struct Seen {
     in_walk: Option<Instant>,
     /// How many bytes tiny_http had read when a walk saw the last step.
     stepped_bytes: u64,
+    /// Whether there was a step before the last walk.
+    had_stepped: bool,
     /// Whether tiny_http has read too much since then, in the walk before.
     is_suspect: bool,
     /// In how many walks, up to the last one, there were bytes that nobody had received.
@@ -131,8 +135,8 @@ impl Connection {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             must_end: false,
-            has_discarded: false,
             has_stepped: false,
+            discarded: None,
             seen: Seen::default(),
         }
     }
@@ -153,27 +157,34 @@ impl Connection {
     /// without a client that this walk has met: while tiny_http has that of a connection which has had its last answer, a
     /// request may still come from it, and must not be taken for one of a new connection.
     pub fn has_ended(&self, start: Instant, ended: &[u64]) -> bool {
-        let is_ours = |&(identity, _): &(u64, _)| identity > 0 && ended.contains(&identity);
-        let may_bring_more = self.state == State::Ended && self.seen.socket.as_ref().is_some_and(is_ours);
-        self.seen.in_walk != Some(start) && self.since < start && !self.is_busy() && !may_bring_more
+        let is_ours = |(identity, _)| identity > 0 && ended.contains(&identity);
+        let may_bring_more = || self.state == State::Ended && start < self.since + MORE_WITHIN;
+        self.seen.in_walk != Some(start)
+            && self.discarded.unwrap_or(self.since).max(self.since) < start
+            && !self.is_busy()
+            && !(may_bring_more() && self.seen.socket.is_some_and(is_ours))
     }
 
     /// Whether this walk has seen this socket before: tiny_http has two descriptors of each.
-    pub fn was_seen(&self, sight: &Sight, walk: &Walk) -> bool {
-        self.seen.in_walk == Some(walk.start) && self.seen.socket == Some(sight.socket)
+    pub fn was_seen(&self, socket: (u64, SocketAddr), walk: &Walk) -> bool {
+        self.seen.in_walk == Some(walk.start) && self.seen.socket == Some(socket)
     }
 
     /// Notes what a walk sees of a socket of this client, and decides what is to be shut down of it.
     pub fn look_at(&mut self, sight: &Sight, walk: &mut Walk) -> Option<Shutdown> {
-        if self.seen.socket.is_some_and(|known| known != sight.socket) {
-            if self.seen.in_walk == Some(walk.start) {
+        if let Some(known) = self.seen.socket
+            && known != sight.socket
+        {
+            if self.seen.in_walk == Some(walk.start) && known.1 != sight.socket.1 {
                 // One client has connected from one port to two of our addresses. Its requests do not tell to which one.
                 self.must_end = true;
                 return Some(Shutdown::Both);
             }
-            // A later connection from the same port. If its request was discarded, it would wait for an answer.
+            // A later connection from the same port. The last step may have been its own. The discarded request, too: it
+            // is hung up, because it would wait for the answer.
             if !self.is_busy() {
-                *self = Self { must_end: self.has_discarded, ..Self::new(walk.start) };
+                let (has_stepped, must_end) = (self.has_stepped, self.discarded.is_some());
+                *self = Self { has_stepped, must_end, ..Self::new(walk.start) };
             }
             self.seen = Seen::default();
         }
@@ -200,7 +211,7 @@ impl Connection {
 
     fn may_be_stuck(&self) -> bool {
         let is_unread = (1..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks);
-        is_unread && self.generation == 0 && self.seen.shut.is_none()
+        is_unread && self.is_new()
     }
 
     /// Whether tiny_http has read more than it may for one head or body.
@@ -211,7 +222,9 @@ impl Connection {
             return is_danger && self.state == State::InHead && self.seen.unread_walks > 1;
         };
         let read_bytes = received_bytes.saturating_sub(sight.unread_bytes);
-        if mem::take(&mut self.has_stepped) {
+        // A step may have come after this sight, and before this look.
+        let has_stepped = mem::take(&mut self.has_stepped);
+        if mem::replace(&mut self.seen.had_stepped, has_stepped) || has_stepped {
             (self.seen.stepped_bytes, self.seen.is_suspect) = (read_bytes, false);
         }
         let most_bytes = match self.state {
@@ -229,10 +242,14 @@ impl Connection {
         is_too_much && (is_beyond_all || was_suspect && walk.is_caught_up)
     }
 
-    /// Whether a walk is to look at it now. One that has had no request may be stuck.
+    /// Whether a walk is to look at it now, for its deadline.
     pub fn is_due(&self, now: Instant, timeouts: &Timeouts) -> bool {
-        let is_overdue = self.due(timeouts).is_some_and(|due| due <= now);
-        (is_overdue || self.generation == 0) && self.seen.shut != Some(Shutdown::Both)
+        self.due(timeouts).is_some_and(|due| due <= now) && self.seen.shut != Some(Shutdown::Both)
+    }
+
+    /// Whether walks are to go on because it may become stuck: it has had no request.
+    pub fn is_new(&self) -> bool {
+        self.generation == 0 && self.seen.shut.is_none()
     }
 
     /// Its deadline.

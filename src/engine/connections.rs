@@ -111,7 +111,7 @@ impl Connections {
                 Some((request, Some(connection.number)))
             }
             State::Ended => {
-                connection.has_discarded = true;
+                connection.discarded = Some(Instant::now());
                 Some((request, None))
             }
             State::InBody | State::Answering | State::Refusing => {
@@ -163,7 +163,10 @@ impl Connections {
         let waiting = mem::take(&mut connection.waiting);
         match end {
             End::Open => connection.enter(State::InHead),
-            End::Closed => connection.enter(State::Ended),
+            End::Closed => {
+                connection.enter(State::Ended);
+                connection.discarded = (!waiting.is_empty()).then(Instant::now);
+            }
             // tiny_http takes no more requests from it. A later one is of a new connection from the same port.
             End::Gone | End::Left | End::Replaced => drop(by_peer.remove(&peer)),
         }

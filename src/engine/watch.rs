@@ -35,6 +35,8 @@ const DESCRIPTOR_COST: Duration = Duration::from_micros(3);
 /// How long the watch goes on to walk after the last allocation or deadline. By then, a thread that panics has closed what
 /// it had open, and a lost thread is known as such.
 const ACTIVE_FOR: Duration = Duration::from_secs(2);
+/// The time between two walks when nothing happens, but connections have not had a request.
+const NEW_EVERY: Duration = Duration::from_millis(250);
 /// The time between two walks is at least this many times the time that a walk takes, and less for an urgent one.
 const SHARE: u32 = 20;
 const URGENT_SHARE: u32 = 4;
@@ -142,11 +144,12 @@ impl Engine {
         if has_moved || table.by_peer.values().any(|one| one.is_due(now, &self.timeouts)) {
             self.active_until = now + ACTIVE_FOR;
         }
+        let is_active = is_urgent || now < self.active_until;
+        let walks =
+            is_active || now >= self.walked + NEW_EVERY && table.by_peer.values().any(Connection::is_new);
         drop(table);
         let share = if is_urgent { URGENT_SHARE } else { SHARE };
-        if (is_urgent || now < self.active_until)
-            && self.walked.elapsed() >= DESCRIPTOR_COST * self.open_descriptors as u32 * share
-        {
+        if walks && now >= self.walked + DESCRIPTOR_COST * self.open_descriptors as u32 * share {
             self.allocations = allocations;
             self.walk();
         }
@@ -250,16 +253,14 @@ fn look_at(
     wanted: &Wanted,
     walk: &mut Walk,
 ) -> bool {
-    let sight = Sight {
-        socket: (socket.identity(), local),
-        unread_bytes: socket.unread_bytes(),
-        received_bytes: socket.received_bytes(),
-    };
-    let mut table = connections.lock();
-    let connection = table.by_peer.entry(peer).or_insert_with(|| Connection::new(walk.start));
-    if connection.was_seen(&sight, walk) {
+    let identity = (socket.identity(), local);
+    if connections.lock().by_peer.get(&peer).is_some_and(|one| one.was_seen(identity, walk)) {
         return false;
     }
+    let (unread_bytes, received_bytes) = (socket.unread_bytes(), socket.received_bytes());
+    let sight = Sight { socket: identity, unread_bytes, received_bytes };
+    let mut table = connections.lock();
+    let connection = table.by_peer.entry(peer).or_insert_with(|| Connection::new(walk.start));
     let side = connection.look_at(&sight, walk);
     let is_stuck = connection.is_stuck();
     drop(table);

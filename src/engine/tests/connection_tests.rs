@@ -88,10 +88,9 @@ fn a_head_that_waits_in_a_queue_is_not_lost_at_its_deadline_nor_while_the_progra
 }
 
 #[test]
-fn a_walk_is_due_at_a_deadline_and_before_the_first_request() {
+fn a_walk_is_due_at_a_deadline_and_walks_go_on_before_the_first_request() {
     let start = Instant::now();
     let is_due = |one: &Connection, seconds| one.is_due(start + Duration::from_secs(seconds), &TIMEOUTS);
-    assert!(is_due(&Connection::new(start), 0));
     for (state, due) in [
         (State::InHead, Some(10)),
         (State::Ended, Some(1)),
@@ -100,10 +99,13 @@ fn a_walk_is_due_at_a_deadline_and_before_the_first_request() {
     ] {
         let connection = in_state(state, start);
         assert_eq!((0..20).find(|&seconds| is_due(&connection, seconds)), due, "{state:?}");
+        assert!(!connection.is_new(), "{state:?}");
     }
-    let mut shut_down = Connection { must_end: true, ..in_state(State::InHead, start) };
-    shut_down.look_at(&sight(1, 0, None), &mut walk(start, MILLISECOND));
-    assert!(!is_due(&shut_down, 20), "there is nothing more to do");
+    let mut connection = Connection::new(start);
+    assert!(connection.is_new() && is_due(&connection, 10));
+    connection.must_end = true;
+    connection.look_at(&sight(1, 0, None), &mut walk(start, MILLISECOND));
+    assert!(!connection.is_new() && !is_due(&connection, 20), "there is nothing more to do");
 }
 
 #[test]
@@ -139,6 +141,21 @@ fn a_head_is_too_long_if_no_request_has_come_of_what_was_read() {
         };
         assert_eq!((0..4).find(is_shut), expected, "{state:?} {held_bytes} {read_bytes:?}");
     }
+}
+
+#[test]
+fn a_step_counts_all_that_was_read_before_it() {
+    let start = Instant::now();
+    let (small, large) = (HEAD_MOST_BYTES, 3 * HEAD_MOST_BYTES);
+    let mut connection = in_state(State::InBody, start);
+    // The end of the body comes after the sight of the first of these walks, and before its look.
+    connection.enter(State::InHead);
+    let is_shut =
+        [small, large, large, large + small, large + small + 1, large + small + 1].map(|read_bytes| {
+            let mut walk = walk(start, MILLISECOND);
+            connection.look_at(&sight(1, 0, Some(read_bytes)), &mut walk).is_some()
+        });
+    assert_eq!(is_shut, [false, false, false, false, false, true]);
 }
 
 /// On a system that does not tell how many bytes have come, too.
@@ -183,7 +200,7 @@ fn a_later_connection_from_the_same_port_inherits_nothing() {
         let mut connection = Connection { number: 7, ..in_state(state, start) };
         let mut first = walk(start, SECONDS_10);
         connection.look_at(&sight(1, 0, None), &mut first);
-        assert!(connection.was_seen(&sight(1, 0, None), &first), "tiny_http's other descriptor");
+        assert!(connection.was_seen(sight(1, 0, None).socket, &first), "tiny_http's other descriptor");
         let mut second = walk(start, 2 * SECONDS_10);
         assert_eq!(connection.look_at(&sight(2, 0, None), &mut second), None, "{state:?}");
         assert_eq!(connection.number == 7, is_kept, "{state:?}");
@@ -194,40 +211,62 @@ fn a_later_connection_from_the_same_port_inherits_nothing() {
 }
 
 #[test]
-fn a_later_connection_whose_request_was_discarded_is_shut_down() {
+fn what_a_later_connection_from_the_same_port_has_sent_before_a_walk_is_its_own() {
     let start = Instant::now();
-    for (has_discarded, side) in [(false, None), (true, Some(Shutdown::Both))] {
-        let mut connection = Connection { has_discarded, ..in_state(State::Ended, start) };
-        connection.look_at(&sight(1, 0, None), &mut walk(start, MILLISECOND));
-        assert_eq!(connection.look_at(&sight(2, 0, None), &mut walk(start, 2 * MILLISECOND)), side);
+    // The state, whether a request has come since the last walk, whether it was discarded, and whether the later connection
+    // is hung up in one of three walks.
+    for (state, has_stepped, discarded, expected) in [
+        (State::InHead, true, None, false),
+        (State::InHead, false, None, true),
+        (State::Ended, true, Some(start), true),
+    ] {
+        let mut connection = in_state(state, start);
+        connection.look_at(&sight(1, 0, Some(1)), &mut walk(start, MILLISECOND));
+        (connection.has_stepped, connection.discarded) = (has_stepped, discarded);
+        let later = sight(2, 0, Some(HEAD_MOST_BYTES + 1));
+        let is_shut = |nth| connection.look_at(&later, &mut walk(start, MILLISECOND * nth)).is_some();
+        assert_eq!((2..5).any(is_shut), expected, "{state:?} {has_stepped} {discarded:?}");
     }
 }
 
 #[test]
-fn a_connection_after_its_last_answer_stays_while_tiny_http_has_its_socket() {
+fn a_connection_after_its_last_answer_stays_for_a_while_if_tiny_http_has_its_socket() {
     let start = Instant::now();
-    let later = start + SECONDS_10;
+    // The state, the identity of the socket, and whether it has ended after less than `MORE_WITHIN`, and after that.
     for (state, identity, has_ended) in [
-        (State::Ended, 1, false),
-        (State::Ended, 2, true),
-        (State::Ended, 0, true),
-        (State::InHead, 1, true),
-        (State::Answering, 2, false),
+        (State::Ended, 1, [false, true]),
+        (State::Ended, 2, [true, true]),
+        (State::Ended, 0, [true, true]),
+        (State::InHead, 1, [true, true]),
+        (State::Answering, 2, [false, false]),
     ] {
         let mut connection = in_state(state, start);
         connection.look_at(&sight(identity.min(1), 0, None), &mut walk(start, MILLISECOND));
-        assert_eq!(connection.has_ended(later, &[identity]), has_ended, "{state:?} {identity}");
+        let later = [MORE_WITHIN / 2, MORE_WITHIN].map(|later| start + later);
+        let found = later.map(|later| connection.has_ended(later, &[identity]));
+        assert_eq!(found, has_ended, "{state:?} {identity}");
     }
 }
 
 #[test]
-fn two_connections_from_one_port_at_the_same_time_are_both_shut_down() {
+fn two_connections_from_one_port_to_two_addresses_are_both_shut_down() {
     let start = Instant::now();
+    let other = || Sight { socket: (2, "192.0.2.3:80".parse().unwrap()), ..sight(2, 0, None) };
     let mut connection = in_state(State::InHead, start);
     let mut first = walk(start, MILLISECOND);
     assert_eq!(connection.look_at(&sight(1, 0, None), &mut first), None);
-    assert!(!connection.was_seen(&sight(2, 0, None), &first));
-    assert_eq!(connection.look_at(&sight(2, 0, None), &mut first), Some(Shutdown::Both));
+    assert!(!connection.was_seen(other().socket, &first));
+    assert_eq!(connection.look_at(&other(), &mut first), Some(Shutdown::Both));
     let mut second = walk(start, 2 * MILLISECOND);
     assert_eq!(connection.look_at(&sight(1, 0, None), &mut second), Some(Shutdown::Both));
+}
+
+#[test]
+fn a_port_that_is_used_again_during_a_walk_has_one_connection() {
+    let start = Instant::now();
+    let mut connection = in_state(State::InHead, start);
+    let mut walk = walk(start, MILLISECOND);
+    for identity in [1, 2] {
+        assert_eq!(connection.look_at(&sight(identity, 0, None), &mut walk), None, "{identity}");
+    }
 }

@@ -135,3 +135,24 @@ fn the_one_that_has_waited_longest_goes_if_the_sum_is_too_much() {
         assert_eq!(peers.into_iter().filter(is_marked).collect::<Vec<_>>(), marked);
     }
 }
+
+#[test]
+fn a_request_after_the_last_answer_is_noted_and_keeps_the_connection_for_the_next_walk() {
+    for waits in [true, false] {
+        let all = connections();
+        all.take(peer(), 1, request("/1"));
+        if waits {
+            all.take(peer(), 1, request("/2"));
+        }
+        end(&all, End::Closed);
+        if !waits {
+            assert_eq!(all.take(peer(), 1, request("/2")).unwrap().1, None);
+        }
+        let mut table = all.lock();
+        let discarded = table.by_peer[&peer()].discarded.unwrap();
+        table.forget_ended(discarded, &[]);
+        assert!(table.by_peer.contains_key(&peer()), "a walk that began before");
+        table.forget_ended(discarded + Duration::from_nanos(1), &[]);
+        assert!(table.by_peer.is_empty());
+    }
+}
