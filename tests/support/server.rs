@@ -201,7 +201,8 @@ impl Server {
         std::fs::read_dir(format!("/proc/{}/{folder}", self.process.0.id())).unwrap().count()
     }
 
-    /// How many of its open descriptors are sockets: two for each connection, and those that listen.
+    /// How many of its open descriptors are sockets: two for each connection, those that listen, and one more while the
+    /// server looks at a socket.
     #[cfg(target_os = "linux")]
     pub fn sockets(&self) -> usize {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.process.0.id())).unwrap();
