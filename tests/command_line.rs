@@ -135,10 +135,7 @@ fn help_that_cannot_be_written_is_an_error() {
         let ended = program().arg(option).stdout(full).stderr(Stdio::piped()).output().unwrap();
         let said = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(1), "{option} said {said}");
-        assert!(
-            said.starts_with("heapserve: cannot write to stdout: ") && said.lines().count() == 1,
-            "{said}"
-        );
+        assert!(said.starts_with("heapserve: cannot write to stdout: ") && said.lines().count() == 1, "{said}");
     }
 }
 
@@ -178,11 +175,7 @@ fn an_ipv6_address_is_accepted_with_and_without_brackets() {
     let file = folder.file("a.bin", 10);
     for bind in ["::1", "[::1]"] {
         let server = Server::start(&["--bind", bind], &file);
-        assert!(
-            server.ready_line.contains(&format!("http://[::1]:{}/", server.port)),
-            "{}",
-            server.ready_line
-        );
+        assert!(server.ready_line.contains(&format!("http://[::1]:{}/", server.port)), "{}", server.ready_line);
         assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, server.port)).is_ok());
     }
 }

@@ -33,8 +33,7 @@ fn a_page_that_comes_late_gets_what_happened_in_order_and_then_what_happens() {
         let past = past(&server);
         assert_eq!(of(&past, "request"), traced.iter().collect::<Vec<_>>());
         let order = past.iter().filter(|message| text(message, "event") != "sample");
-        let order: Vec<_> =
-            order.map(|message| (text(message, "event"), number(message, "request"))).collect();
+        let order: Vec<_> = order.map(|message| (text(message, "event"), number(message, "request"))).collect();
         let both = |request| [("started".to_owned(), request), ("request".to_owned(), request)];
         assert_eq!(order, [both(1), both(2)].concat());
         let samples = of(&past, "sample");
@@ -198,12 +197,9 @@ fn events_come_once_and_in_order_or_are_counted_as_missed_beside_a_load() {
     let mut told = Told::default();
     let deadline = Instant::now() + 2 * PATIENCE;
     thread::scope(|scope| {
-        let senders: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| send_bursts(address, &sent, &is_enough))).collect();
+        let senders: Vec<_> = (0..4).map(|_| scope.spawn(|| send_bursts(address, &sent, &is_enough))).collect();
         // The page misses events then, however slow the machine is.
-        eventually("requests of which the page reads nothing", || {
-            (sent.load(SeqCst) >= REQUESTS_UNREAD).then_some(())
-        });
+        eventually("requests of which the page reads nothing", || (sent.load(SeqCst) >= REQUESTS_UNREAD).then_some(()));
         while !senders.iter().all(|sender| sender.is_finished()) || told.accounted < 2 * sent.load(SeqCst) {
             assert!(Instant::now() < deadline, "{} of {} events", told.accounted, 2 * sent.load(SeqCst));
             told.take(&events.next().unwrap());

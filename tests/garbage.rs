@@ -85,8 +85,7 @@ fn input(random: &mut Random) -> Vec<u8> {
         _ => {
             let end = random.one_of(&["\r\n", "\r\n", "\r\n", "\n", "\r", "\u{0}"]);
             let host = random.one_of(&["", "Host: localhost"]);
-            let mut text =
-                format!("{}{end}{host}{}", random.one_of(&LINES), if host.is_empty() { "" } else { end });
+            let mut text = format!("{}{end}{host}{}", random.one_of(&LINES), if host.is_empty() { "" } else { end });
             for _ in 0..random.below(4) {
                 text = text + random.one_of(&HEADERS) + end;
             }

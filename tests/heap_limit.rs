@@ -17,8 +17,7 @@ fn the_limit_is_said_in_the_first_event_and_in_a_sample() {
         let server = Server::start(args, &file);
         let first = server.stderr_lines(1)[0].clone();
         let sample = server.get("/heap.json").text().to_owned();
-        let both =
-            [&first, &sample].map(|line| (raw(line, "heap_limit"), raw(line, "heap_limit_is_default")));
+        let both = [&first, &sample].map(|line| (raw(line, "heap_limit"), raw(line, "heap_limit_is_default")));
         assert_eq!(both[0], both[1]);
         (both[0].0.to_owned(), both[0].1.to_owned())
     };
@@ -38,8 +37,7 @@ fn the_limit_is_said_in_the_first_event_and_in_a_sample() {
 fn the_legend_says_where_the_limit_comes_from() {
     let folder = Folder::new();
     let file = folder.file("a.mp4", 1_000);
-    let table =
-        [(&["--heap-limit", "64M"][..], "64.0 MiB (--heap-limit)"), (&["--heap-limit", "none"], "none")];
+    let table = [(&["--heap-limit", "64M"][..], "64.0 MiB (--heap-limit)"), (&["--heap-limit", "none"], "none")];
     for (args, said) in table {
         let server = Server::start_traced("text", args, &file);
         let said = format!("heap limit: {said}");
@@ -63,13 +61,8 @@ fn a_limit_without_room_for_one_viewer_brings_a_warning() {
         let status = server.get("/").status;
         // The warnings come before the first request.
         server.request(1);
-        let warnings: Vec<_> =
-            server.stderr().into_iter().filter(|line| text(line, "event") == "warning").collect();
-        assert_eq!(
-            (status, warnings.len()),
-            if way_out.is_some() { (503, 1) } else { (200, 0) },
-            "{warnings:?}"
-        );
+        let warnings: Vec<_> = server.stderr().into_iter().filter(|line| text(line, "event") == "warning").collect();
+        assert_eq!((status, warnings.len()), if way_out.is_some() { (503, 1) } else { (200, 0) }, "{warnings:?}");
         if let Some(way_out) = way_out {
             let warning = &warnings[0];
             assert!(warning.contains("viewers of the whole file will get a 503"), "{warning}");

@@ -63,8 +63,7 @@ fn every_route_and_method_checks_the_host_and_refusals_are_traced() {
     let mut refused = 0;
     for route in ROUTES {
         for method in METHODS {
-            let ask =
-                |host: &str| answer(&server, &format!("{method} {route} HTTP/1.1\r\nHost: {host}")).status;
+            let ask = |host: &str| answer(&server, &format!("{method} {route} HTTP/1.1\r\nHost: {host}")).status;
             assert_ne!(ask("localhost"), 421, "{method} {route}");
             assert_eq!(ask("evil.example"), 421, "{method} {route}");
             assert_eq!(ask("a b"), 400, "{method} {route}");

@@ -47,13 +47,9 @@ fn a_sample_has_the_figures_by_the_names_of_the_trace() {
     let sample = answer.text();
     assert_eq!((text(sample, "event"), text(sample, "mode")), ("sample".into(), "buffer".into()));
     assert_eq!(text(sample, "url"), format!("http://localhost:{}/", server.port));
-    for (name, value) in [
-        ("requests", 1),
-        ("in_flight", 0),
-        ("sent_bytes", 1_000),
-        ("file_bytes", 1_000),
-        ("chunk_bytes", 4_096),
-    ] {
+    for (name, value) in
+        [("requests", 1), ("in_flight", 0), ("sent_bytes", 1_000), ("file_bytes", 1_000), ("chunk_bytes", 4_096)]
+    {
         assert_eq!(number(sample, name), value, "{name} in {sample}");
     }
     assert!(number(sample, "live") > 0 && number(sample, "live_peak") >= number(sample, "live"));

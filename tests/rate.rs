@@ -58,9 +58,7 @@ fn the_first_bytes_come_at_once_and_the_others_in_their_time() {
 fn what_is_no_rate_is_refused_in_one_line() {
     let folder = Folder::new();
     let server = Server::start(&[], &folder.file("a.mp4", 1_000));
-    for query in
-        ["rate", "rate=", "rate=0", "rate=fast", "rate=-1", "rate=+5", "rate=1.5M", "t=1&rate=8M&rate=8M"]
-    {
+    for query in ["rate", "rate=", "rate=0", "rate=fast", "rate=-1", "rate=+5", "rate=1.5M", "t=1&rate=8M&rate=8M"] {
         let answer = server.get(&format!("/?{query}"));
         assert_eq!((answer.status, answer.text().lines().count()), (400, 1), "{query}");
         let wanted = ["bytes per second", "8M", "64K"].map(|word| answer.text().contains(word));
@@ -72,9 +70,7 @@ fn what_is_no_rate_is_refused_in_one_line() {
         assert_eq!((answer.status, answer.body == content(1_000)), (200, true), "{query}");
     }
     // Only the file has a rate.
-    for (target, status) in
-        [("/heap?rate=fast", 200), ("/heap.json?rate=fast", 200), ("/none?rate=fast", 404)]
-    {
+    for (target, status) in [("/heap?rate=fast", 200), ("/heap.json?rate=fast", 200), ("/none?rate=fast", 404)] {
         assert_eq!(server.get(target).status, status, "{target}");
     }
     assert_eq!(server.ask("POST /?rate=fast HTTP/1.1").status, 405);

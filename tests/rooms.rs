@@ -121,8 +121,7 @@ fn no_files_use_each_other_in_a_circle() {
         .iter()
         .map(|(module, source)| {
             let is_own = |used: &String| module.starts_with(&format!("{used}::"));
-            let used: BTreeSet<_> =
-                uses(module, source, &modules).into_iter().filter(|u| !is_own(u)).collect();
+            let used: BTreeSet<_> = uses(module, source, &modules).into_iter().filter(|u| !is_own(u)).collect();
             (module.clone(), used)
         })
         .collect();
@@ -139,8 +138,5 @@ fn no_files_use_each_other_in_a_circle() {
 fn only_two_rooms_lift_the_lint_on_unsafe_code() {
     let modules = modules();
     let lifting = modules.iter().filter(|(_, source)| source.contains("(unsafe_code"));
-    assert_eq!(
-        lifting.map(|(module, _)| module.as_str()).collect::<Vec<_>>(),
-        ["instrument::heap", "platform"]
-    );
+    assert_eq!(lifting.map(|(module, _)| module.as_str()).collect::<Vec<_>>(), ["instrument::heap", "platform"]);
 }

@@ -19,9 +19,8 @@ fn run(server: &Server, which: &str) -> Option<String> {
 
 /// Waits until run `number` is over, and returns it as the trace tells of it, which must be as `/heap.json` does.
 fn ended(server: &Server, which: u64) -> String {
-    let last = eventually("the end of the run", || {
-        run(server, "last_run").filter(|run| number(run, "number") == which)
-    });
+    let last =
+        eventually("the end of the run", || run(server, "last_run").filter(|run| number(run, "number") == which));
     if number(&last, "requests") > 1 {
         let told = format!(r#"{{"event":"run",{}"#, &last[1..]);
         eventually("the line of the run", || server.stderr().contains(&told).then_some(()));
@@ -86,14 +85,10 @@ fn one_viewer_of_the_video_holds_the_same_in_every_run_to_the_digit() {
     for (mode, viewers, each) in [("buffer", 3, "40.2M each"), ("stream", 20, "66.0K each")] {
         let server = Server::start_traced("text", &["--mode", mode], &video);
         drop(downloads(&server, viewers));
-        let line = eventually("the line of the run", || {
-            server.stderr().into_iter().find(|line| line.starts_with("run 1 "))
-        });
+        let line =
+            eventually("the line of the run", || server.stderr().into_iter().find(|line| line.starts_with("run 1 ")));
         let start = format!("run 1 {mode}: {viewers} viewers at once, {each}, heap peak ");
-        assert!(
-            line.starts_with(&start) && line.contains(&format!("; {viewers} cut short; first byte ")),
-            "{line}"
-        );
+        assert!(line.starts_with(&start) && line.contains(&format!("; {viewers} cut short; first byte ")), "{line}");
         assert!(line.len() <= 120, "{line}");
     }
 }
@@ -116,8 +111,7 @@ fn requests_without_content_of_the_file_are_no_viewers() {
     }
     server.requests(asked.len() - 1);
     assert_eq!((run(&server, "run"), run(&server, "last_run")), (None, None));
-    for (which, lines, sent) in [(1, "GET / HTTP/1.1", "1000"), (2, "GET / HTTP/1.1\nRange: bytes=0-4", "5")]
-    {
+    for (which, lines, sent) in [(1, "GET / HTTP/1.1", "1000"), (2, "GET / HTTP/1.1\nRange: bytes=0-4", "5")] {
         server.ask(lines);
         let after = ended(&server, which);
         assert_eq!(fields(&after, ["requests", "complete", "sent_bytes"]), ["1", "1", sent], "{after}");
@@ -172,8 +166,7 @@ fn a_file_of_10_gib_is_refused_at_its_limit_and_streamed() {
 #[test]
 fn at_a_heap_limit_those_who_were_served_and_those_who_were_refused_are_told_apart() {
     let folder = Folder::new();
-    let server =
-        Server::start(&["--mode", "buffer", "--heap-limit", "52M"], &folder.file("a.mp4", LARGE_BYTES));
+    let server = Server::start(&["--mode", "buffer", "--heap-limit", "52M"], &folder.file("a.mp4", LARGE_BYTES));
     let served = downloads(&server, 6);
     assert_eq!((server.get("/").status, server.get("/").status), (503, 503));
     drop(served);

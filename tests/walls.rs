@@ -132,11 +132,7 @@ fn wall_04_refused_uploads_leave_no_descriptor_and_allowed_ones_are_discarded() 
         client.send(vec![b'x'; length]);
         assert_eq!(client.answer(false).status, 405, "{length}");
     }
-    assert_eq!(
-        client.ask("GET / HTTP/1.1").body,
-        content(1_000),
-        "the next request starts at the right byte"
-    );
+    assert_eq!(client.ask("GET / HTTP/1.1").body, content(1_000), "the next request starts at the right byte");
     drop(client);
     #[cfg(target_os = "linux")]
     eventually("the end of all connections", || (server.sockets() <= sockets_before).then_some(()));
@@ -201,8 +197,7 @@ fn wall_06_threads_that_wait_for_ever_are_reported() {
     let mut clients = server.clients_with(["GET / HTTP/2.0\r\nHost: localhost\r\n\r\n"; CLIENTS]);
     clients.iter_mut().for_each(|client| drop(client.rest()));
     drop(clients);
-    let warning =
-        eventually("a warning", || server.stderr().into_iter().find(|line| text(line, "event") == "warning"));
+    let warning = eventually("a warning", || server.stderr().into_iter().find(|line| text(line, "event") == "warning"));
     assert!(text(&warning, "message").contains("HTTP/2.0"), "{warning}");
     assert_eq!(server.get("/").status, 200);
 }

@@ -94,10 +94,7 @@ fn weakness_06_and_07_the_accept_loop_survives_running_out_of_descriptors() {
     for client in &mut clients {
         let mut answer = Vec::new();
         let end = client.stream().read_to_end(&mut answer).map_err(|error| error.kind());
-        assert!(
-            !matches!(end, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)),
-            "a client was left waiting"
-        );
+        assert!(!matches!(end, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "a client was left waiting");
         if answer.starts_with(b"HTTP/1.1 200 ") {
             let body = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
             assert!(whole.starts_with(&answer[body..]), "other bytes than those of the file");
@@ -108,10 +105,7 @@ fn weakness_06_and_07_the_accept_loop_survives_running_out_of_descriptors() {
     assert_eq!(server.get("/").body, whole);
     // Panics of tiny_http's threads are not reported.
     for line in server.stop("TERM") {
-        assert!(
-            ["listening", "request", "run", "stopped"].contains(&text(&line, "event").as_str()),
-            "{line}"
-        );
+        assert!(["listening", "request", "run", "stopped"].contains(&text(&line, "event").as_str()), "{line}");
     }
 }
 
@@ -151,9 +145,7 @@ fn weakness_10_pipelined_requests_have_one_thread_and_one_body_at_a_time() {
     client.read(1_000);
     let mut figure = server.figures();
     // Each request that waits takes about 1 KB.
-    eventually("all requests in the queue", || {
-        (figure("live") > (LARGE_BYTES + 500 * REQUESTS) as u64).then_some(())
-    });
+    eventually("all requests in the queue", || (figure("live") > (LARGE_BYTES + 500 * REQUESTS) as u64).then_some(()));
     assert_eq!(figure("in_flight"), 1);
     let live = figure("live");
     assert!(live < 2 * LARGE_BYTES as u64, "{live} live bytes: more than one body");
@@ -210,8 +202,7 @@ fn weakness_11_request_bodies_never_reach_the_heap() {
     // A small body is discarded, and the next request starts at the right byte.
     let small = vec![b'x'; 60_000];
     for length in [5, 1_024, 1_025, 60_000] {
-        let (status, mut client) =
-            ask(&format!("POST / HTTP/1.1\nContent-Length: {length}"), &small[..length]);
+        let (status, mut client) = ask(&format!("POST / HTTP/1.1\nContent-Length: {length}"), &small[..length]);
         assert_eq!(status, 405, "{length}");
         assert_eq!(client.ask("GET / HTTP/1.1").status, 200, "{length}");
     }
@@ -260,9 +251,8 @@ fn weakness_15_hundreds_of_connections_in_the_same_instant_find_a_place() {
     // A stopped process accepts nothing, so that all connections wait in the backlog. Without a place there, a client is
     // not answered at all.
     server.signal("STOP");
-    let waiting: Vec<_> = (0..CONNECTIONS)
-        .map_while(|_| TcpStream::connect_timeout(&server.address(), support::PATIENCE).ok())
-        .collect();
+    let waiting: Vec<_> =
+        (0..CONNECTIONS).map_while(|_| TcpStream::connect_timeout(&server.address(), support::PATIENCE).ok()).collect();
     server.signal("CONT");
     assert_eq!(waiting.len(), CONNECTIONS);
     assert_eq!(server.get("/").status, 200);

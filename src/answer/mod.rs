@@ -37,8 +37,7 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
         return exchange.finish(outcome.unwrap_or(Outcome::Failed));
     }
     let entry = site.ledger.open();
-    let answered =
-        contained(&mut exchange, |exchange| respond(site, exchange, route, &entry)).unwrap_or(FAILED);
+    let answered = contained(&mut exchange, |exchange| respond(site, exchange, route, &entry)).unwrap_or(FAILED);
     let duration = entry.started.elapsed();
     let asked = Asked {
         connection: exchange.connection,

@@ -47,12 +47,7 @@ pub enum Content {
 impl Plan {
     /// An answer without content.
     fn empty(exchange: &Exchange, status: u16) -> Self {
-        Self {
-            status,
-            head: exchange.head(status),
-            content: Content::Text(String::new()),
-            outcome: Outcome::Sent,
-        }
+        Self { status, head: exchange.head(status), content: Content::Text(String::new()), outcome: Outcome::Sent }
     }
 
     /// An answer of one line of plain text.
@@ -87,8 +82,7 @@ pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
         }
         (Route::Server | Route::Unknown, _) => {
             let file = &media.url_path;
-            let why =
-                format!("nothing here; there are / and {file} (the file), /heap (what it costs), /heap.json");
+            let why = format!("nothing here; there are / and {file} (the file), /heap (what it costs), /heap.json");
             Plan::text(exchange, 404, why)
         }
     }

@@ -109,11 +109,7 @@ impl Acceptor {
     pub fn nudge(&self, ended: usize) {
         let mut target = self.bound;
         if target.ip().is_unspecified() {
-            target.set_ip(if target.is_ipv4() {
-                Ipv4Addr::LOCALHOST.into()
-            } else {
-                Ipv6Addr::LOCALHOST.into()
-            });
+            target.set_ip(if target.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
         }
         let nudge = |_: &usize| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).is_err();
         (0..(self.stuck + ended).min(NUDGES_MOST)).find(nudge);

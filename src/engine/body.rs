@@ -104,10 +104,7 @@ impl Rest {
                 Ok(0) if is_chunked => break,
                 Ok(bytes @ 1..) => read_bytes += bytes as u64,
                 _ => {
-                    return Err(Fault::new(
-                        400,
-                        "the request's body ended early, or its chunks are malformed",
-                    ));
+                    return Err(Fault::new(400, "the request's body ended early, or its chunks are malformed"));
                 }
             }
             if read_bytes > DRAIN_MOST_BYTES {

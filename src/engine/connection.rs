@@ -190,8 +190,7 @@ impl Connection {
         }
         self.seen.socket = Some(sight.socket);
         self.seen.in_walk = Some(walk.start);
-        self.seen.unread_walks =
-            if sight.unread_bytes > 0 { self.seen.unread_walks.saturating_add(1) } else { 0 };
+        self.seen.unread_walks = if sight.unread_bytes > 0 { self.seen.unread_walks.saturating_add(1) } else { 0 };
         let is_shut = self.seen.shut == Some(Shutdown::Both);
         let side = if is_shut || self.must_end || self.reads_too_much(sight, walk) {
             Some(Shutdown::Both)

@@ -88,12 +88,7 @@ impl Connections {
 
     /// Takes a request that came through the `Server` of this generation. The result is the request, with the number of its
     /// connection, or without if it is to be discarded. `None` if it waits for the thread of its connection.
-    pub fn take(
-        &self,
-        peer: SocketAddr,
-        generation: u32,
-        request: Request,
-    ) -> Option<(Request, Option<u64>)> {
+    pub fn take(&self, peer: SocketAddr, generation: u32, request: Request) -> Option<(Request, Option<u64>)> {
         let mut table = self.lock();
         let Table { by_peer, waiting_bytes, last_number, has_ending, .. } = &mut *table;
         let connection = by_peer.entry(peer).or_insert_with(|| Connection::new(Instant::now()));
@@ -211,9 +206,7 @@ impl Table {
     /// Whether a connection may be of the `Server` of this generation, whose last ones were seen by the walk that began at
     /// `last`.
     pub fn has_of(&self, generation: u32, last: Instant) -> bool {
-        self.by_peer
-            .values()
-            .any(|one| one.generation == generation || one.generation == 0 && one.since <= last)
+        self.by_peer.values().any(|one| one.generation == generation || one.generation == 0 && one.since <= last)
     }
 
     /// Whether the watch is to look at the sockets for this table. If all waiting requests take too much memory, the

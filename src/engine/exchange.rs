@@ -46,12 +46,7 @@ enum Writer {
 
 impl<'a> Exchange<'a> {
     /// Prepares a request to be answered, and drains its body. `None` if its client is gone.
-    pub(super) fn begin(
-        mut request: Request,
-        peer: SocketAddr,
-        number: u64,
-        all: &'a Connections,
-    ) -> Option<Self> {
+    pub(super) fn begin(mut request: Request, peer: SocketAddr, number: u64, all: &'a Connections) -> Option<Self> {
         let (mut fault, body, mut rest) = (Fault::of(&request), Body::of(&request), Rest::of(&request));
         if let (Body::Unread(_), None) = (body, fault) {
             fault = drain(&mut request, &mut rest, peer, all).err();

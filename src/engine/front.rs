@@ -153,8 +153,7 @@ impl Front {
                 }
             };
             let Some(&peer) = request.remote_addr() else { continue };
-            if let Some((request, connection)) = self.shared.connections.take(peer, self.generation, request)
-            {
+            if let Some((request, connection)) = self.shared.connections.take(peer, self.generation, request) {
                 return Some((peer, request, connection));
             }
         }

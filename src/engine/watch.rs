@@ -137,16 +137,14 @@ impl Engine {
         }
         self.fronts().for_each(Front::ensure_thread);
         let allocations = heap::allocations_of_others();
-        let has_moved =
-            allocations != self.allocations || self.acceptors.iter().any(|acceptor| acceptor.has_ended());
+        let has_moved = allocations != self.allocations || self.acceptors.iter().any(|acceptor| acceptor.has_ended());
         let mut table = self.shared.connections.lock();
         let is_urgent = table.has_work() || self.is_urgent;
         if has_moved || table.by_peer.values().any(|one| one.is_due(now, &self.timeouts)) {
             self.active_until = now + ACTIVE_FOR;
         }
         let is_active = is_urgent || now < self.active_until;
-        let walks =
-            is_active || now >= self.walked + NEW_EVERY && table.by_peer.values().any(Connection::is_new);
+        let walks = is_active || now >= self.walked + NEW_EVERY && table.by_peer.values().any(Connection::is_new);
         drop(table);
         let share = if is_urgent { URGENT_SHARE } else { SHARE };
         if walks && now >= self.walked + DESCRIPTOR_COST * self.open_descriptors as u32 * share {
@@ -191,8 +189,7 @@ impl Engine {
             }
         });
         drop(wanted);
-        self.timeouts.are_descriptors_short =
-            self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
+        self.timeouts.are_descriptors_short = self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
         connections.lock().forget_ended(start, &ended);
         self.judge_ended(ended.len(), start);
         self.keep_accepting(&walk);

@@ -101,10 +101,7 @@ mod tests {
         let table = [
             ("a.mp4", "inline; filename=\"a.mp4\"; filename*=UTF-8''a.mp4"),
             ("a\"b.mp4", "inline; filename=\"a_b.mp4\"; filename*=UTF-8''a%22b.mp4"),
-            (
-                "Füße 雪.mp4",
-                "inline; filename=\"F__e _.mp4\"; filename*=UTF-8''F%C3%BC%C3%9Fe%20%E9%9B%AA.mp4",
-            ),
+            ("Füße 雪.mp4", "inline; filename=\"F__e _.mp4\"; filename*=UTF-8''F%C3%BC%C3%9Fe%20%E9%9B%AA.mp4"),
             ("a%41.mp4", "inline; filename=\"a_41.mp4\"; filename*=UTF-8''a%2541.mp4"),
             ("a\r\nX: y", "inline; filename=\"a__X: y\"; filename*=UTF-8''a%0D%0AX%3A%20y"),
         ];
@@ -116,8 +113,7 @@ mod tests {
     #[test]
     fn a_date_has_four_digits_for_its_year_and_is_not_before_1970() {
         use std::time::Duration;
-        let shown =
-            |seconds| http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).map(|d| d.to_string());
+        let shown = |seconds| http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).map(|d| d.to_string());
         assert_eq!(shown(0).unwrap(), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(shown(253_402_300_799).unwrap(), "Fri, 31 Dec 9999 23:59:59 GMT");
         assert_eq!(shown(253_402_300_800), None);

@@ -14,10 +14,8 @@ use super::fault::Fault;
 use super::{Fields, is_digits, target};
 
 const NOT_ONE: Fault = Fault::new(400, "the request needs exactly one Host field");
-const MALFORMED: Fault = Fault::new(
-    400,
-    "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT",
-);
+const MALFORMED: Fault =
+    Fault::new(400, "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT");
 const MISDIRECTED: Fault = Fault::new(
     421,
     "this server is for its own machine only, and answers only to localhost, names under .localhost and IP \
@@ -55,8 +53,8 @@ pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: 
 pub fn of_authority(text: &str) -> Option<&str> {
     let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, port) = text.split_at(end);
-    let is_valid = (is_address(host) || is_reg_name(host))
-        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_digits));
+    let is_valid =
+        (is_address(host) || is_reg_name(host)) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_digits));
     is_valid.then_some(host)
 }
 

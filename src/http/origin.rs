@@ -16,8 +16,7 @@ pub fn that_may_read(fields: &Fields) -> Option<&str> {
 
 /// Whether pages of `origin` (RFC 6454 7) may read an answer to a request with this `Host`.
 fn may_read(origin: &str, host: Option<&str>) -> bool {
-    let authority =
-        target::absolute(origin).filter(|(_, path)| path.is_empty()).map(|(authority, _)| authority);
+    let authority = target::absolute(origin).filter(|(_, path)| path.is_empty()).map(|(authority, _)| authority);
     authority.and_then(of_authority).is_some_and(|page_host| {
         ["localhost", "127.0.0.1", "[::1]"].contains(&page_host)
             || host.and_then(of_authority).is_some_and(|host| host.eq_ignore_ascii_case(page_host))
@@ -30,9 +29,7 @@ mod tests {
 
     #[test]
     fn pages_of_a_loopback_host_and_of_the_requests_host_may_read() {
-        for origin in
-            ["http://localhost", "http://localhost:3000", "https://127.0.0.1:8443", "http://[::1]:3001"]
-        {
+        for origin in ["http://localhost", "http://localhost:3000", "https://127.0.0.1:8443", "http://[::1]:3001"] {
             assert!(may_read(origin, None) && may_read(origin, Some("teacher-pc:3000")), "{origin}");
         }
         let same = [
@@ -67,9 +64,7 @@ mod tests {
             "localhost",
             "teacher-pc",
         ] {
-            for host in
-                [None, Some(""), Some(":3000"), Some("teacher-pc:3000"), Some("null"), Some("localhost")]
-            {
+            for host in [None, Some(""), Some(":3000"), Some("teacher-pc:3000"), Some("null"), Some("localhost")] {
                 assert!(!may_read(origin, host), "{origin} {host:?}");
             }
         }

@@ -27,14 +27,8 @@ impl Validators {
     /// its tag only if it is written twice within the resolution of the file system's clock, some milliseconds.
     ///
     /// For the same reason, the date is the later one of both times. It is never later than `now` (RFC 9110 8.8.2.1).
-    pub fn new(
-        modified: SystemTime,
-        changed: Option<(SystemTime, u64)>,
-        size_bytes: u64,
-        now: SystemTime,
-    ) -> Self {
-        let nanos =
-            |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    pub fn new(modified: SystemTime, changed: Option<(SystemTime, u64)>, size_bytes: u64, now: SystemTime) -> Self {
+        let nanos = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let start = format!("{:x}-{size_bytes:x}", nanos(modified));
         let (etag, latest) = match changed {
             None => (format!("W/\"{start}\""), modified),

@@ -64,10 +64,7 @@ fn conditions_are_answered_in_the_order_of_the_rfc() {
         (&["If-Modified-Since: yesterday"], Whole),
         (&["If-Modified-Since: Sat, 29 Oct 1994 19:43:31"], Whole),
         (
-            &[
-                "If-Modified-Since: Thu, 31 Dec 2099 00:00:00 GMT",
-                "If-Modified-Since: Thu, 31 Dec 2099 00:00:00 GMT",
-            ],
+            &["If-Modified-Since: Thu, 31 Dec 2099 00:00:00 GMT", "If-Modified-Since: Thu, 31 Dec 2099 00:00:00 GMT"],
             Whole,
         ),
         (&["If-Unmodified-Since: Sat, 29 Oct 1994 19:43:31 GMT"], Whole),

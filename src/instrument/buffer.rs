@@ -30,8 +30,7 @@ impl Buffer {
         // system has granted them. The lock is short, because the system gives pages only when they are written to.
         static TURN: Mutex<()> = Mutex::new(());
         let turn = lock(&TURN);
-        let is_above_limit =
-            limit_bytes.is_some_and(|limit| heap::live_bytes().saturating_add(bytes) > limit);
+        let is_above_limit = limit_bytes.is_some_and(|limit| heap::live_bytes().saturating_add(bytes) > limit);
         let no_memory = NoMemory { wanted_bytes: bytes, is_above_limit };
         let bytes = usize::try_from(bytes).ok().filter(|_| !is_above_limit).ok_or(no_memory)?;
         let mut vector = Vec::new();

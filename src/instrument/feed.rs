@@ -85,13 +85,8 @@ pub struct Reader<'a> {
 
 impl Feed {
     pub const fn new() -> Self {
-        let state = State {
-            starts: Ring::new(),
-            ends: Ring::new(),
-            samples: Ring::new(),
-            last_number: 0,
-            is_closed: false,
-        };
+        let state =
+            State { starts: Ring::new(), ends: Ring::new(), samples: Ring::new(), last_number: 0, is_closed: false };
         Self { readers: AtomicUsize::new(0), state: Mutex::new(state), sampled: Condvar::new() }
     }
 

@@ -54,8 +54,7 @@ mod tests {
 
     #[test]
     fn text_is_cut_at_a_character_and_marked() {
-        let table =
-            [("short", "short"), ("12345678", "12345678"), ("123456789", "12345…"), ("1234ü6789", "1234…")];
+        let table = [("short", "short"), ("12345678", "12345678"), ("123456789", "12345…"), ("1234ü6789", "1234…")];
         for (text, cut) in table {
             assert_eq!(FixedText::<8>::cut(text).as_str(), cut);
         }

@@ -100,8 +100,7 @@ fn threads_that_take_and_free_buffers_stay_below_the_limit() {
 fn a_span_has_a_peak_of_its_own() {
     /// What the thread of the test harness may take or free meanwhile.
     const OTHERS_BYTES: u64 = 100_000;
-    let check =
-        |peak: u64, expected: u64| assert!(peak.abs_diff(expected) < OTHERS_BYTES, "{peak}, not {expected}");
+    let check = |peak: u64, expected: u64| assert!(peak.abs_diff(expected) < OTHERS_BYTES, "{peak}, not {expected}");
     in_own_process("a_span_has_a_peak_of_its_own", || {
         let before = live_bytes();
         drop(black_box(vec![1u8; 50_000_000]));

@@ -50,13 +50,8 @@ pub struct Ledger {
 }
 
 /// What the lock protects. It is static, because it is large, and would be part of the figures on the heap.
-static STATE: Mutex<State> = Mutex::new(State {
-    started: 0,
-    ended: 0,
-    ended_sent_bytes: 0,
-    largest_request_peak: 0,
-    runs: Runs::new(),
-});
+static STATE: Mutex<State> =
+    Mutex::new(State { started: 0, ended: 0, ended_sent_bytes: 0, largest_request_peak: 0, runs: Runs::new() });
 
 struct State {
     /// The number of requests whose answering has begun, and the number of those that have ended.

@@ -144,10 +144,7 @@ impl Model {
     fn check(&mut self, run: &Run) {
         let o = run.outcomes;
         let of = |name| self.ends.get(name).copied().unwrap_or(0);
-        assert_eq!(
-            (o.complete, o.client_closed, o.refused),
-            (of("sent"), of("client_closed"), of("refused"))
-        );
+        assert_eq!((o.complete, o.client_closed, o.refused), (of("sent"), of("client_closed"), of("refused")));
         assert_eq!(o.complete + o.cut_short() + o.refused + run.in_flight, run.requests);
         assert_eq!((run.requests, run.at_once), (self.requests, self.at_once));
         self.peaks.sort_unstable();

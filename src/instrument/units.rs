@@ -132,19 +132,9 @@ mod tests {
         for (text, bytes) in good {
             assert_eq!(parse_size(text), Some(bytes), "{text:?}");
         }
-        for text in [
-            "",
-            "0",
-            "0K",
-            "K",
-            "-1",
-            "+5",
-            "1.5M",
-            "64Q",
-            "64 000",
-            "99999999999999999999",
-            "18446744073709551615K",
-        ] {
+        for text in
+            ["", "0", "0K", "K", "-1", "+5", "1.5M", "64Q", "64 000", "99999999999999999999", "18446744073709551615K"]
+        {
             assert_eq!(parse_size(text), None, "{text:?}");
         }
     }

@@ -139,8 +139,7 @@ mod tests {
 
     #[test]
     fn a_buffer_is_filled_with_whole_segments_if_it_holds_one() {
-        let table =
-            [(1, 1), (16 << 10, 16 << 10), (64 << 10, 65_464), (128 << 10, 130_928), (1 << 20, 1_047_424)];
+        let table = [(1, 1), (16 << 10, 16 << 10), (64 << 10, 65_464), (128 << 10, 130_928), (1 << 20, 1_047_424)];
         for (buffer_bytes, fill_bytes) in table {
             assert_eq!(whole_segments(buffer_bytes), fill_bytes);
         }

@@ -137,8 +137,7 @@ fn end_with(error: &clap::Error) -> ExitCode {
 /// such as `-dash.txt`, of which clap names only the first letter.
 fn sentence(message: &str) -> String {
     let is_dropped = |line: &str| {
-        line.is_empty()
-            || ["Usage:", "For more information", "tip: to pass"].iter().any(|s| line.starts_with(s))
+        line.is_empty() || ["Usage:", "For more information", "tip: to pass"].iter().any(|s| line.starts_with(s))
     };
     let lines: Vec<_> = message.lines().map(str::trim).filter(|line| !is_dropped(line)).collect();
     lines.join("; ").trim_start_matches("error: ").to_owned()
@@ -155,11 +154,7 @@ mod tests {
         for (line, is_useless) in table {
             let arguments = ["heapserve"].into_iter().chain(line.split_whitespace());
             let warning = Options::try_parse_from(arguments).unwrap().warning();
-            assert_eq!(
-                warning.is_some_and(|it| it.contains("--chunk-size has no effect")),
-                is_useless,
-                "{line}"
-            );
+            assert_eq!(warning.is_some_and(|it| it.contains("--chunk-size has no effect")), is_useless, "{line}");
         }
     }
 
@@ -183,10 +178,7 @@ mod tests {
             ),
             ("-p 70000", "invalid value '70000' for '--port <PORT>': it must be a number from 0 to 65535"),
             ("--port", "a value is required for '--port <PORT>' but none was supplied"),
-            (
-                "--colour=no",
-                "unexpected argument '--colour' found; tip: a similar argument exists: '--color'",
-            ),
+            ("--colour=no", "unexpected argument '--colour' found; tip: a similar argument exists: '--color'"),
             ("-dash.txt", "unexpected argument '-d' found"),
             ("a.mp4 b.mp4", "unexpected argument 'b.mp4' found"),
         ];
@@ -202,8 +194,7 @@ mod tests {
     fn an_option_is_named_if_its_value_is_no_text() {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
-        for option in
-            ["--port", "--bind", "--chunk-size", "--timeout", "--heap-limit", "--mode", "--trace", "--color"]
+        for option in ["--port", "--bind", "--chunk-size", "--timeout", "--heap-limit", "--mode", "--trace", "--color"]
         {
             let arguments = ["heapserve".as_ref(), option.as_ref(), OsStr::from_bytes(b"\xFF")];
             let message = sentence(&Options::try_parse_from(arguments).unwrap_err().to_string());

@@ -50,9 +50,7 @@ pub fn parse_bind(text: &str) -> Result<Bind, &'static str> {
         return Ok(Bind::Localhost);
     }
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
-    bare.parse()
-        .map(Bind::Address)
-        .map_err(|_| "it must be localhost or an IP address such as 127.0.0.1 or [::1]")
+    bare.parse().map(Bind::Address).map_err(|_| "it must be localhost or an IP address such as 127.0.0.1 or [::1]")
 }
 
 /// Parses the value of `--chunk-size`.

@@ -16,8 +16,7 @@ macro_rules! scripts {
     };
 }
 
-static HTML: File =
-    File { path: "/heap", media_type: "text/html; charset=utf-8", text: include_str!("page.html") };
+static HTML: File = File { path: "/heap", media_type: "text/html; charset=utf-8", text: include_str!("page.html") };
 static CSS: File =
     File { path: "/heap/page.css", media_type: "text/css; charset=utf-8", text: include_str!("page.css") };
 static SCRIPTS: &[File] = scripts! {

@@ -30,9 +30,7 @@ pub fn json_sample(site: &Site, s: &Sample) -> impl Display {
 pub fn json_event(site: &Site, happened: &Event) -> impl Display {
     fmt::from_fn(move |f| match happened {
         Event::Missed(events) => event("missed", fields! { events: events }).fmt(f),
-        Event::Started { request, at } => {
-            event("started", fields! { request: request, at_us: at.as_micros() }).fmt(f)
-        }
+        Event::Started { request, at } => event("started", fields! { request: request, at_us: at.as_micros() }).fmt(f),
         Event::Sampled(sample) => json_sample(site, sample).fmt(f),
         Event::Ended(record) => json_record(record, site.options.mode.name()).fmt(f),
     })

@@ -26,8 +26,7 @@ pub fn open_media(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        const O_NONBLOCK: i32 =
-            if cfg!(any(target_os = "linux", target_os = "android")) { 0o4000 } else { 4 };
+        const O_NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 0o4000 } else { 4 };
         options.custom_flags(O_NONBLOCK);
     }
     let deadline = Instant::now() + BUSY_PATIENCE;
@@ -68,12 +67,7 @@ pub fn last_change(file: &File, _metadata: &Metadata) -> Option<(SystemTime, u64
     use std::os::windows::io::AsRawHandle;
     #[link(name = "kernel32")]
     unsafe extern "system" {
-        fn GetFileInformationByHandleEx(
-            file: *mut core::ffi::c_void,
-            class: i32,
-            info: *mut i64,
-            bytes: u32,
-        ) -> i32;
+        fn GetFileInformationByHandleEx(file: *mut core::ffi::c_void, class: i32, info: *mut i64, bytes: u32) -> i32;
     }
     const FILE_BASIC_INFO: i32 = 0;
     const FROM_1601_TO_1970: Duration = Duration::from_secs(11_644_473_600);

@@ -46,9 +46,8 @@ mod system {
         let of_system = figure("/proc/meminfo", "MemAvailable:").map(|kib| kib * 1024);
         let of_groups = read(Path::new("/proc/self/cgroup")).and_then(|groups| left_in_groups(&groups, read));
         let limit = figure("/proc/self/limits", "Max address space");
-        let of_addresses = limit
-            .zip(figure("/proc/self/status", "VmSize:"))
-            .map(|(limit, kib)| limit.saturating_sub(kib * 1024));
+        let of_addresses =
+            limit.zip(figure("/proc/self/status", "VmSize:")).map(|(limit, kib)| limit.saturating_sub(kib * 1024));
         [of_system, of_groups, of_addresses].into_iter().flatten().min()
     }
 

@@ -31,9 +31,7 @@ pub fn bind(to: Bind, port: u16) -> Result<Listening, String> {
                 "{ip} stands for many machines; give the address of this one with --bind, or leave out --bind"
             ));
         }
-        Bind::Address(ip) => {
-            listen(SocketAddr::new(ip, port)).map(|(socket, bound)| (vec![socket], bound))?
-        }
+        Bind::Address(ip) => listen(SocketAddr::new(ip, port)).map(|(socket, bound)| (vec![socket], bound))?,
     };
     let warning = (!to.is_loopback()).then(|| warning(bound));
     Ok(Listening { sockets, url: url(to, bound), warning })
@@ -102,8 +100,7 @@ fn localhost(port: u16) -> Result<(Vec<TcpListener>, SocketAddr), String> {
 
 /// Binds one socket. Returns it with its address.
 fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
-    let bound =
-        TcpListener::bind(wanted).and_then(|socket| socket.local_addr().map(|address| (socket, address)));
+    let bound = TcpListener::bind(wanted).and_then(|socket| socket.local_addr().map(|address| (socket, address)));
     bound.map_err(|error| explain(wanted, &error))
 }
 

@@ -36,10 +36,9 @@ impl Site {
         let (buffer_bytes, way_out) = match mode {
             Mode::Buffer if self.heap_limit.is_default => (file_bytes, "use --mode stream"),
             Mode::Buffer => (file_bytes, "use --mode stream, or raise --heap-limit"),
-            Mode::Stream => (
-                file_bytes.min(self.options.chunk_size as u64),
-                "raise --heap-limit, or use a smaller --chunk-size",
-            ),
+            Mode::Stream => {
+                (file_bytes.min(self.options.chunk_size as u64), "raise --heap-limit, or use a smaller --chunk-size")
+            }
         };
         let needed_bytes = heap::live_bytes().saturating_add(buffer_bytes);
         self.heap_limit.bytes.filter(|&limit| limit < needed_bytes)?;

@@ -38,10 +38,7 @@ fn value(text: &str) -> Option<&str> {
         '{' => list(text, '{', '}', |rest| value(string(rest)?.strip_prefix(':')?)),
         '[' => list(text, '[', ']', value),
         '"' => string(text),
-        _ => ["true", "false", "null"]
-            .iter()
-            .find_map(|word| text.strip_prefix(word))
-            .or_else(|| number_at(text)),
+        _ => ["true", "false", "null"].iter().find_map(|word| text.strip_prefix(word)).or_else(|| number_at(text)),
     }
 }
 

@@ -157,11 +157,7 @@ impl Server {
     pub fn events(&self) -> impl Iterator<Item = String> + use<> {
         let mut client = self.client();
         client.send("GET /heap/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        client
-            .reader
-            .lines()
-            .map_while(Result::ok)
-            .filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
+        client.reader.lines().map_while(Result::ok).filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
     }
 
     /// Stops it as Ctrl-C does, and returns all lines of its stderr. Its exit code must be 0.

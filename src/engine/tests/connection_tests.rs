@@ -91,12 +91,9 @@ fn a_head_that_waits_in_a_queue_is_not_lost_at_its_deadline_nor_while_the_progra
 fn a_walk_is_due_at_a_deadline_and_walks_go_on_before_the_first_request() {
     let start = Instant::now();
     let is_due = |one: &Connection, seconds| one.is_due(start + Duration::from_secs(seconds), &TIMEOUTS);
-    for (state, due) in [
-        (State::InHead, Some(10)),
-        (State::Ended, Some(1)),
-        (State::Answering, None),
-        (State::Refusing, None),
-    ] {
+    for (state, due) in
+        [(State::InHead, Some(10)), (State::Ended, Some(1)), (State::Answering, None), (State::Refusing, None)]
+    {
         let connection = in_state(state, start);
         assert_eq!((0..20).find(|&seconds| is_due(&connection, seconds)), due, "{state:?}");
         assert!(!connection.is_new(), "{state:?}");
@@ -134,8 +131,7 @@ fn a_head_is_too_long_if_no_request_has_come_of_what_was_read() {
         let start = Instant::now();
         let mut connection = Connection { has_stepped, ..in_state(state, start) };
         let is_shut = |nth: &u32| {
-            let mut walk =
-                Walk { held_bytes, is_caught_up, ..walk(start, HEAD_YOUNG + MILLISECOND * (nth + 1)) };
+            let mut walk = Walk { held_bytes, is_caught_up, ..walk(start, HEAD_YOUNG + MILLISECOND * (nth + 1)) };
             let sight = sight(1, 1, read_bytes.map(|bytes| bytes + 1));
             connection.look_at(&sight, &mut walk).is_some()
         };
@@ -150,11 +146,10 @@ fn a_step_counts_all_that_was_read_before_it() {
     let mut connection = in_state(State::InBody, start);
     // The end of the body comes after the sight of the first of these walks, and before its look.
     connection.enter(State::InHead);
-    let is_shut =
-        [small, large, large, large + small, large + small + 1, large + small + 1].map(|read_bytes| {
-            let mut walk = walk(start, MILLISECOND);
-            connection.look_at(&sight(1, 0, Some(read_bytes)), &mut walk).is_some()
-        });
+    let is_shut = [small, large, large, large + small, large + small + 1, large + small + 1].map(|read_bytes| {
+        let mut walk = walk(start, MILLISECOND);
+        connection.look_at(&sight(1, 0, Some(read_bytes)), &mut walk).is_some()
+    });
     assert_eq!(is_shut, [false, false, false, false, false, true]);
 }
 
@@ -165,8 +160,7 @@ fn an_idle_connection_is_not_hung_up_for_the_heads_of_others() {
     for received_bytes in [None, Some(100)] {
         let mut connection = in_state(State::InHead, start);
         for seconds in 1..5 {
-            let mut walk =
-                Walk { held_bytes: HEAP_MOST_BYTES + 1, ..walk(start, Duration::from_secs(seconds)) };
+            let mut walk = Walk { held_bytes: HEAP_MOST_BYTES + 1, ..walk(start, Duration::from_secs(seconds)) };
             assert_eq!(connection.look_at(&sight(1, 0, received_bytes), &mut walk), None);
         }
     }
@@ -181,8 +175,7 @@ fn a_connection_is_stuck_if_nobody_receives_its_first_bytes_for_a_while() {
         (walk.is_urgent, connection.is_stuck())
     };
     let mut connection = Connection::new(start);
-    let walks =
-        [(0, (false, false)), (9, (true, false)), (9, (true, true)), (0, (false, false)), (9, (true, false))];
+    let walks = [(0, (false, false)), (9, (true, false)), (9, (true, true)), (0, (false, false)), (9, (true, false))];
     for (nth, (unread_bytes, expected)) in (0..).zip(walks) {
         assert_eq!(stuck(&mut connection, nth, unread_bytes), expected, "{nth}");
     }

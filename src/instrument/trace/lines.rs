@@ -100,9 +100,7 @@ fn write_ends(line: &mut impl fmt::Write, run: &Run) -> fmt::Result {
     let ends = match (run.outcomes.complete, run.outcomes.refused) {
         (complete, _) if complete == run.requests => [(complete, "complete"), (0, ""), (0, "")],
         (_, refused) if refused == run.requests => return Ok(()),
-        (_, refused) => {
-            [(run.outcomes.cut_short(), "cut short"), (refused, "refused"), (run.in_flight, "not ended")]
-        }
+        (_, refused) => [(run.outcomes.cut_short(), "cut short"), (refused, "refused"), (run.in_flight, "not ended")],
     };
     let mut separator = "; ";
     for (requests, how) in ends.into_iter().filter(|&(requests, _)| requests > 0) {
@@ -124,8 +122,10 @@ fn write_stopped(f: &mut fmt::Formatter<'_>, end: &Sample, mode: &str) -> fmt::R
 /// the terminal.
 pub fn escaped(text: &str) -> impl Display {
     fmt::from_fn(move |f| {
-        text.chars().try_for_each(|c| {
-            if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
-        })
+        text.chars().try_for_each(
+            |c| {
+                if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
+            },
+        )
     })
 }

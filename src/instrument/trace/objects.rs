@@ -57,9 +57,7 @@ pub fn write(f: &mut fmt::Formatter<'_>, entry: &Entry, mode: &'static str) -> f
         Entry::Lost(lines) => {
             event("warning", fields! { lines: lines, message: format_args!(r#""{LOST}: {lines}""#) }).fmt(f)
         }
-        Entry::Warning(message) => {
-            event("warning", fields! { message: json_string(message.as_str()) }).fmt(f)
-        }
+        Entry::Warning(message) => event("warning", fields! { message: json_string(message.as_str()) }).fmt(f),
         Entry::Error(message) => event("error", fields! { message: json_string(message.as_str()) }).fmt(f),
         Entry::Stopped(end) => stopped(end, mode).fmt(f),
     }

@@ -104,8 +104,7 @@ fn an_ordinary_line_has_120_columns_at_most() {
 #[test]
 fn a_summary_counts_one_request_and_two_requests() {
     let mut end = sample();
-    let line =
-        |end| Trace::new("stream", TraceFormat::Text, Color::Never).line(&Entry::Stopped(end)).to_string();
+    let line = |end| Trace::new("stream", TraceFormat::Text, Color::Never).line(&Entry::Stopped(end)).to_string();
     assert_eq!(
         line(end),
         "heapserve: stream, 1 request, 800.0 MiB sent, ran for 12.3 s; heap peak 1.5 MiB, largest request 64.5 KiB, \
@@ -138,8 +137,7 @@ fn run_line(run: Run) -> String {
 
 #[test]
 fn the_line_of_a_run_says_what_is_known() {
-    let outcomes =
-        Outcomes { complete: 17, client_closed: 2, timed_out: 1, refused: 5, ..Outcomes::default() };
+    let outcomes = Outcomes { complete: 17, client_closed: 2, timed_out: 1, refused: 5, ..Outcomes::default() };
     let refused = Outcomes { refused: 4, ..Outcomes::default() };
     let none = Run { request_peaks: None, rss_peak: None, first_byte_median: None, ..run() };
     let table = [
@@ -179,8 +177,7 @@ fn an_ordinary_line_of_a_run_has_120_columns_at_most() {
 
 #[test]
 fn a_run_as_an_object_has_a_null_for_what_is_unknown() {
-    let object =
-        |run| Trace::new("stream", TraceFormat::Json, Color::Never).line(&Entry::Run(run)).to_string();
+    let object = |run| Trace::new("stream", TraceFormat::Json, Color::Never).line(&Entry::Run(run)).to_string();
     assert_eq!(
         object(run()),
         "{\"event\":\"run\",\"number\":3,\"mode\":\"stream\",\"began_us\":0,\"ended_us\":9000000,\
