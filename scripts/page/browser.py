@@ -74,18 +74,18 @@ class Browser:
 
     def tab_to(self, element, most=40):
         """Presses Tab, or Shift and Tab, until the element has the focus. Not all around: the browser's own buttons are
-        between the end of a page and its beginning. Returns whether it has it."""
+        between the end of a page and its beginning. Raises if it does not get there."""
         is_behind = """element => document.activeElement !== document.body && Boolean(
             element.compareDocumentPosition(document.activeElement) & Node.DOCUMENT_POSITION_FOLLOWING)"""
         goes_back = self.call(is_behind, element)
         for _ in range(most):
             if element == self.driver.switch_to.active_element:
-                return True
+                return
             keys = ActionChains(self.driver)
             if goes_back:
                 keys.key_down(Keys.SHIFT)
             keys.send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
-        return False
+        raise RuntimeError(f"Tab does not reach “{element.accessible_name}”")
 
 
 @contextmanager

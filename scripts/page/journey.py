@@ -165,8 +165,7 @@ class Journey(Page):
         self.browser.reload()
         for server in (self.stream, self.buffer):
             self.await_card(server, "live")
-        count = self.choose("spinbutton", "Viewers", Keys.END, Keys.BACKSPACE, Keys.BACKSPACE, "3")
-        self.check("Tab reaches the number of viewers", count, "it does not")
+        self.choose("spinbutton", "Viewers", Keys.END, Keys.BACKSPACE, Keys.BACKSPACE, "3")
         self.choose_rate("full speed")
         self.choose("button", "Start", Keys.ENTER)
         said = self.await_end()
