@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tiny_http::{HTTPVersion, Request};
 
 use crate::http::fault::Fault;
-use crate::http::framing::{expects_continue, unread_bytes};
+use crate::http::framing::{Body, expects_continue};
 use crate::instrument::heap;
 use crate::platform::Mapping;
 
@@ -50,7 +50,7 @@ pub struct Rest {
 impl Rest {
     /// That of a request from which nothing has been read.
     pub fn of(request: &Request) -> Self {
-        Self { bytes: unread_bytes(request), block: None }
+        Self { bytes: Body::of(request).unread_bytes(), block: None }
     }
 
     /// Makes sure that there is a block, if one is needed. Returns whether the system allows it.

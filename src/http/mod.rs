@@ -42,8 +42,7 @@ impl Fields {
     }
 
     pub fn all<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a str> {
-        let lines = self.0.iter().filter(move |line| line.field.equiv(name));
-        lines.map(|line| line.value.as_str())
+        values(&self.0, name)
     }
 
     /// The value of the only field with this name. A field whose value is not a list must not be repeated (RFC 9110
@@ -54,19 +53,15 @@ impl Fields {
     }
 }
 
+/// The values of the header lines with this name.
+fn values<'a>(lines: &'a [Header], name: &'static str) -> impl Iterator<Item = &'a str> + Clone {
+    lines.iter().filter(move |line| line.field.equiv(name)).map(|line| line.value.as_str())
+}
+
 /// Optional whitespace (RFC 9110 5.6.3).
 const OWS: [char; 2] = [' ', '\t'];
 
 /// Whether `text` has no other characters than digits. It may be empty.
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-#[cfg(test)]
-impl Fields {
-    /// Creates fields from lines such as `Range: bytes=0-1`.
-    pub fn from_lines(lines: &[&str]) -> Self {
-        let headers: Vec<Header> = lines.iter().map(|line| line.parse().unwrap()).collect();
-        Self::of(&headers)
-    }
 }

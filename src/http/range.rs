@@ -2,12 +2,10 @@
 
 use super::{OWS, is_digits};
 
-/// The bytes from `first` to `last` of a file, both included, as in `Content-Range`.
+/// The bytes from `first` to `last` of a file, counted from 0, both included, as in `Content-Range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
-    /// The position of the first byte, counted from 0.
     pub first: u64,
-    /// The position of the last byte.
     pub last: u64,
 }
 
