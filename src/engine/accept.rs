@@ -47,9 +47,7 @@ impl Acceptor {
     /// Prepares the listening socket, and starts to accept. Accepted connections inherit its options: Nagle's algorithm
     /// is disabled (1), and there is a send timeout (9).
     pub fn start(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Self> {
-        platform::set_backlog(&listener, BACKLOG);
-        platform::set_unsent_most(&listener, UNSENT_MOST_BYTES);
-        let options = platform::listener_options(&listener)?;
+        let options = platform::prepare_listener(&listener, BACKLOG, UNSENT_MOST_BYTES)?;
         options.set_nodelay(true)?;
         let part = if cfg!(windows) { 1 } else { 8 };
         options.set_write_timeout(shared.connections.timeout.map(|timeout| timeout / part))?;

@@ -11,22 +11,18 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(1);
 /// The time between two tries.
 const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Opens the file for reading. If another program holds it, this waits for at most a second.
+/// Opens the file for reading. If another program holds it, this waits for at most a second. [`is_busy`] and
+/// [`is_out_of_descriptors`] tell which of the system's errors pass.
 ///
 /// On Unix, the call itself must not wait: neither for the writer of a pipe that has replaced the file, nor for as long
-/// as another program may keep a lease on it. On Windows, std already lets other programs replace and delete an open
-/// file.
-///
-/// # Errors
-///
-/// Those of the system. [`is_busy`] and [`is_out_of_descriptors`] tell which of them pass.
+/// as another program may keep a lease on it. On Windows, std already lets others replace and delete an open file.
 pub fn open_media(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        const O_NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 0o4000 } else { 4 };
+        const O_NONBLOCK: i32 = if super::IS_LINUX { 0o4000 } else { 4 };
         options.custom_flags(O_NONBLOCK);
     }
     let deadline = Instant::now() + BUSY_PATIENCE;

@@ -27,7 +27,7 @@ pub fn raise_descriptor_limit() {
             #[cfg_attr(any(target_env = "gnu", target_os = "android"), link_name = "setrlimit64")]
             fn setrlimit(resource: i32, limit: *const Limit) -> i32;
         }
-        const RLIMIT_NOFILE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 7 } else { 8 };
+        const RLIMIT_NOFILE: i32 = if super::IS_LINUX { 7 } else { 8 };
         /// macOS refuses a higher limit (OPEN_MAX), even if the hard limit is infinite.
         const MACOS_MOST: u64 = 10_240;
         let mut limit = Limit { soft: 0, hard: 0 };

@@ -9,6 +9,7 @@ pub struct ResidentSet {
     pub peak_bytes: Option<u64>,
 }
 
+/// `RESIDENT_SET_MEANING` says where the figure stands in the system's own tool.
 pub use system::{RESIDENT_SET_MEANING, available_memory, resident_set};
 
 // On other systems without these files of /proc, all is unknown.
@@ -20,7 +21,6 @@ mod system {
     use std::path::Path;
     use std::sync::{Mutex, PoisonError};
 
-    /// Where the figure stands in the system's own tool.
     pub const RESIDENT_SET_MEANING: &str = "resident set, RES in top";
 
     /// VmRSS and VmHWM of /proc/self/status (proc_pid_status(5)). Allocates nothing.
@@ -100,7 +100,6 @@ mod system {
 mod system {
     use super::ResidentSet;
 
-    /// Where the figure stands in the system's own tool.
     pub const RESIDENT_SET_MEANING: &str = "physical footprint, Memory in Activity Monitor";
 
     /// `rusage_info_v4` (sys/resource.h) as 64-bit words: 296 bytes, of which two are read.
@@ -131,8 +130,6 @@ mod system {
     /// The free and the inactive pages, from host_statistics64 (mach/mach_host.h). The latter can be taken back.
     pub fn available_memory() -> Option<u64> {
         const HOST_VM_INFO64: i32 = 4;
-        const FREE_COUNT: usize = 0;
-        const INACTIVE_COUNT: usize = 2;
         let mut info: VmStatistics64 = [0; 38];
         let mut words = info.len() as u32;
         let mut page_bytes = 0;
@@ -142,8 +139,8 @@ mod system {
             host_page_size(host, &mut page_bytes) != 0
                 || host_statistics64(host, HOST_VM_INFO64, &mut info, &mut words) != 0
         };
-        let pages = u64::from(info[FREE_COUNT]) + u64::from(info[INACTIVE_COUNT]);
-        (!failed).then_some(pages * page_bytes as u64)
+        let [free_pages, _, inactive_pages, ..] = info.map(u64::from);
+        (!failed).then_some((free_pages + inactive_pages) * page_bytes as u64)
     }
 }
 
@@ -151,7 +148,6 @@ mod system {
 mod system {
     use super::ResidentSet;
 
-    /// Where the figure stands in the system's own tool.
     pub const RESIDENT_SET_MEANING: &str = "private working set, Memory in Task Manager \
         (before Windows 10 22H2: the whole working set); its peak: the whole working set's";
 

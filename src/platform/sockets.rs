@@ -8,6 +8,8 @@ use std::ffi::c_ulong;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 
+use super::IS_LINUX;
+
 #[cfg(unix)]
 use std::os::fd::{AsRawFd as AsRaw, OwnedFd as OwnedHandle, RawFd as RawHandle};
 #[cfg(windows)]
@@ -17,6 +19,7 @@ use std::os::windows::io::{AsRawSocket as AsRaw, OwnedSocket as OwnedHandle, Raw
 unsafe extern "system" {
     fn listen(socket: RawHandle, backlog: i32) -> i32;
     fn getsockopt(socket: RawHandle, level: i32, name: i32, value: *mut u64, length: *mut i32) -> i32;
+    fn setsockopt(socket: RawHandle, level: i32, name: i32, value: *const i32, length: i32) -> i32;
     #[cfg(windows)]
     #[link_name = "ioctlsocket"]
     fn ioctl(socket: RawHandle, request: c_ulong, value: *mut u32) -> i32;
@@ -24,7 +27,6 @@ unsafe extern "system" {
 
 #[cfg(unix)]
 unsafe extern "C" {
-    fn setsockopt(socket: RawHandle, level: i32, name: i32, value: *const i32, length: u32) -> i32;
     fn ioctl(descriptor: RawHandle, request: c_ulong, ...) -> i32;
     fn dup2(from: RawHandle, to: RawHandle) -> i32;
 }
@@ -38,7 +40,6 @@ unsafe extern "system" {
 }
 
 const IPPROTO_TCP: i32 = 6;
-const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 fn raw(socket: &impl AsRaw) -> RawHandle {
     #[cfg(unix)]
@@ -99,28 +100,21 @@ impl Socket {
     }
 }
 
-/// Sets the maximum number of connections that wait to be accepted (listen(2)). std's `bind` sets 128.
-pub fn set_backlog(listener: &TcpListener, connections: i32) {
-    // SAFETY: the handle is open while `listener` is borrowed.
-    unsafe { listen(raw(listener), connections) };
-}
-
-/// Limits how many bytes wait in the kernel before they are sent (TCP_NOTSENT_LOWAT of tcp(7)). A write then returns when
-/// bytes leave, and not when a large buffer is a third empty. Does nothing on Windows, which has no such option.
-pub fn set_unsent_most(listener: &TcpListener, bytes: i32) {
-    let name = if IS_LINUX { 25 } else { 0x201 };
-    // SAFETY: the value is one `int`, and the length is its size.
-    #[cfg(unix)]
+/// Sets the maximum number of connections that wait to be accepted (listen(2)), for which std's `bind` sets 128, and of
+/// bytes that wait in the kernel before they are sent (TCP_NOTSENT_LOWAT of tcp(7)): a write then returns when bytes leave,
+/// and not when a large buffer is a third empty. Windows has no such option.
+///
+/// Returns a second handle, in a type that has setters for more options. Accepted sockets inherit all of them.
+pub fn prepare_listener(listener: &TcpListener, backlog: i32, unsent_most_bytes: i32) -> io::Result<TcpStream> {
+    const TCP_NOTSENT_LOWAT: i32 = if IS_LINUX { 25 } else { 0x201 };
+    const INT_BYTES: i32 = size_of::<i32>() as i32;
+    // SAFETY: the handle is open while `listener` is borrowed. The value is one `int`, and the length is its size.
     unsafe {
-        setsockopt(raw(listener), IPPROTO_TCP, name, &bytes, size_of::<i32>() as u32)
-    };
-    #[cfg(windows)]
-    let _ = (listener, name, bytes);
-}
-
-/// A second handle on a listening socket, in a type whose setters of socket options `TcpListener` does not have.
-/// Accepted sockets inherit these options.
-pub fn listener_options(listener: &TcpListener) -> io::Result<TcpStream> {
+        listen(raw(listener), backlog);
+        if cfg!(unix) {
+            setsockopt(raw(listener), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_most_bytes, INT_BYTES);
+        }
+    }
     Ok(TcpStream::from(OwnedHandle::from(listener.try_clone()?)))
 }
 
