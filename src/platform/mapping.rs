@@ -63,6 +63,7 @@ impl Drop for Mapping {
         unsafe {
             munmap(self.start.as_ptr(), self.bytes)
         };
+        // SAFETY: as above.
         #[cfg(windows)]
         unsafe {
             const RELEASE: u32 = 0x8000;
