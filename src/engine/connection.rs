@@ -91,20 +91,14 @@ struct Seen {
     shut: Option<Shutdown>,
 }
 
-/// What the deadlines depend on.
-#[derive(Clone, Copy)]
-pub struct Timeouts {
+/// One look at all sockets: what it depends on, and what it finds.
+pub struct Walk {
+    pub start: Instant,
     /// How long a client may take for a head or a body.
-    pub usual: Option<Duration>,
+    pub timeout: Option<Duration>,
     /// When the program went on after it had been stopped.
     pub resumed: Option<Instant>,
     pub are_descriptors_short: bool,
-}
-
-/// What one look at all sockets has to know, and what it finds.
-pub struct Walk {
-    pub start: Instant,
-    pub timeouts: Timeouts,
     /// What tiny_http takes of the heap.
     pub held_bytes: u64,
     /// Whether all requests have been taken that waited in tiny_http's queues after the last walk with `needs_ping`.
@@ -241,9 +235,9 @@ impl Connection {
         is_too_much && (is_beyond_all || was_suspect && walk.is_caught_up)
     }
 
-    /// Whether a walk is to look at it now, for its deadline.
-    pub fn is_due(&self, now: Instant, timeouts: &Timeouts) -> bool {
-        self.due(timeouts).is_some_and(|due| due <= now) && self.seen.shut != Some(Shutdown::Both)
+    /// Whether another walk is to look at it now, for its deadline.
+    pub fn is_due(&self, now: Instant, walk: &Walk) -> bool {
+        self.due(walk).is_some_and(|due| due <= now) && self.seen.shut != Some(Shutdown::Both)
     }
 
     /// Whether walks are to go on because it may become stuck: it has had no request.
@@ -252,15 +246,15 @@ impl Connection {
     }
 
     /// Its deadline.
-    fn due(&self, timeouts: &Timeouts) -> Option<Instant> {
+    fn due(&self, walk: &Walk) -> Option<Instant> {
         // Time in which the program did not run does not count against a client.
-        let least = timeouts.resumed.map_or(self.since, |resumed| resumed + STOPPED_AFTER);
-        timeouts.of(self.state).map(|timeout| least.max(self.since + timeout))
+        let least = walk.resumed.map_or(self.since, |resumed| resumed + STOPPED_AFTER);
+        walk.limit(self.state).map(|limit| least.max(self.since + limit))
     }
 
     /// What is to be shut down for its deadline.
     fn overdue(&self, walk: &mut Walk) -> Option<Shutdown> {
-        let is_early = self.due(&walk.timeouts)? > walk.start;
+        let is_early = self.due(walk)? > walk.start;
         match (self.state, self.seen.shut) {
             (State::Ended, None) if is_early => Some(Shutdown::Write),
             _ if is_early => None,
@@ -278,14 +272,28 @@ impl Connection {
     }
 }
 
-impl Timeouts {
+impl Walk {
+    /// What the first walk depends on.
+    pub fn new(timeout: Option<Duration>) -> Self {
+        Self {
+            start: Instant::now(),
+            timeout,
+            resumed: None,
+            are_descriptors_short: false,
+            held_bytes: 0,
+            is_caught_up: true,
+            needs_ping: false,
+            is_urgent: false,
+        }
+    }
+
     /// How long a connection may stay in this state.
-    fn of(&self, state: State) -> Option<Duration> {
+    fn limit(&self, state: State) -> Option<Duration> {
         match state {
             State::InHead if self.are_descriptors_short => {
-                Some(HEAD_WHEN_SHORT.min(self.usual.unwrap_or(Duration::MAX)))
+                Some(HEAD_WHEN_SHORT.min(self.timeout.unwrap_or(Duration::MAX)))
             }
-            State::InHead | State::InBody => self.usual,
+            State::InHead | State::InBody => self.timeout,
             State::Ended if self.are_descriptors_short => Some(Duration::ZERO),
             State::Ended => Some(CLOSE_WITHIN),
             State::Answering | State::Refusing => None,

@@ -40,7 +40,7 @@ pub enum End {
     Gone,
     /// The watch shuts it down, because tiny_http would not close it.
     Closed,
-    /// The client has left. What waits may be of a later connection from the same client port.
+    /// The client has left. What waits may be of a later connection from the same client port, if there is one.
     Left,
     /// It has ended: tiny_http takes no more requests from it. What waits is of such a later connection.
     Replaced,
@@ -81,11 +81,6 @@ impl Connections {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the watch, which has something to do.
-    pub fn wake_watch(&self) {
-        self.watch.unpark();
-    }
-
     /// Takes a request that came through the `Server` of this generation. The result is the request, with the number of its
     /// connection, or without if it is to be discarded. `None` if it waits for the thread of its connection.
     pub fn take(&self, peer: SocketAddr, generation: u32, request: Request) -> Option<(Request, Option<u64>)> {
@@ -122,7 +117,7 @@ impl Connections {
         let wakes = is_first || connection.must_end || *waiting_bytes > ALL_WAITING_MOST_BYTES;
         drop(table);
         if wakes {
-            self.wake_watch();
+            self.watch.unpark();
         }
         taken
     }
@@ -134,10 +129,14 @@ impl Connections {
         }
     }
 
-    /// Notes the end of an answer. The result is the next request of the connection, or those that are to be discarded, or
-    /// `Ok(None)` if the caller is to find out whether there is a later connection.
-    pub fn ended(&self, peer: SocketAddr, end: End) -> Result<Option<Request>, VecDeque<Request>> {
+    /// Notes the end of an answer. The result is the next request of the connection, or those that are to be discarded.
+    pub fn ended(&self, peer: SocketAddr, mut end: End) -> Result<Request, VecDeque<Request>> {
         let mut table = self.lock();
+        if end == End::Left && table.by_peer.get(&peer).is_some_and(|one| !one.waiting.is_empty()) {
+            drop(table);
+            end = if self.socket(peer).is_some() { End::Replaced } else { End::Gone };
+            table = self.lock();
+        }
         let Table { by_peer, waiting_bytes, is_stopping, has_ending, .. } = &mut *table;
         let Some(connection) = by_peer.get_mut(&peer) else { return Err(VecDeque::new()) };
         if matches!(end, End::Open | End::Replaced)
@@ -148,10 +147,7 @@ impl Connections {
             connection.waiting_bytes -= bytes;
             *waiting_bytes -= bytes;
             connection.enter(State::Answering);
-            return Ok(Some(request));
-        }
-        if end == End::Left && !connection.waiting.is_empty() {
-            return Ok(None);
+            return Ok(request);
         }
         *waiting_bytes -= mem::take(&mut connection.waiting_bytes);
         // An empty queue keeps its capacity.
@@ -168,7 +164,7 @@ impl Connections {
         *has_ending |= end == End::Closed;
         drop(table);
         if end == End::Closed {
-            self.wake_watch();
+            self.watch.unpark();
         }
         Err(waiting)
     }
@@ -178,7 +174,7 @@ impl Connections {
     pub fn socket(&self, peer: SocketAddr) -> Option<TcpStream> {
         let (sender, receiver) = channel();
         self.lock().wanted.entry(peer).or_default().push(sender);
-        self.wake_watch();
+        self.watch.unpark();
         // The walk ends with the drop of the sender.
         let mut found: Vec<TcpStream> = receiver.iter().collect();
         // One client has connected from one port to two of our addresses, and its address does not tell which one is wanted.

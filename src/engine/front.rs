@@ -166,17 +166,13 @@ impl Front {
         loop {
             let begin = || Exchange::begin(request, peer, connection, connections);
             // A panic must not end the thread, and the connection must leave its current state.
-            let mut end = panics::contain(|| begin().map_or(End::Replaced, answer)).unwrap_or_else(|_| {
+            let end = panics::contain(|| begin().map_or(End::Replaced, answer)).unwrap_or_else(|_| {
                 connections.hang_up(peer);
                 End::Gone
             });
-            request = loop {
-                match connections.ended(peer, end) {
-                    Ok(Some(next)) => break next,
-                    Ok(None) if connections.socket(peer).is_some() => end = End::Replaced,
-                    Ok(None) => end = End::Gone,
-                    Err(waiting) => return self.discard(peer, waiting),
-                }
+            request = match connections.ended(peer, end) {
+                Ok(next) => next,
+                Err(waiting) => return self.discard(peer, waiting),
             };
         }
     }

@@ -16,7 +16,7 @@ use crate::instrument::{buffer, heap};
 use crate::platform::{self, Socket, Sockets};
 
 use super::accept::Acceptor;
-use super::connection::{Connection, STOPPED_AFTER, Sight, Timeouts, Walk};
+use super::connection::{Connection, STOPPED_AFTER, Sight, Walk};
 use super::connections::{Connections, End, Wanted};
 use super::exchange::Exchange;
 use super::front::{Front, Shared};
@@ -55,12 +55,12 @@ pub struct Engine {
     warn: Box<dyn Fn(&str)>,
     acceptors: Vec<Acceptor>,
     sockets: Sockets,
-    timeouts: Timeouts,
+    /// The last walk.
+    walk: Walk,
+    /// When it ended.
+    walked: Instant,
     ticked: Instant,
     active_until: Instant,
-    walked: Instant,
-    /// Whether the last walk has found that another one is needed at once.
-    is_urgent: bool,
     /// The number of allocations when the last walk began.
     allocations: u64,
     open_descriptors: u64,
@@ -94,11 +94,10 @@ impl Engine {
             shared,
             warn: Box::new(warn),
             sockets: Sockets::new()?,
-            timeouts: Timeouts { usual: timeout, resumed: None, are_descriptors_short: false },
+            walk: Walk::new(timeout),
+            walked: now,
             ticked: now,
             active_until: now,
-            walked: now,
-            is_urgent: false,
             allocations: 0,
             open_descriptors: 0,
             ended_least: 0,
@@ -115,7 +114,7 @@ impl Engine {
             self.tick_and_wait();
         }
         self.shared.connections.lock().is_stopping = true;
-        self.timeouts.usual = Some(Duration::ZERO);
+        self.walk.timeout = Some(Duration::ZERO);
         self.acceptors.iter_mut().for_each(Acceptor::stop);
         let deadline = Instant::now() + STOP_PATIENCE;
         let is_busy = |one: &Self| one.shared.connections.lock().by_peer.values().any(Connection::is_busy);
@@ -133,14 +132,14 @@ impl Engine {
     fn tick(&mut self) -> Duration {
         let now = Instant::now();
         if now - mem::replace(&mut self.ticked, now) > STOPPED_AFTER {
-            self.timeouts.resumed = Some(now);
+            self.walk.resumed = Some(now);
         }
         self.fronts().for_each(Front::ensure_thread);
         let allocations = heap::allocations_of_others();
         let has_moved = allocations != self.allocations || self.acceptors.iter().any(|acceptor| acceptor.has_ended());
         let mut table = self.shared.connections.lock();
-        let is_urgent = table.has_work() || self.is_urgent;
-        if has_moved || table.by_peer.values().any(|one| one.is_due(now, &self.timeouts)) {
+        let is_urgent = table.has_work() || self.walk.is_urgent;
+        if has_moved || table.by_peer.values().any(|one| one.is_due(now, &self.walk)) {
             self.active_until = now + ACTIVE_FOR;
         }
         let is_active = is_urgent || now < self.active_until;
@@ -149,10 +148,10 @@ impl Engine {
         let share = if is_urgent { URGENT_SHARE } else { SHARE };
         if walks && now >= self.walked + DESCRIPTOR_COST * self.open_descriptors as u32 * share {
             self.allocations = allocations;
-            self.walk();
+            self.walk_now();
         }
         match has_moved {
-            _ if is_urgent || self.is_urgent => URGENT_TICK,
+            _ if is_urgent || self.walk.is_urgent => URGENT_TICK,
             true => TICK,
             false => IDLE_TICK,
         }
@@ -162,16 +161,10 @@ impl Engine {
         self.acceptors.iter().flat_map(Acceptor::fronts)
     }
 
-    fn walk(&mut self) {
+    fn walk_now(&mut self) {
+        let (held_bytes, is_caught_up) = (self.held_bytes(), self.fronts().all(|front| front.is_caught_up()));
         let start = Instant::now();
-        let mut walk = Walk {
-            start,
-            timeouts: self.timeouts,
-            held_bytes: self.held_bytes(),
-            is_caught_up: self.fronts().all(|front| front.is_caught_up()),
-            needs_ping: false,
-            is_urgent: false,
-        };
+        self.walk = Walk { start, held_bytes, is_caught_up, needs_ping: false, is_urgent: false, ..self.walk };
         let connections = &self.shared.connections;
         let wanted = connections.lock().take_wanted();
         self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
@@ -181,7 +174,7 @@ impl Engine {
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
             match socket.stream.peer_addr() {
                 Ok(peer) => {
-                    let is_stuck = look_at(socket, local, peer, connections, &wanted, &mut walk);
+                    let is_stuck = look_at(socket, local, peer, connections, &wanted, &mut self.walk);
                     acceptor.stuck += usize::from(is_stuck);
                 }
                 Err(_) if socket.is_listening() => acceptor.descriptors += 1,
@@ -189,11 +182,11 @@ impl Engine {
             }
         });
         drop(wanted);
-        self.timeouts.are_descriptors_short = self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
+        self.walk.are_descriptors_short = self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
         connections.lock().forget_ended(start, &ended);
-        self.judge_ended(ended.len(), start);
-        self.keep_accepting(&walk);
-        self.is_urgent = walk.is_urgent || walk.needs_ping;
+        self.judge_ended(ended.len());
+        self.keep_accepting();
+        self.walk.is_urgent |= self.walk.needs_ping;
         self.walked = Instant::now();
     }
 
@@ -204,33 +197,31 @@ impl Engine {
         heap::live_bytes().saturating_sub(known_bytes + buffer::live_bytes())
     }
 
-    fn keep_accepting(&mut self, walk: &Walk) {
-        if walk.needs_ping && walk.is_caught_up {
+    fn keep_accepting(&mut self) {
+        if self.walk.needs_ping && self.walk.is_caught_up {
             self.fronts().for_each(|front| front.ping());
         }
-        if self.timeouts.are_descriptors_short {
+        if self.walk.are_descriptors_short {
             return;
         }
         let (connections, ended) = (&self.shared.connections, self.ended_least.saturating_sub(self.lost));
         for one in &mut self.acceptors {
             one.nudge(ended);
-            one.ensure_accepting(walk.start, &self.shared);
+            one.ensure_accepting(self.walk.start, &self.shared);
             one.retire(|generation, last| connections.lock().has_of(generation, last));
         }
     }
 
-    /// Finds and reports threads that are lost.
-    fn judge_ended(&mut self, ended: usize, now: Instant) {
+    /// Finds threads that are lost, and reports them when there are `lost_many`.
+    fn judge_ended(&mut self, ended: usize) {
         self.ended_least = self.ended_least.min(ended);
-        if now < self.judged + LOST_AFTER {
+        if self.walk.start < self.judged + LOST_AFTER {
             return;
         }
-        (self.judged, self.lost) = (now, mem::replace(&mut self.ended_least, ended));
+        (self.judged, self.lost) = (self.walk.start, mem::replace(&mut self.ended_least, ended));
         let threads = self.lost / 2;
         if threads >= self.lost_many {
-            while self.lost_many <= threads {
-                self.lost_many *= 2;
-            }
+            self.lost_many = 2 * threads;
             (self.warn)(&format!(
                 "tiny_http holds {threads} connections that have ended, and does not free them: clients have probably \
                  sent requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server is \

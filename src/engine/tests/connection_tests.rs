@@ -1,19 +1,11 @@
 use super::*;
 
 const SECONDS_10: Duration = Duration::from_secs(10);
-const TIMEOUTS: Timeouts = Timeouts { usual: Some(SECONDS_10), resumed: None, are_descriptors_short: false };
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// One that begins so long after `start`, when nothing is short, and nothing waits in tiny_http's queues.
 fn walk(start: Instant, after: Duration) -> Walk {
-    Walk {
-        start: start + after,
-        timeouts: TIMEOUTS,
-        held_bytes: 0,
-        is_caught_up: true,
-        needs_ping: false,
-        is_urgent: false,
-    }
+    Walk { start: start + after, ..Walk::new(Some(SECONDS_10)) }
 }
 
 fn sight(identity: u64, unread_bytes: u64, received_bytes: Option<u64>) -> Sight {
@@ -41,8 +33,8 @@ fn a_step_of_the_client_has_the_timeout_and_an_answer_has_none() {
     ];
     for (state, timeout, enough, few) in table {
         for (are_descriptors_short, expected) in [(false, enough), (true, few)] {
-            let timeouts = Timeouts { usual: timeout, resumed: None, are_descriptors_short };
-            assert_eq!(timeouts.of(state), expected, "{state:?} {timeout:?} {are_descriptors_short}");
+            let walk = Walk { are_descriptors_short, ..Walk::new(timeout) };
+            assert_eq!(walk.limit(state), expected, "{state:?} {timeout:?} {are_descriptors_short}");
         }
     }
 }
@@ -80,8 +72,7 @@ fn a_head_that_waits_in_a_queue_is_not_lost_at_its_deadline_nor_while_the_progra
         (14, Some(11), true, Some(Shutdown::Both), false),
     ] {
         let resumed = resumed.map(|seconds| start + Duration::from_secs(seconds));
-        let timeouts = Timeouts { resumed, ..TIMEOUTS };
-        let mut walk = Walk { timeouts, is_caught_up, ..walk(start, Duration::from_secs(seconds)) };
+        let mut walk = Walk { resumed, is_caught_up, ..walk(start, Duration::from_secs(seconds)) };
         assert_eq!(connection.look_at(&sight(1, 0, None), &mut walk), side, "{seconds}");
         assert_eq!(walk.needs_ping, needs_ping, "{seconds}");
     }
@@ -90,7 +81,8 @@ fn a_head_that_waits_in_a_queue_is_not_lost_at_its_deadline_nor_while_the_progra
 #[test]
 fn a_walk_is_due_at_a_deadline_and_walks_go_on_before_the_first_request() {
     let start = Instant::now();
-    let is_due = |one: &Connection, seconds| one.is_due(start + Duration::from_secs(seconds), &TIMEOUTS);
+    let is_due =
+        |one: &Connection, seconds| one.is_due(start + Duration::from_secs(seconds), &walk(start, Duration::ZERO));
     for (state, due) in
         [(State::InHead, Some(10)), (State::Ended, Some(1)), (State::Answering, None), (State::Refusing, None)]
     {

@@ -1,4 +1,5 @@
 use super::*;
+use std::net::TcpListener;
 use std::thread;
 use tiny_http::{Header, TestRequest};
 
@@ -17,7 +18,7 @@ fn request(path: &str) -> Request {
 /// The path of the request that comes next, and the number of those that are to be discarded.
 fn end(all: &Connections, end: End) -> (Option<String>, usize) {
     match all.ended(peer(), end) {
-        Ok(next) => (next.map(|next| next.url().to_owned()), 0),
+        Ok(next) => (Some(next.url().to_owned()), 0),
         Err(discarded) => (None, discarded.len()),
     }
 }
@@ -48,7 +49,6 @@ fn the_end_decides_what_becomes_of_the_waiting_requests() {
     let table = [
         (End::Open, next(), 0, true, None),
         (End::Replaced, next(), 0, true, None),
-        (End::Left, None, 0, true, None),
         (End::Gone, None, 2, false, Some(Some(2))),
         (End::Closed, None, 2, true, Some(None)),
     ];
@@ -58,6 +58,31 @@ fn the_end_decides_what_becomes_of_the_waiting_requests() {
         assert_eq!(end(&all, how), (next, discarded), "{how:?}");
         assert_eq!(all.lock().by_peer.contains_key(&peer()), is_known, "{how:?}");
         assert_eq!(all.take(peer(), 1, request("/4")).map(|taken| taken.1), later, "{how:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_client_that_has_left_is_answered_if_there_is_a_later_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (is_there, expected) in [(true, (Some("/2".to_owned()), 0)), (false, (None, 2))] {
+        let all = connections();
+        take_three(&all);
+        thread::scope(|scope| {
+            let ended = scope.spawn(|| end(&all, End::Left));
+            let wanted = loop {
+                let wanted = all.lock().take_wanted();
+                if !wanted.is_empty() {
+                    break wanted;
+                }
+                assert!(!ended.is_finished(), "nobody was asked for the socket");
+                thread::yield_now();
+            };
+            if is_there {
+                wanted[&peer()][0].send(TcpStream::connect(listener.local_addr().unwrap()).unwrap()).unwrap();
+            }
+            drop(wanted);
+            assert_eq!(ended.join().unwrap(), expected, "{is_there}");
+        });
     }
 }
 
