@@ -1,8 +1,9 @@
 //! Weaknesses 1, 6, 7 and 15: a listening socket, and the tiny_http `Server`s that accept its connections.
 //!
 //! tiny_http's accept loop ends with an error (6), or with a panic when descriptors or threads run out (7). Another
-//! `Server` is then built on a clone of the listening socket. Clients that connect in between wait in the kernel's backlog.
-//! The old `Server` is kept until all connections that it accepted have ended, because their requests come through it.
+//! `Server` is then built on a clone of the listening socket. Clients that connect in between wait in the kernel's
+//! backlog. The old `Server` is kept until all connections that it accepted have ended, because their requests come
+//! through it.
 
 use std::io;
 use std::mem;
@@ -17,10 +18,11 @@ use super::front::{Front, Shared};
 /// The maximum number of connections that wait to be accepted. std requests 128. With that, 500 clients that connect at
 /// once wait for more than a second (15).
 const BACKLOG: i32 = 4096;
-/// The maximum number of bytes that wait in the kernel before they are sent. A client that reads slowly, but steadily, then
-/// takes some of them before the timeout, and needs little of the kernel's memory.
+/// The maximum number of bytes that wait in the kernel before they are sent. A client that reads slowly, but steadily,
+/// then takes some of them before the timeout, and needs little of the kernel's memory.
 const UNSENT_MOST_BYTES: i32 = 128 << 10;
-/// The minimum time between two new accept loops: while threads are short, each soon ends, and its threads stay for seconds.
+/// The minimum time between two new accept loops: while threads are short, each soon ends, and its threads stay for
+/// seconds.
 const RESTART_EVERY: Duration = Duration::from_millis(50);
 /// The timeout of a nudge. It matters when the backlog is full.
 const NUDGE_PATIENCE: Duration = Duration::from_millis(1);
@@ -67,13 +69,14 @@ impl Acceptor {
         self.old.iter().map(|(old, _)| old).chain([&self.current])
     }
 
-    /// Whether the accept loop has closed its descriptor of the listening socket, because it has ended. We have another.
+    /// Whether the accept loop has closed its descriptor of the listening socket, because it has ended. We have
+    /// another.
     pub fn has_ended(&self) -> bool {
         self.descriptors < 2
     }
 
-    /// Builds another `Server` if the accept loop of the current one has ended. Called at the end of the walk that began at
-    /// `start`, and only if descriptors are not short.
+    /// Builds another `Server` if the accept loop of the current one has ended. Called at the end of the walk that
+    /// began at `start`, and only if descriptors are not short.
     pub fn ensure_accepting(&mut self, start: Instant, shared: &Arc<Shared>) {
         let now = Instant::now();
         if let Some(listener) = &self.listener

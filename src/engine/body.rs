@@ -1,8 +1,8 @@
 //! Weakness 11: the unread body of a request.
 //!
-//! When tiny_http drops an unread body, it allocates a buffer for all that is left of the announced length, and reads into
-//! it. So a body up to a maximum size is read and discarded first. For a larger one, the connection is shut down before the
-//! drop ([`Refusal`]), which then reads nothing. The buffer is lent, and takes no memory.
+//! When tiny_http drops an unread body, it allocates a buffer for all that is left of the announced length, and reads
+//! into it. So a body up to a maximum size is read and discarded first. For a larger one, the connection is shut down
+//! before the drop ([`Refusal`]), which then reads nothing. The buffer is lent, and takes no memory.
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
@@ -23,8 +23,8 @@ use super::connections::{Connections, End};
 
 /// How long a refused client may still send, so that it gets its answer.
 const LINGER_FOR: Duration = Duration::from_secs(1);
-/// The same for a client that sends nothing. Each needs two threads meanwhile, so above `LINGER_MANY` clients at a time, the
-/// more there are, the shorter it is.
+/// The same for a client that sends nothing. Each needs two threads meanwhile, so above `LINGER_MANY` clients at a
+/// time, the more there are, the shorter it is.
 const LINGER_IDLE: Duration = Duration::from_millis(250);
 const LINGER_IDLE_LEAST: Duration = Duration::from_millis(50);
 const LINGER_MANY: u32 = 32;
@@ -42,8 +42,8 @@ const TOO_LONG: Fault =
 pub struct Rest {
     /// 0 for a chunked body.
     bytes: u64,
-    /// Is lent for tiny_http's buffer. `None` until it is needed, and while a refused client may still send: many large ones
-    /// would take all addresses.
+    /// Is lent for tiny_http's buffer. `None` until it is needed, and while a refused client may still send: many large
+    /// ones would take all addresses.
     block: Option<Mapping>,
 }
 
@@ -86,9 +86,9 @@ impl Rest {
         }
     }
 
-    /// Reads and discards the body. A client that waits for `100 Continue` gets it first. The watch ends a read that takes
-    /// too long: it shuts down the receiving side, and what has come by then is still read. Not inlined, because of its
-    /// buffer on the stack.
+    /// Reads and discards the body. A client that waits for `100 Continue` gets it first. The watch ends a read that
+    /// takes too long: it shuts down the receiving side, and what has come by then is still read. Not inlined, because
+    /// of its buffer on the stack.
     #[inline(never)]
     pub fn drain(&mut self, request: &mut Request) -> Result<(), Fault> {
         if self.bytes > DRAIN_MOST_BYTES {
@@ -117,8 +117,8 @@ impl Rest {
 
 /// Drops a request that is not to be answered. If it has an unread body, its connection must have been shut down.
 ///
-/// If the system does not allow a buffer for the rest, the request is leaked: two descriptors, and a thread of tiny_http
-/// that waits for the reader.
+/// If the system does not allow a buffer for the rest, the request is leaked: two descriptors, and a thread of
+/// tiny_http that waits for the reader.
 pub fn discard(mut request: Request, mut rest: Rest) {
     // Blocks for others may take all addresses for a moment.
     (0..20).take_while(|_| !rest.is_allowed()).for_each(|_| thread::sleep(Duration::from_millis(5)));
@@ -130,8 +130,8 @@ pub fn discard(mut request: Request, mut rest: Rest) {
     rest.lend(|| drop(request.into_writer()));
 }
 
-/// A request that is refused because of its body. If it were answered through tiny_http, the reader of the body would be
-/// dropped first, which waits for the body.
+/// A request that is refused because of its body. If it were answered through tiny_http, the reader of the body would
+/// be dropped first, which waits for the body.
 pub struct Refusal {
     /// A duplicate.
     pub socket: TcpStream,
@@ -152,9 +152,9 @@ impl Refusal {
         Some(Self { socket, request: Some((request, rest)) })
     }
 
-    /// Shuts the connection down. If the answer `is_complete`, this first reads and discards what the client still sends:
-    /// otherwise the connection would be reset, and the client could lose its answer. Not inlined, because its buffer would
-    /// be part of the stack of every thread that answers.
+    /// Shuts the connection down. If the answer `is_complete`, this first reads and discards what the client still
+    /// sends: otherwise the connection would be reset, and the client could lose its answer. Not inlined, because its
+    /// buffer would be part of the stack of every thread that answers.
     #[inline(never)]
     pub fn end(mut self, is_complete: bool) -> End {
         let (start, mut read_bytes, mut discarded) = (Instant::now(), 0, [0; 8 * 1024]);
@@ -174,8 +174,8 @@ impl Refusal {
     }
 }
 
-/// Whether this is the socket of the request, and not of a later connection from the same client port: a read of the body
-/// waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
+/// Whether this is the socket of the request, and not of a later connection from the same client port: a read of the
+/// body waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
 fn is_of(request: &mut Request, rest: &mut Rest, socket: &TcpStream) -> bool {
     // A read would send `100 Continue`, or, of a chunked body, could go on for as long as the line before a chunk does.
     if expects_continue(request) || rest.bytes == 0 || !rest.is_allowed() {

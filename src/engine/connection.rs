@@ -1,5 +1,5 @@
-//! What is known of one connection, and what is decided from that: whether it is stuck (weakness 5), how long it may take for
-//! a step (9), and how much of a head tiny_http may store (13).
+//! What is known of one connection, and what is decided from that: whether it is stuck (weakness 5), how long it may
+//! take for a step (9), and how much of a head tiny_http may store (13).
 
 use std::collections::VecDeque;
 use std::mem;
@@ -8,21 +8,24 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Request;
 
-/// The maximum number of bytes of the heap that the waiting requests of one connection may take: about 8,000 short ones.
-/// If a client pipelines more, its connection is hung up, because tiny_http would continue to read them into memory.
+/// The maximum number of bytes of the heap that the waiting requests of one connection may take: about 8,000 short
+/// ones. If a client pipelines more, its connection is hung up, because tiny_http would continue to read them into
+/// memory.
 pub const WAITING_MOST_BYTES: usize = 8 << 20;
 /// The timeout for a head when descriptors are short, unless the usual one is shorter.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// How long tiny_http, or the client, may take to close a connection after its last answer.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// How long after the last answer tiny_http may bring a request that it has read ahead. It does not if its thread is lost.
+/// How long after the last answer tiny_http may bring a request that it has read ahead. It does not if its thread is
+/// lost.
 const MORE_WITHIN: Duration = Duration::from_secs(5);
 /// If a tick comes so late, the program may have been stopped. A client then has at least this time.
 pub const STOPPED_AFTER: Duration = Duration::from_secs(1);
-/// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not read.
+/// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not
+/// read.
 const UNREAD_WALKS_MOST: u8 = 32;
-/// If tiny_http takes more than this, heads above `HEAD_SMALL_BYTES` that have taken longer than `HEAD_YOUNG` are too long.
-/// It is the only measure that does not ask what the one connection has done.
+/// If tiny_http takes more than this, heads above `HEAD_SMALL_BYTES` that have taken longer than `HEAD_YOUNG` are too
+/// long. It is the only measure that does not ask what the one connection has done.
 const HEAP_MOST_BYTES: u64 = 64 << 20;
 const HEAD_SMALL_BYTES: u64 = 8 << 10;
 const HEAD_YOUNG: Duration = Duration::from_millis(100);
@@ -148,8 +151,8 @@ impl Connection {
     }
 
     /// Whether its socket was closed before the walk that began at `start`. `ended` has the identities of the sockets
-    /// without a client that this walk has met: while tiny_http has that of a connection which has had its last answer, a
-    /// request may still come from it, and must not be taken for one of a new connection.
+    /// without a client that this walk has met: while tiny_http has that of a connection which has had its last answer,
+    /// a request may still come from it, and must not be taken for one of a new connection.
     pub fn has_ended(&self, start: Instant, ended: &[u64]) -> bool {
         let is_ours = |(identity, _)| identity > 0 && ended.contains(&identity);
         let may_bring_more = || self.state == State::Ended && start < self.since + MORE_WITHIN;
@@ -170,12 +173,13 @@ impl Connection {
             && known != sight.socket
         {
             if self.seen.in_walk == Some(walk.start) && known.1 != sight.socket.1 {
-                // One client has connected from one port to two of our addresses. Its requests do not tell to which one.
+                // One client has connected from one port to two of our addresses. Its requests do not tell to which
+                // one.
                 self.must_end = true;
                 return Some(Shutdown::Both);
             }
-            // A later connection from the same port. The last step may have been its own. The discarded request, too: it
-            // is hung up, because it would wait for the answer.
+            // A later connection from the same port. The last step may have been its own. The discarded request, too:
+            // it is hung up, because it would wait for the answer.
             if !self.is_busy() {
                 let (has_stepped, must_end) = (self.has_stepped, self.discarded.is_some());
                 *self = Self { has_stepped, must_end, ..Self::new(walk.start) };
@@ -228,8 +232,8 @@ impl Connection {
         };
         let is_too_much = read_bytes > self.seen.stepped_bytes + most_bytes;
         walk.needs_ping |= is_too_much;
-        // The bytes may be of whole requests that wait in tiny_http's queue. If so, the ping brings a step, unless there are
-        // too few threads to take them.
+        // The bytes may be of whole requests that wait in tiny_http's queue. If so, the ping brings a step, unless
+        // there are too few threads to take them.
         let was_suspect = mem::replace(&mut self.seen.is_suspect, is_too_much && walk.is_caught_up);
         let is_beyond_all = read_bytes > self.seen.stepped_bytes + WAITING_MOST_BYTES as u64;
         is_too_much && (is_beyond_all || was_suspect && walk.is_caught_up)

@@ -1,7 +1,7 @@
 //! The connections, and the requests that wait on them (weakness 10).
 //!
-//! A connection has one thread at a time, and its other requests wait here. So a hundred pipelined requests need the memory
-//! of one body, and no thread waits for the writer of another.
+//! A connection has one thread at a time, and its other requests wait here. So a hundred pipelined requests need the
+//! memory of one body, and no thread waits for the writer of another.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -81,8 +81,8 @@ impl Connections {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a request that came through the `Server` of this generation. The result is the request, with the number of its
-    /// connection, or without if it is to be discarded. `None` if it waits for the thread of its connection.
+    /// Takes a request that came through the `Server` of this generation. The result is the request, with the number of
+    /// its connection, or without if it is to be discarded. `None` if it waits for the thread of its connection.
     pub fn take(&self, peer: SocketAddr, generation: u32, request: Request) -> Option<(Request, Option<u64>)> {
         let mut table = self.lock();
         let Table { by_peer, waiting_bytes, last_number, has_ending, .. } = &mut *table;
@@ -169,15 +169,16 @@ impl Connections {
         Err(waiting)
     }
 
-    /// A duplicate of the socket of a connection. Waits until the watch has looked for it. `None` if the client is gone,
-    /// or if there can be no duplicate and the watch has shut the socket down.
+    /// A duplicate of the socket of a connection. Waits until the watch has looked for it. `None` if the client is
+    /// gone, or if there can be no duplicate and the watch has shut the socket down.
     pub fn socket(&self, peer: SocketAddr) -> Option<TcpStream> {
         let (sender, receiver) = channel();
         self.lock().wanted.entry(peer).or_default().push(sender);
         self.watch.unpark();
         // The walk ends with the drop of the sender.
         let mut found: Vec<TcpStream> = receiver.iter().collect();
-        // One client has connected from one port to two of our addresses, and its address does not tell which one is wanted.
+        // One client has connected from one port to two of our addresses, and its address does not tell which one is
+        // wanted.
         if found.len() > 1 {
             found.drain(..).for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
         }
@@ -191,16 +192,16 @@ impl Connections {
 }
 
 impl Table {
-    /// Removes the connections whose sockets were closed before the walk that began at `start`. `ended` has the identities
-    /// of the sockets without a client that this walk has met.
+    /// Removes the connections whose sockets were closed before the walk that began at `start`. `ended` has the
+    /// identities of the sockets without a client that this walk has met.
     pub fn forget_ended(&mut self, start: Instant, ended: &[u64]) {
         self.by_peer.retain(|_, one| !one.has_ended(start, ended));
         // A table keeps its capacity.
         self.by_peer.shrink_to(2 * self.by_peer.len() + SPARE_CAPACITY);
     }
 
-    /// Whether a connection may be of the `Server` of this generation, whose last ones were seen by the walk that began at
-    /// `last`.
+    /// Whether a connection may be of the `Server` of this generation, whose last ones were seen by the walk that began
+    /// at `last`.
     pub fn has_of(&self, generation: u32, last: Instant) -> bool {
         self.by_peer.values().any(|one| one.generation == generation || one.generation == 0 && one.since <= last)
     }

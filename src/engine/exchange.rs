@@ -90,8 +90,9 @@ impl<'a> Exchange<'a> {
         Head::new(status, connection, &self.fields)
     }
 
-    /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing fails
-    /// after an eighth of [`Exchange::timeout`], or on Windows after all of it, and may then be repeated, except on Windows.
+    /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing
+    /// fails after an eighth of [`Exchange::timeout`], or on Windows after all of it, and may then be repeated, except
+    /// on Windows.
     pub fn writer(&mut self) -> &mut dyn Write {
         match &mut self.writer {
             Writer::OfTinyHttp(writer) => writer,

@@ -1,8 +1,8 @@
 //! A tiny_http `Server`, and the threads that take its requests and answer them.
 //!
-//! One thread at a time takes requests: it has the lead. When it has one to answer, it gives up the lead to another thread.
-//! If two threads took requests at the same time, those of one connection could change their order, and the thread of the
-//! second would wait for that of the first.
+//! One thread at a time takes requests: it has the lead. When it has one to answer, it gives up the lead to another
+//! thread. If two threads took requests at the same time, those of one connection could change their order, and the
+//! thread of the second would wait for that of the first.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,7 +22,8 @@ use super::panics;
 
 /// How long a thread waits for the lead before it exits.
 const IDLE_FOR: Duration = Duration::from_secs(5);
-/// Only the part of a stack that is used takes memory. This size keeps thousands of threads within a limit of addresses.
+/// Only the part of a stack that is used takes memory. This size keeps thousands of threads within a limit of
+/// addresses.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// What all threads of the engine share.
@@ -70,8 +71,8 @@ impl Front {
         Ok(front)
     }
 
-    /// Makes the threads exit, and drops the `Server`. Returns whether the system has a thread for that: the drop connects to
-    /// the listening socket without a timeout, so it may block.
+    /// Makes the threads exit, and drops the `Server`. Returns whether the system has a thread for that: the drop
+    /// connects to the listening socket without a timeout, so it may block.
     pub fn release(self: &Arc<Self>) -> bool {
         let front = Arc::clone(self);
         let release = move || {
@@ -139,8 +140,8 @@ impl Front {
         server
     }
 
-    /// Takes requests until one is for this thread, with the number of its connection if it is to be answered. Never waits
-    /// for a client. `None` after the release.
+    /// Takes requests until one is for this thread, with the number of its connection if it is to be answered. Never
+    /// waits for a client. `None` after the release.
     fn take(&self, server: Arc<Server>) -> Option<(SocketAddr, Request, Option<u64>)> {
         while self.lock().server.is_some() {
             let request = match server.recv() {

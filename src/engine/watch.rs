@@ -1,8 +1,8 @@
 //! The watch: a thread that never waits for a client, for all work that belongs to no single request.
 //!
-//! tiny_http does not tell when a connection begins or ends, and gives out no socket. So the watch looks at all sockets of
-//! the process, which is called a walk. It walks when something has happened, and not more often than the time of a walk
-//! allows. It owns none of these sockets, and closes none: it shuts down those whose deadline has passed
+//! tiny_http does not tell when a connection begins or ends, and gives out no socket. So the watch looks at all sockets
+//! of the process, which is called a walk. It walks when something has happened, and not more often than the time of a
+//! walk allows. It owns none of these sockets, and closes none: it shuts down those whose deadline has passed
 //! ([`connection`](super::connection)), and tiny_http then closes them.
 
 use std::io;
@@ -32,8 +32,8 @@ const TICK: Duration = Duration::from_millis(20);
 const URGENT_TICK: Duration = Duration::from_millis(5);
 /// The estimated time of a walk for each open descriptor. A measured one would include the time of other programs.
 const DESCRIPTOR_COST: Duration = Duration::from_micros(3);
-/// How long the watch goes on to walk after the last allocation or deadline. By then, a thread that panics has closed what
-/// it had open, and a lost thread is known as such.
+/// How long the watch goes on to walk after the last allocation or deadline. By then, a thread that panics has closed
+/// what it had open, and a lost thread is known as such.
 const ACTIVE_FOR: Duration = Duration::from_secs(2);
 /// The time between two walks when nothing happens, but connections have not had a request.
 const NEW_EVERY: Duration = Duration::from_millis(250);
@@ -44,8 +44,8 @@ const URGENT_SHARE: u32 = 4;
 const SPARE_DESCRIPTORS: u64 = 24;
 /// What tiny_http may take of the heap for each connection. It needs about 6.5 KiB.
 const CONNECTION_BYTES: u64 = 16 << 10;
-/// Connections that have ended are lost if tiny_http has been nudged to take them for this time, and has not closed them. This
-/// is the first number of lost threads that is reported.
+/// Connections that have ended are lost if tiny_http has been nudged to take them for this time, and has not closed
+/// them. This is the first number of lost threads that is reported.
 const LOST_AFTER: Duration = Duration::from_secs(1);
 const LOST_MANY: usize = 100;
 
@@ -76,8 +76,8 @@ impl Engine {
     /// Starts to accept connections on `listeners`: one, or one for IPv4 and one for IPv6.
     ///
     /// `timeout` is how long a client may take for a head or a body, and how long it may take nothing of an answer.
-    /// `answer` is called on the thread of the connection. `warn` reports what the user should know. The thread that calls
-    /// this becomes the watch when it calls [`Engine::run`].
+    /// `answer` is called on the thread of the connection. `warn` reports what the user should know. The thread that
+    /// calls this becomes the watch when it calls [`Engine::run`].
     pub fn start(
         listeners: Vec<TcpListener>,
         timeout: Option<Duration>,
@@ -107,8 +107,9 @@ impl Engine {
         })
     }
 
-    /// Runs the watch until `stop_requests` is above 0. Then stops accepting, and hangs up the clients that have not sent a
-    /// whole request. Waits until the running answers have ended, [`STOP_PATIENCE`] is over, or `stop_requests` is above 1.
+    /// Runs the watch until `stop_requests` is above 0. Then stops accepting, and hangs up the clients that have not
+    /// sent a whole request. Waits until the running answers have ended, [`STOP_PATIENCE`] is over, or `stop_requests`
+    /// is above 1.
     pub fn run(mut self, stop_requests: impl Fn() -> u32) {
         while stop_requests() == 0 {
             self.tick_and_wait();
@@ -231,8 +232,8 @@ impl Engine {
     }
 }
 
-/// Looks at a socket of a client, and shuts down what is to be shut down of it. `wanted` has the threads that wait for a
-/// duplicate. Returns whether it is met for the first time in this walk, and seems to be stuck.
+/// Looks at a socket of a client, and shuts down what is to be shut down of it. `wanted` has the threads that wait for
+/// a duplicate. Returns whether it is met for the first time in this walk, and seems to be stuck.
 fn look_at(
     socket: &Socket,
     local: SocketAddr,

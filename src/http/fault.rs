@@ -60,8 +60,8 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(fits)
 }
 
-/// Whether `text` is a valid field value (RFC 9110 5.5). The tab is the only control character that is allowed.
-/// Another program could treat a CR, LF or NUL as the end of the line.
+/// Whether `text` is a valid field value (RFC 9110 5.5). The tab is the only control character that is allowed. Another
+/// program could treat a CR, LF or NUL as the end of the line.
 fn is_field_value(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }

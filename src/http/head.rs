@@ -1,8 +1,7 @@
 //! The head of an answer (RFC 9112 4 and 5).
 //!
 //! `tiny_http::Response` is not used, for three reasons. It cannot send `Connection: close`. It gives a 304 a
-//! `Content-Length` that differs from that of the 200. And it may choose the chunked coding when the client sends
-//! `TE`.
+//! `Content-Length` that differs from that of the 200. And it may choose the chunked coding when the client sends `TE`.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -37,9 +36,9 @@ impl Head {
         head
     }
 
-    /// Appends a field. The value must not contain line breaks, which would let it add further fields. This matters
-    /// for values that the program does not make itself: the file name, and the `Origin` of a request, both of which
-    /// are checked before.
+    /// Appends a field. The value must not contain line breaks, which would let it add further fields. This matters for
+    /// values that the program does not make itself: the file name, and the `Origin` of a request, both of which are
+    /// checked before.
     pub fn field(&mut self, name: &str, value: impl Display) {
         self.line(format_args!("{name}: {value}"));
     }
@@ -72,8 +71,8 @@ pub fn http_date(time: SystemTime) -> Option<HttpDate> {
 
 /// The value of `Content-Disposition`: `inline`, with the file's name in two forms (RFC 6266 appendix D).
 ///
-/// The percent-encoded form has the exact name. The plain form is for clients that do not know the other, such as
-/// `curl -OJ`. In it, `_` replaces each character outside ASCII, because clients do not agree on its encoding. It also
+/// The percent-encoded form has the exact name. The plain form is for clients that do not know the other, such as `curl
+/// -OJ`. In it, `_` replaces each character outside ASCII, because clients do not agree on its encoding. It also
 /// replaces what would end the quoted string or the line, and `%`, which some clients decode.
 pub fn disposition(file_name: &str) -> String {
     let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() && !"\"\\%".contains(c);

@@ -1,10 +1,9 @@
 //! Which host a request is for (RFC 9112 3.2), and whether this server answers for it.
 //!
-//! The check prevents DNS rebinding. In such an attack, a web page from `evil.example` makes the DNS resolve that
-//! name to 127.0.0.1. The browser then treats a server on this machine as the page's own origin, and lets the page
-//! read its answers. But the request still has `evil.example` as its Host. So a server that only this machine can
-//! connect to answers only for hosts that no DNS server can redirect: IP addresses, `localhost`, and names under
-//! `.localhost`.
+//! The check prevents DNS rebinding. In such an attack, a web page from `evil.example` makes the DNS resolve that name
+//! to 127.0.0.1. The browser then treats a server on this machine as the page's own origin, and lets the page read its
+//! answers. But the request still has `evil.example` as its Host. So a server that only this machine can connect to
+//! answers only for hosts that no DNS server can redirect: IP addresses, `localhost`, and names under `.localhost`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

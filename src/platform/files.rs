@@ -34,8 +34,8 @@ pub fn open_media(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether another program holds the file: with a write lease on Linux (fcntl(2), F_SETLEASE), or without sharing it
-/// on Windows (ERROR_SHARING_VIOLATION).
+/// Whether another program holds the file: with a write lease on Linux (fcntl(2), F_SETLEASE), or without sharing it on
+/// Windows (ERROR_SHARING_VIOLATION).
 pub fn is_busy(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || cfg!(windows) && error.raw_os_error() == Some(32)
 }
@@ -56,8 +56,8 @@ pub fn last_change(_file: &File, metadata: &Metadata) -> Option<(SystemTime, u64
     Some((SystemTime::UNIX_EPOCH.checked_add(since_1970)?, metadata.ino()))
 }
 
-/// When the file system noted the last change of the file. The number is 0, because the time is enough: NTFS changes
-/// it when a file is renamed. FAT has no such time.
+/// When the file system noted the last change of the file. The number is 0, because the time is enough: NTFS changes it
+/// when a file is renamed. FAT has no such time.
 #[cfg(windows)]
 pub fn last_change(file: &File, _metadata: &Metadata) -> Option<(SystemTime, u64)> {
     use std::os::windows::io::AsRawHandle;

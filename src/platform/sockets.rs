@@ -1,8 +1,8 @@
 //! The sockets of this process, most of which tiny_http owns. They are found by their numbers.
 //!
-//! Whoever looks at a socket gets a duplicate, which is ours: nobody can close it, or give its number to another socket,
-//! meanwhile. What is done to a duplicate (shut down, read, set an option) is done to the socket. Numbers of others are
-//! never closed.
+//! Whoever looks at a socket gets a duplicate, which is ours: nobody can close it, or give its number to another
+//! socket, meanwhile. What is done to a duplicate (shut down, read, set an option) is done to the socket. Numbers of
+//! others are never closed.
 
 use std::ffi::c_ulong;
 use std::io;
@@ -48,13 +48,15 @@ fn raw(socket: &impl AsRaw) -> RawHandle {
     return socket.as_raw_socket();
 }
 
-/// A duplicate of a socket of this process. On Unix, it may be of something else that has a descriptor, and has no address.
+/// A duplicate of a socket of this process. On Unix, it may be of something else that has a descriptor, and has no
+/// address.
 pub struct Socket {
     pub stream: TcpStream,
 }
 
 impl Socket {
-    /// Tells this socket from all others, earlier ones included (SO_COOKIE of socket(7)). 0 on other systems than Linux.
+    /// Tells this socket from all others, earlier ones included (SO_COOKIE of socket(7)). 0 on other systems than
+    /// Linux.
     pub fn identity(&self) -> u64 {
         let cookie = if IS_LINUX { self.option(1, 57) } else { None };
         cookie.map_or(0, |[identity]| identity)
@@ -101,8 +103,8 @@ impl Socket {
 }
 
 /// Sets the maximum number of connections that wait to be accepted (listen(2)), for which std's `bind` sets 128, and of
-/// bytes that wait in the kernel before they are sent (TCP_NOTSENT_LOWAT of tcp(7)): a write then returns when bytes leave,
-/// and not when a large buffer is a third empty. Windows has no such option.
+/// bytes that wait in the kernel before they are sent (TCP_NOTSENT_LOWAT of tcp(7)): a write then returns when bytes
+/// leave, and not when a large buffer is a third empty. Windows has no such option.
 ///
 /// Returns a second handle, in a type that has setters for more options. Accepted sockets inherit all of them.
 pub fn prepare_listener(listener: &TcpListener, backlog: i32, unsent_most_bytes: i32) -> io::Result<TcpStream> {

@@ -198,8 +198,8 @@ fn a_later_connection_from_the_same_port_inherits_nothing() {
 #[test]
 fn what_a_later_connection_from_the_same_port_has_sent_before_a_walk_is_its_own() {
     let start = Instant::now();
-    // The state, whether a request has come since the last walk, whether it was discarded, and whether the later connection
-    // is hung up in one of three walks.
+    // The state, whether a request has come since the last walk, whether it was discarded, and whether the later
+    // connection is hung up in one of three walks.
     for (state, has_stepped, discarded, expected) in [
         (State::InHead, true, None, false),
         (State::InHead, false, None, true),
