@@ -1,9 +1,8 @@
 //! Weaknesses 1, 6, 7 and 15: a listening socket, and the tiny_http `Server`s that accept its connections.
 //!
 //! tiny_http's accept loop ends with an error (6), or with a panic when descriptors or threads run out (7). Another
-//! `Server` is then built on a clone of the listening socket. Clients that connect in between wait in the kernel's
-//! backlog. The old `Server` is kept until all connections that it accepted have ended, because their requests come
-//! through it.
+//! `Server` is then built on a clone of the listening socket. Clients that connect meanwhile wait in the kernel's
+//! backlog. The old `Server` stays until its connections have ended, because their requests come through it.
 
 use std::io;
 use std::mem;
@@ -15,14 +14,13 @@ use crate::platform;
 
 use super::front::{Front, Shared};
 
-/// The maximum number of connections that wait to be accepted. std requests 128. With that, 500 clients that connect at
+/// The maximum number of connections that wait to be accepted. std requests 128, with which 500 clients that connect at
 /// once wait for more than a second (15).
 const BACKLOG: i32 = 4096;
 /// The maximum number of bytes that wait in the kernel before they are sent. A client that reads slowly, but steadily,
 /// then takes some of them before the timeout, and needs little of the kernel's memory.
 const UNSENT_MOST_BYTES: i32 = 128 << 10;
-/// The minimum time between two new accept loops: while threads are short, each soon ends, and its threads stay for
-/// seconds.
+/// The least time between two new accept loops: while threads are short, each soon ends, and its threads stay longer.
 const RESTART_EVERY: Duration = Duration::from_millis(50);
 /// The timeout of a nudge. It matters when the backlog is full.
 const NUDGE_PATIENCE: Duration = Duration::from_millis(1);
@@ -33,7 +31,6 @@ const NUDGES_MOST: usize = 32;
 pub struct Acceptor {
     /// Is `None` after the stop.
     listener: Option<TcpListener>,
-    /// Where it is bound, which may be an unspecified address.
     bound: SocketAddr,
     current: Arc<Front>,
     /// Those whose accept loop has ended, with the start of the walk that found it.
@@ -58,10 +55,9 @@ impl Acceptor {
         Ok(Self { listener, bound, current, old, next_restart, descriptors: 0, stuck: 0 })
     }
 
-    /// Whether it accepts connections to this local address.
+    /// Whether it accepts connections to this local address. Not more than one listening socket is of its family.
     pub fn accepts(&self, local: SocketAddr) -> bool {
-        let bound = self.bound.ip();
-        local.port() == self.bound.port() && (bound.is_unspecified() || local.ip() == bound)
+        (local.port(), local.is_ipv4()) == (self.bound.port(), self.bound.is_ipv4())
     }
 
     /// The `Server`s whose requests are taken.
@@ -69,14 +65,12 @@ impl Acceptor {
         self.old.iter().map(|(old, _)| old).chain([&self.current])
     }
 
-    /// Whether the accept loop has closed its descriptor of the listening socket, because it has ended. We have
-    /// another.
+    /// Whether the accept loop has ended, and closed its descriptor of the listening socket. We have another one.
     pub fn has_ended(&self) -> bool {
         self.descriptors < 2
     }
 
-    /// Builds another `Server` if the accept loop of the current one has ended. Called at the end of the walk that
-    /// began at `start`, and only if descriptors are not short.
+    /// Builds another `Server` if the walk that began at `start` has found that the accept loop has ended.
     pub fn ensure_accepting(&mut self, start: Instant, shared: &Arc<Shared>) {
         let now = Instant::now();
         if let Some(listener) = &self.listener
@@ -104,9 +98,9 @@ impl Acceptor {
         }
     }
 
-    /// Weakness 5: the thread pool of tiny_http may give a connection to a thread that already has one. It then waits
-    /// until some thread is free. A connection to ourselves, closed at once, makes the pool start or wake one more
-    /// thread, which takes the one that waits. `ended` more may wait that the client has ended.
+    /// Weakness 5: the thread pool of tiny_http may give a connection to a thread that already has one, where it waits.
+    /// A connection to ourselves, closed at once, makes the pool start or wake one more thread, which takes the one
+    /// that waits. `ended` more may wait that the client has ended.
     pub fn nudge(&self, ended: usize) {
         let mut target = self.bound;
         if target.ip().is_unspecified() {

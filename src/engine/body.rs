@@ -21,15 +21,13 @@ use crate::platform::Mapping;
 use super::connection::{DRAIN_MOST_BYTES, State};
 use super::connections::{Connections, End};
 
-/// How long a refused client may still send, so that it gets its answer.
+/// How long a refused client may still send what is discarded, so that it gets its answer.
 const LINGER_FOR: Duration = Duration::from_secs(1);
 /// The same for a client that sends nothing. Each needs two threads meanwhile, so above `LINGER_MANY` clients at a
 /// time, the more there are, the shorter it is.
 const LINGER_IDLE: Duration = Duration::from_millis(250);
 const LINGER_IDLE_LEAST: Duration = Duration::from_millis(50);
 const LINGER_MANY: u32 = 32;
-/// The maximum number of bytes that are discarded meanwhile.
-const LINGER_MOST_BYTES: usize = 64 << 20;
 /// The number of refusals that have begun and not ended.
 static REFUSALS: AtomicU32 = AtomicU32::new(0);
 
@@ -53,7 +51,7 @@ impl Rest {
         Self { bytes: Body::of(request).unread_bytes(), block: None }
     }
 
-    /// Makes sure that there is a block, if one is needed. Returns whether the system allows it.
+    /// Whether there is a block, or none is needed. Asks the system for it.
     fn is_allowed(&mut self) -> bool {
         if self.bytes > 0 && self.block.is_none() {
             self.block = usize::try_from(self.bytes).ok().and_then(Mapping::new);
@@ -103,9 +101,7 @@ impl Rest {
             match self.read(request, &mut discarded) {
                 Ok(0) if is_chunked => break,
                 Ok(bytes @ 1..) => read_bytes += bytes as u64,
-                _ => {
-                    return Err(Fault::new(400, "the request's body ended early, or its chunks are malformed"));
-                }
+                _ => return Err(Fault::new(400, "the request's body ended early, or its chunks are malformed")),
             }
             if read_bytes > DRAIN_MOST_BYTES {
                 return Err(TOO_LONG);
@@ -117,8 +113,7 @@ impl Rest {
 
 /// Drops a request that is not to be answered. If it has an unread body, its connection must have been shut down.
 ///
-/// If the system does not allow a buffer for the rest, the request is leaked: two descriptors, and a thread of
-/// tiny_http that waits for the reader.
+/// If the system allows no buffer for the rest, the request is leaked, with two descriptors and a thread of tiny_http.
 pub fn discard(mut request: Request, mut rest: Rest) {
     // Blocks for others may take all addresses for a moment.
     (0..20).take_while(|_| !rest.is_allowed()).for_each(|_| thread::sleep(Duration::from_millis(5)));
@@ -157,14 +152,13 @@ impl Refusal {
     /// buffer would be part of the stack of every thread that answers.
     #[inline(never)]
     pub fn end(mut self, is_complete: bool) -> End {
-        let (start, mut read_bytes, mut discarded) = (Instant::now(), 0, [0; 8 * 1024]);
+        let (start, mut discarded) = (Instant::now(), [0; 8 * 1024]);
         let _ = self.socket.shutdown(Shutdown::Write);
         let idle = LINGER_IDLE * LINGER_MANY / REFUSALS.load(Relaxed).max(LINGER_MANY);
-        let idle = idle.max(LINGER_IDLE_LEAST);
-        let has_timeout = self.socket.set_read_timeout(Some(idle)).is_ok();
-        while is_complete && has_timeout && read_bytes < LINGER_MOST_BYTES && start.elapsed() < LINGER_FOR {
+        let has_timeout = self.socket.set_read_timeout(Some(idle.max(LINGER_IDLE_LEAST))).is_ok();
+        while is_complete && has_timeout && start.elapsed() < LINGER_FOR {
             match self.socket.read(&mut discarded) {
-                Ok(some) if some > 0 => read_bytes += some,
+                Ok(1..) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 _ => break,
             }

@@ -8,21 +8,18 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Request;
 
-/// The maximum number of bytes of the heap that the waiting requests of one connection may take: about 8,000 short
-/// ones. If a client pipelines more, its connection is hung up, because tiny_http would continue to read them into
-/// memory.
+/// What the waiting requests of one connection may take of the heap: about 8,000 short ones. If a client pipelines
+/// more, its connection is hung up, because tiny_http would continue to read them into memory.
 pub const WAITING_MOST_BYTES: usize = 8 << 20;
 /// The timeout for a head when descriptors are short, unless the usual one is shorter.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// How long tiny_http, or the client, may take to close a connection after its last answer.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// How long after the last answer tiny_http may bring a request that it has read ahead. It does not if its thread is
-/// lost.
+/// How long after the last answer tiny_http may bring a request that it has read ahead, unless its thread is lost.
 const MORE_WITHIN: Duration = Duration::from_secs(5);
 /// If a tick comes so late, the program may have been stopped. A client then has at least this time.
 pub const STOPPED_AFTER: Duration = Duration::from_secs(1);
-/// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not
-/// read.
+/// A connection whose bytes nobody has received in so many walks is not stuck: it has a thread, which does not read.
 const UNREAD_WALKS_MOST: u8 = 32;
 /// If tiny_http takes more than this, heads above `HEAD_SMALL_BYTES` that have taken longer than `HEAD_YOUNG` are too
 /// long. It is the only measure that does not ask what the one connection has done.
@@ -31,8 +28,7 @@ const HEAD_SMALL_BYTES: u64 = 8 << 10;
 const HEAD_YOUNG: Duration = Duration::from_millis(100);
 /// The maximum number of bytes of a head that tiny_http reads. A request with a longer one is refused anyway.
 const HEAD_MOST_BYTES: u64 = 128 << 10;
-/// The maximum size of a body that is read and discarded. After such a body, the client gets its answer, and the
-/// connection can stay open.
+/// The maximum size of a body that is read and discarded, so that the connection can stay open after the answer.
 pub const DRAIN_MOST_BYTES: u64 = 8 << 20;
 /// The maximum number of bytes that tiny_http reads while a body is drained: the body, and the sizes of its chunks.
 const BODY_MOST_BYTES: u64 = DRAIN_MOST_BYTES + (1 << 20);
@@ -61,9 +57,8 @@ pub struct Connection {
     pub state: State,
     /// When it entered this state.
     pub since: Instant,
-    /// The requests that wait until the one before is answered.
+    /// The requests that wait until the one before is answered, and what they take of the heap.
     pub waiting: VecDeque<Request>,
-    /// The number of bytes of the heap that these take.
     pub waiting_bytes: usize,
     /// Whether it is to be hung up.
     pub must_end: bool,
@@ -173,8 +168,7 @@ impl Connection {
             && known != sight.socket
         {
             if self.seen.in_walk == Some(walk.start) && known.1 != sight.socket.1 {
-                // One client has connected from one port to two of our addresses. Its requests do not tell to which
-                // one.
+                // One client has connected from one port to two of our addresses. Requests do not tell to which one.
                 self.must_end = true;
                 return Some(Shutdown::Both);
             }
@@ -232,8 +226,7 @@ impl Connection {
         };
         let is_too_much = read_bytes > self.seen.stepped_bytes + most_bytes;
         walk.needs_ping |= is_too_much;
-        // The bytes may be of whole requests that wait in tiny_http's queue. If so, the ping brings a step, unless
-        // there are too few threads to take them.
+        // If the bytes are of whole requests in tiny_http's queue, the ping brings a step, unless threads are short.
         let was_suspect = mem::replace(&mut self.seen.is_suspect, is_too_much && walk.is_caught_up);
         let is_beyond_all = read_bytes > self.seen.stepped_bytes + WAITING_MOST_BYTES as u64;
         is_too_much && (is_beyond_all || was_suspect && walk.is_caught_up)
@@ -249,7 +242,6 @@ impl Connection {
         self.generation == 0 && self.seen.shut.is_none()
     }
 
-    /// Its deadline.
     fn due(&self, walk: &Walk) -> Option<Instant> {
         // Time in which the program did not run does not count against a client.
         let least = walk.resumed.map_or(self.since, |resumed| resumed + STOPPED_AFTER);

@@ -17,10 +17,9 @@ use crate::http::fault::head_bytes;
 
 use super::connection::{Connection, State, WAITING_MOST_BYTES};
 
-/// The maximum number of bytes of the heap that all waiting requests may take. Above it, a connection is hung up whose
-/// client does not read its answer.
+/// What all waiting requests may take of the heap. Above it, a connection is hung up whose client does not read its
+/// answer, unless its own requests take less than `WAITING_SMALL_BYTES`.
 const ALL_WAITING_MOST_BYTES: usize = 128 << 20;
-/// A connection whose waiting requests take less than this is not hung up for the sum.
 const WAITING_SMALL_BYTES: usize = 64 << 10;
 /// The estimated bytes of the heap that a request takes, in addition to its text, and each line of its head.
 const REQUEST_BYTES: usize = 1024;
@@ -28,7 +27,7 @@ const LINE_BYTES: usize = 96;
 /// What a table keeps of its capacity when it is empty.
 const SPARE_CAPACITY: usize = 7;
 
-/// The connections whose sockets the watch is to duplicate, and who waits for that.
+/// The connections whose sockets the watch is to duplicate, and the threads that wait for that.
 pub type Wanted = HashMap<SocketAddr, Vec<Sender<TcpStream>>>;
 
 /// What happens to a connection after its answer.
@@ -51,7 +50,6 @@ pub struct Connections {
     table: Mutex<Table>,
     /// How long a client may take for a head or a body, and how long it may take nothing of an answer.
     pub timeout: Option<Duration>,
-    /// The thread of the watch.
     watch: Thread,
 }
 
@@ -60,7 +58,7 @@ pub struct Connections {
 pub struct Table {
     /// By the client's address. It is enough: not more than one listening socket has addresses of its family.
     pub by_peer: HashMap<SocketAddr, Connection>,
-    /// The number of bytes of the heap that all waiting requests take.
+    /// What all waiting requests take of the heap.
     pub waiting_bytes: usize,
     wanted: Wanted,
     /// Whether the watch is to look at a connection that must end.
@@ -71,7 +69,7 @@ pub struct Table {
 }
 
 impl Connections {
-    /// Creates an empty table. `watch` is the thread that looks at the sockets.
+    /// `watch` is the thread that looks at the sockets.
     pub fn new(timeout: Option<Duration>, watch: Thread) -> Self {
         Self { table: Mutex::default(), timeout, watch }
     }
@@ -150,7 +148,6 @@ impl Connections {
             return Ok(request);
         }
         *waiting_bytes -= mem::take(&mut connection.waiting_bytes);
-        // An empty queue keeps its capacity.
         let waiting = mem::take(&mut connection.waiting);
         match end {
             End::Open => connection.enter(State::InHead),
@@ -158,7 +155,7 @@ impl Connections {
                 connection.enter(State::Ended);
                 connection.discarded = (!waiting.is_empty()).then(Instant::now);
             }
-            // tiny_http takes no more requests from it. A later one is of a new connection from the same port.
+            // A later request is of a new connection from the same port.
             End::Gone | End::Left | End::Replaced => drop(by_peer.remove(&peer)),
         }
         *has_ending |= end == End::Closed;
@@ -177,8 +174,7 @@ impl Connections {
         self.watch.unpark();
         // The walk ends with the drop of the sender.
         let mut found: Vec<TcpStream> = receiver.iter().collect();
-        // One client has connected from one port to two of our addresses, and its address does not tell which one is
-        // wanted.
+        // One client has connected from one port to two of our addresses. Its own does not tell which one is wanted.
         if found.len() > 1 {
             found.drain(..).for_each(|socket| drop(socket.shutdown(Shutdown::Both)));
         }
@@ -200,8 +196,7 @@ impl Table {
         self.by_peer.shrink_to(2 * self.by_peer.len() + SPARE_CAPACITY);
     }
 
-    /// Whether a connection may be of the `Server` of this generation, whose last ones were seen by the walk that began
-    /// at `last`.
+    /// Whether a connection may be of the `Server` of this generation, which accepted none after `last`.
     pub fn has_of(&self, generation: u32, last: Instant) -> bool {
         self.by_peer.values().any(|one| one.generation == generation || one.generation == 0 && one.since <= last)
     }

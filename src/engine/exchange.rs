@@ -22,13 +22,10 @@ pub struct Exchange<'a> {
     pub connection: u64,
     /// The client's address.
     pub peer: SocketAddr,
-    /// The version of HTTP that the client used.
     pub version: HTTPVersion,
-    /// The method as the client sent it.
     pub method: Method,
     /// The target as the client sent it.
     pub target: String,
-    /// The header fields that this server uses.
     pub fields: Fields,
     /// The error in the request itself, if there is one.
     pub fault: Option<Fault>,
@@ -91,8 +88,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing
-    /// fails after an eighth of [`Exchange::timeout`], or on Windows after all of it, and may then be repeated, except
-    /// on Windows.
+    /// fails after an eighth of [`Exchange::timeout`], and may then be repeated. On Windows, it fails after all of it.
     pub fn writer(&mut self) -> &mut dyn Write {
         match &mut self.writer {
             Writer::OfTinyHttp(writer) => writer,

@@ -22,8 +22,7 @@ use super::panics;
 
 /// How long a thread waits for the lead before it exits.
 const IDLE_FOR: Duration = Duration::from_secs(5);
-/// Only the part of a stack that is used takes memory. This size keeps thousands of threads within a limit of
-/// addresses.
+/// Only the used part of a stack takes memory. This size keeps thousands of threads within a limit of addresses.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// What all threads of the engine share.
@@ -128,8 +127,8 @@ impl Front {
         }
     }
 
-    /// Waits for the lead, to take requests from the result. `None` if this thread is not needed. It counts as waiting
-    /// until this returns.
+    /// Waits for the lead, to take requests from the result. `None` if this thread, which counts as waiting until then,
+    /// is not needed.
     fn wait_for_lead(&self) -> Option<Arc<Server>> {
         let must_wait = |lead: &mut Lead| lead.is_taken && lead.server.is_some();
         let waited = self.is_free.wait_timeout_while(self.lock(), IDLE_FOR, must_wait);
@@ -140,16 +139,15 @@ impl Front {
         server
     }
 
-    /// Takes requests until one is for this thread, with the number of its connection if it is to be answered. Never
-    /// waits for a client. `None` after the release.
+    /// Takes requests, and waits for no client, until one is for this thread ([`Connections::take`]). `None` after the
+    /// release.
     fn take(&self, server: Arc<Server>) -> Option<(SocketAddr, Request, Option<u64>)> {
         while self.lock().server.is_some() {
             let request = match server.recv() {
                 Ok(request) => request,
                 Err(error) => {
-                    // Either the accept loop has ended, or `unblock` was called.
-                    let is_ping = error.raw_os_error().is_none();
-                    self.pings.fetch_sub(usize::from(is_ping), SeqCst);
+                    // The error is the system's if the accept loop has ended. Otherwise, `unblock` was called.
+                    self.pings.fetch_sub(usize::from(error.raw_os_error().is_none()), SeqCst);
                     continue;
                 }
             };
@@ -184,10 +182,8 @@ impl Front {
             if Body::of(&request) != Body::Read {
                 self.shared.connections.hang_up(peer);
             }
-            let _ = panics::contain(|| {
-                let rest = Rest::of(&request);
-                body::discard(request, rest)
-            });
+            let rest = Rest::of(&request);
+            let _ = panics::contain(|| body::discard(request, rest));
         }
     }
 }

@@ -1,9 +1,8 @@
 //! The watch: a thread that never waits for a client, for all work that belongs to no single request.
 //!
 //! tiny_http does not tell when a connection begins or ends, and gives out no socket. So the watch looks at all sockets
-//! of the process, which is called a walk. It walks when something has happened, and not more often than the time of a
-//! walk allows. It owns none of these sockets, and closes none: it shuts down those whose deadline has passed
-//! ([`connection`](super::connection)), and tiny_http then closes them.
+//! of the process, which is called a walk, when something has happened, and not more often than the time of a walk
+//! allows. It shuts down those whose deadline has passed, and tiny_http then closes them.
 
 use std::io;
 use std::mem;
@@ -24,11 +23,10 @@ use super::panics;
 
 /// How long answers may still take after a stop signal.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// The time between two ticks when nothing happens.
+/// The time between two ticks when nothing happens, when something happens, and when connections may be stuck or are to
+/// be shut down, or a thread waits for a socket.
 const IDLE_TICK: Duration = Duration::from_millis(100);
-/// The same when something happens.
 const TICK: Duration = Duration::from_millis(20);
-/// The same when connections may be stuck or are to be shut down, or when a thread waits for a socket.
 const URGENT_TICK: Duration = Duration::from_millis(5);
 /// The estimated time of a walk for each open descriptor. A measured one would include the time of other programs.
 const DESCRIPTOR_COST: Duration = Duration::from_micros(3);
@@ -55,9 +53,8 @@ pub struct Engine {
     warn: Box<dyn Fn(&str)>,
     acceptors: Vec<Acceptor>,
     sockets: Sockets,
-    /// The last walk.
+    /// The last walk, and when it ended.
     walk: Walk,
-    /// When it ended.
     walked: Instant,
     ticked: Instant,
     active_until: Instant,
@@ -75,9 +72,8 @@ pub struct Engine {
 impl Engine {
     /// Starts to accept connections on `listeners`: one, or one for IPv4 and one for IPv6.
     ///
-    /// `timeout` is how long a client may take for a head or a body, and how long it may take nothing of an answer.
-    /// `answer` is called on the thread of the connection. `warn` reports what the user should know. The thread that
-    /// calls this becomes the watch when it calls [`Engine::run`].
+    /// `timeout` is how long a client may take for a head or a body, or take nothing of an answer. `answer` is called
+    /// on the thread of the connection. The thread that calls this becomes the watch when it calls [`Engine::run`].
     pub fn start(
         listeners: Vec<TcpListener>,
         timeout: Option<Duration>,
@@ -107,9 +103,8 @@ impl Engine {
         })
     }
 
-    /// Runs the watch until `stop_requests` is above 0. Then stops accepting, and hangs up the clients that have not
-    /// sent a whole request. Waits until the running answers have ended, [`STOP_PATIENCE`] is over, or `stop_requests`
-    /// is above 1.
+    /// Runs the watch until `stop_requests` is above 0. Then stops accepting, hangs up the clients that have not sent a
+    /// whole request, and lets the running answers end, but not after a second stop request.
     pub fn run(mut self, stop_requests: impl Fn() -> u32) {
         while stop_requests() == 0 {
             self.tick_and_wait();
@@ -124,7 +119,7 @@ impl Engine {
         }
     }
 
-    /// Does all that is due, and waits until the next tick, or until the watch is woken.
+    /// Waits afterwards until the next tick, or until the watch is woken.
     fn tick_and_wait(&mut self) {
         thread::park_timeout(panics::contain(|| self.tick()).unwrap_or(IDLE_TICK));
     }
@@ -225,15 +220,15 @@ impl Engine {
             self.lost_many = 2 * threads;
             (self.warn)(&format!(
                 "tiny_http holds {threads} connections that have ended, and does not free them: clients have probably \
-                 sent requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server is \
-                 restarted"
+                 sent requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server \
+                 is restarted"
             ));
         }
     }
 }
 
-/// Looks at a socket of a client, and shuts down what is to be shut down of it. `wanted` has the threads that wait for
-/// a duplicate. Returns whether it is met for the first time in this walk, and seems to be stuck.
+/// Looks at a socket of a client, gives duplicates to the threads in `wanted`, and shuts down what is to be shut down
+/// of it. Returns whether it is met for the first time in this walk, and seems to be stuck.
 fn look_at(
     socket: &Socket,
     local: SocketAddr,
