@@ -14,8 +14,7 @@ use crate::platform;
 
 use super::front::{Front, Shared};
 
-/// The maximum number of connections that wait to be accepted. std requests 128, with which 500 clients that connect at
-/// once wait for more than a second (15).
+/// The maximum number of connections that wait to be accepted. With std's 128, 500 at once wait for over a second (15).
 const BACKLOG: i32 = 4096;
 /// The maximum number of bytes that wait in the kernel before they are sent. A client that reads slowly, but steadily,
 /// then takes some of them before the timeout, and needs little of the kernel's memory.
@@ -43,8 +42,7 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Prepares the listening socket, and starts to accept. Accepted connections inherit its options: Nagle's algorithm
-    /// is disabled (1), and there is a send timeout (9).
+    /// Starts to accept. Connections inherit the options of the socket: no Nagle's algorithm (1), a send timeout (9).
     pub fn start(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Self> {
         let options = platform::prepare_listener(&listener, BACKLOG, UNSENT_MOST_BYTES)?;
         options.set_nodelay(true)?;
@@ -98,9 +96,8 @@ impl Acceptor {
         }
     }
 
-    /// Weakness 5: the thread pool of tiny_http may give a connection to a thread that already has one, where it waits.
-    /// A connection to ourselves, closed at once, makes the pool start or wake one more thread, which takes the one
-    /// that waits. `ended` more may wait that the client has ended.
+    /// Weakness 5: the thread pool of tiny_http may let a connection wait for a busy thread. A connection to ourselves,
+    /// closed at once, makes it start or wake another thread. `ended` more may wait that their clients have ended.
     pub fn nudge(&self, ended: usize) {
         let mut target = self.bound;
         if target.ip().is_unspecified() {

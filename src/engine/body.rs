@@ -23,8 +23,7 @@ use super::connections::{Connections, End};
 
 /// How long a refused client may still send what is discarded, so that it gets its answer.
 const LINGER_FOR: Duration = Duration::from_secs(1);
-/// The same for a client that sends nothing. Each needs two threads meanwhile, so above `LINGER_MANY` clients at a
-/// time, the more there are, the shorter it is.
+/// The same for a client that sends nothing. Each needs two threads, so with more than `LINGER_MANY` it is shorter.
 const LINGER_IDLE: Duration = Duration::from_millis(250);
 const LINGER_IDLE_LEAST: Duration = Duration::from_millis(50);
 const LINGER_MANY: u32 = 32;
@@ -40,8 +39,7 @@ const TOO_LONG: Fault =
 pub struct Rest {
     /// 0 for a chunked body.
     bytes: u64,
-    /// Is lent for tiny_http's buffer. `None` until it is needed, and while a refused client may still send: many large
-    /// ones would take all addresses.
+    /// Is lent for tiny_http's buffer. `None` until it is needed: many large ones would take all addresses.
     block: Option<Mapping>,
 }
 
@@ -85,8 +83,7 @@ impl Rest {
     }
 
     /// Reads and discards the body. A client that waits for `100 Continue` gets it first. The watch ends a read that
-    /// takes too long: it shuts down the receiving side, and what has come by then is still read. Not inlined, because
-    /// of its buffer on the stack.
+    /// takes too long: it shuts down the receiving side. Not inlined, because of its buffer on the stack.
     #[inline(never)]
     pub fn drain(&mut self, request: &mut Request) -> Result<(), Fault> {
         if self.bytes > DRAIN_MOST_BYTES {
@@ -125,8 +122,7 @@ pub fn discard(mut request: Request, mut rest: Rest) {
     rest.lend(|| drop(request.into_writer()));
 }
 
-/// A request that is refused because of its body. If it were answered through tiny_http, the reader of the body would
-/// be dropped first, which waits for the body.
+/// A request that is refused because of its body. tiny_http would wait for the body before it lets it be answered.
 pub struct Refusal {
     /// A duplicate.
     pub socket: TcpStream,
@@ -147,9 +143,8 @@ impl Refusal {
         Some(Self { socket, request: Some((request, rest)) })
     }
 
-    /// Shuts the connection down. If the answer `is_complete`, this first reads and discards what the client still
-    /// sends: otherwise the connection would be reset, and the client could lose its answer. Not inlined, because its
-    /// buffer would be part of the stack of every thread that answers.
+    /// Shuts the connection down. If the answer `is_complete`, this first discards what the client still sends: a reset
+    /// would take the answer from it. Not inlined: its buffer would be on the stack of every thread that answers.
     #[inline(never)]
     pub fn end(mut self, is_complete: bool) -> End {
         let (start, mut discarded) = (Instant::now(), [0; 8 * 1024]);

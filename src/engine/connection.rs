@@ -84,8 +84,7 @@ struct Seen {
     is_suspect: bool,
     /// In how many walks, up to the last one, there were bytes that nobody had received.
     unread_walks: u8,
-    /// What has been shut down. [`Shutdown::Write`] follows the last answer. After [`Shutdown::Read`], a head that was
-    /// complete before is still answered.
+    /// What has been shut down: `Write` after the last answer. After `Read`, a head that came before is still answered.
     shut: Option<Shutdown>,
 }
 

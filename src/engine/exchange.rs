@@ -76,8 +76,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    /// Starts the head of the answer. It says what happens to the connection, unless that is the default of HTTP/1.1:
-    /// it stays open (RFC 9112 9.3).
+    /// Starts the head, which says whether the connection stays open, if that is not the default (RFC 9112 9.3).
     pub fn head(&self, status: u16) -> Head {
         let connection = match self.version {
             _ if self.end != End::Open => Some("close"),
@@ -88,7 +87,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing
-    /// fails after an eighth of [`Exchange::timeout`], and may then be repeated. On Windows, it fails after all of it.
+    /// fails after an eighth of [`Exchange::timeout`], and may be repeated. On Windows, it fails after all, for good.
     pub fn writer(&mut self) -> &mut dyn Write {
         match &mut self.writer {
             Writer::OfTinyHttp(writer) => writer,
@@ -116,8 +115,7 @@ impl<'a> Exchange<'a> {
             Writer::Refusing(refusal) => refusal.end(is_complete),
             Writer::OfTinyHttp(_) if is_complete => self.end,
             Writer::OfTinyHttp(_) if outcome == ClientClosed => End::Left,
-            // This comes before the writer is dropped: tiny_http could then send an answer of its own, which the client
-            // would take for the rest of this one.
+            // Before the writer is dropped: tiny_http could send an answer of its own, which would end up in this one.
             Writer::OfTinyHttp(_) => {
                 self.connections.hang_up(self.peer);
                 End::Gone

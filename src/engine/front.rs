@@ -1,8 +1,7 @@
 //! A tiny_http `Server`, and the threads that take its requests and answer them.
 //!
 //! One thread at a time takes requests: it has the lead. When it has one to answer, it gives up the lead to another
-//! thread. If two threads took requests at the same time, those of one connection could change their order, and the
-//! thread of the second would wait for that of the first.
+//! thread. If two threads took requests at the same time, those of one connection could change their order.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -127,8 +126,7 @@ impl Front {
         }
     }
 
-    /// Waits for the lead, to take requests from the result. `None` if this thread, which counts as waiting until then,
-    /// is not needed.
+    /// Waits for the lead, to take requests from the result. `None` if this thread is not needed.
     fn wait_for_lead(&self) -> Option<Arc<Server>> {
         let must_wait = |lead: &mut Lead| lead.is_taken && lead.server.is_some();
         let waited = self.is_free.wait_timeout_while(self.lock(), IDLE_FOR, must_wait);
@@ -139,8 +137,7 @@ impl Front {
         server
     }
 
-    /// Takes requests, and waits for no client, until one is for this thread ([`Connections::take`]). `None` after the
-    /// release.
+    /// Takes requests until one is for this thread, and never waits for a client. `None` after the release.
     fn take(&self, server: Arc<Server>) -> Option<(SocketAddr, Request, Option<u64>)> {
         while self.lock().server.is_some() {
             let request = match server.recv() {

@@ -30,8 +30,7 @@ const TICK: Duration = Duration::from_millis(20);
 const URGENT_TICK: Duration = Duration::from_millis(5);
 /// The estimated time of a walk for each open descriptor. A measured one would include the time of other programs.
 const DESCRIPTOR_COST: Duration = Duration::from_micros(3);
-/// How long the watch goes on to walk after the last allocation or deadline. By then, a thread that panics has closed
-/// what it had open, and a lost thread is known as such.
+/// How long the watch goes on to walk after the last allocation or deadline. By then, a lost thread is known as such.
 const ACTIVE_FOR: Duration = Duration::from_secs(2);
 /// The time between two walks when nothing happens, but connections have not had a request.
 const NEW_EVERY: Duration = Duration::from_millis(250);

@@ -1,6 +1,5 @@
-//! Errors in a request that do not depend on its target (RFC 9112 2.2, 3, 5 and 6). tiny_http lets all of these
-//! requests pass: it accepts nearly any ASCII text as a method, a field name or a field value, and treats an invalid
-//! `Content-Length` as 0.
+//! Errors in a request that do not depend on its target (RFC 9112 2.2, 3, 5 and 6). tiny_http accepts nearly any ASCII
+//! text as a method, a field name or a field value, and treats an invalid `Content-Length` as 0.
 
 use tiny_http::{Header, Request};
 
@@ -60,8 +59,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(fits)
 }
 
-/// Whether `text` is a valid field value (RFC 9110 5.5). The tab is the only control character that is allowed. Another
-/// program could treat a CR, LF or NUL as the end of the line.
+/// Whether `text` is a valid field value (RFC 9110 5.5). A CR, LF or NUL could end it for another program.
 fn is_field_value(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }

@@ -45,8 +45,7 @@ impl Fields {
         values(&self.0, name)
     }
 
-    /// The value of the only field with this name. A field whose value is not a list must not be repeated (RFC 9110
-    /// 5.3): a repeated one counts as absent.
+    /// The value of the only field with this name. A repeated one counts as absent (RFC 9110 5.3).
     pub fn single<'a>(&'a self, name: &'static str) -> Option<&'a str> {
         let mut lines = self.all(name);
         lines.next().filter(|_| lines.next().is_none())

@@ -63,8 +63,7 @@ pub enum Verdict {
     RangeNotSatisfiable,
 }
 
-/// Evaluates the preconditions of a request in the order of RFC 9110 13.2.2. `is_get` tells GET from HEAD, which
-/// ignores `Range`.
+/// Evaluates the preconditions of a request in the order of RFC 9110 13.2.2. HEAD ignores `Range`.
 pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
     let required = ("If-Match", "If-Unmodified-Since");
     if names_version(fields, file, required, Validators::matches_strongly) == Some(false) {
@@ -82,9 +81,8 @@ pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
     }
 }
 
-/// Evaluates a list of entity tags by the comparison `matches`, or the date `since` if there is no such list: whether
-/// one of the tags is that of the file, or the file has not changed since. `None` if there is neither. A date that is
-/// malformed or repeated counts as absent.
+/// Whether one of the entity tags in a list is that of the file, by the comparison `matches`, or else whether the file
+/// has not changed since a date. `None` if there is neither, or the date is malformed or repeated.
 fn names_version(
     fields: &Fields,
     file: &Validators,

@@ -13,10 +13,8 @@ pub struct ByteRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSatisfiable;
 
-/// Parses the value of a `Range` field, for a file of `size_bytes`. `None` if the value is to be ignored.
-///
-/// That is another unit than bytes, a syntax error, or several ranges. Several ranges would need a multipart answer,
-/// which no media client requests.
+/// Parses the value of a `Range` field, for a file of `size_bytes`. `None` if it is to be ignored: it has another unit
+/// than bytes, a syntax error, or several ranges, which would need a multipart answer. No media client wants one.
 pub fn parse(value: &str, size_bytes: u64) -> Option<Result<ByteRange, NotSatisfiable>> {
     let (unit, list) = value.split_once('=')?;
     if !unit.trim_matches(OWS).eq_ignore_ascii_case("bytes") {

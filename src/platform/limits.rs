@@ -19,8 +19,7 @@ pub fn raise_descriptor_limit() {
             soft: u64,
             hard: u64,
         }
-        // On 32-bit systems, the functions of glibc and Android without `64` use two 32-bit words. Other libraries have
-        // two 64-bit words everywhere.
+        // Without `64`, the functions of glibc and Android use two 32-bit words on 32-bit systems. Others never do.
         unsafe extern "C" {
             #[cfg_attr(any(target_env = "gnu", target_os = "android"), link_name = "getrlimit64")]
             fn getrlimit(resource: i32, limit: *mut Limit) -> i32;

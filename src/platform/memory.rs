@@ -1,5 +1,4 @@
-//! The memory that the system holds for the process, as the system's own tool shows it, and how much it could give to
-//! the process now, on top of that.
+//! The memory that the system holds for the process, as the system's own tool shows it, and what more it could give.
 
 /// The memory that the system holds for this process. `None` if it is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,8 +86,7 @@ mod system {
         Some(limit.saturating_sub(usage.saturating_sub(page_cache)))
     }
 
-    /// The number after `name`, in the line that starts with it. Another line may have any bytes: the name of the
-    /// program, of which the system keeps the first 15.
+    /// The number after `name`, in the line that starts with it. The line with the program's name may have any bytes.
     pub(super) fn number(text: &[u8], name: &str) -> Option<u64> {
         let mut lines = text.split(|&byte| byte == b'\n');
         let rest = lines.find_map(|line| line.strip_prefix(name.as_bytes()))?;
@@ -193,8 +191,7 @@ mod system {
         ResidentSet { now_bytes: figure(now), peak_bytes: figure(peak_working_set) }
     }
 
-    /// The least of what GlobalMemoryStatusEx says: of physical memory, of what the process may still commit, and of
-    /// its address space.
+    /// The least of what is left of physical memory, of what the process may commit, and of its address space.
     pub fn available_memory() -> Option<u64> {
         let mut status: MemoryStatus = [0; 8];
         status[0] = size_of::<MemoryStatus>() as u64;

@@ -21,8 +21,7 @@ const SIG_IGN: usize = 1;
 const SIGBREAK: i32 = 21;
 
 unsafe extern "C" {
-    /// signal(2) on Unix, and `signal` of the C runtime on Windows. `handler` is the address of a function or a special
-    /// value. Returns the previous handler.
+    /// signal(2), also of the C runtime of Windows. A handler is the address of a function or a special value.
     fn signal(number: i32, handler: usize) -> usize;
 }
 
@@ -37,8 +36,7 @@ extern "C" fn count_stop_signal(_number: i32) {
 /// when the program started, as under `nohup`, stays ignored.
 pub fn catch_stop_signals() {
     let handler = count_stop_signal as extern "C" fn(i32) as usize;
-    // SAFETY: the handler only adds to an atomic and, on Windows, calls `signal` again. Windows runs it on a thread of
-    // its own. Both are allowed in a signal handler.
+    // SAFETY: the handler only adds to an atomic and, on Windows, calls `signal` again. A handler may do both.
     unsafe {
         signal(SIGINT, handler);
         signal(SIGTERM, handler);

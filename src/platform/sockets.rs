@@ -1,8 +1,7 @@
 //! The sockets of this process, most of which tiny_http owns. They are found by their numbers.
 //!
-//! Whoever looks at a socket gets a duplicate, which is ours: nobody can close it, or give its number to another
-//! socket, meanwhile. What is done to a duplicate (shut down, read, set an option) is done to the socket. Numbers of
-//! others are never closed.
+//! Whoever looks at a socket gets a duplicate, which is ours: nobody can close it meanwhile, or give its number to
+//! another socket. What is done to it (shut down, read) is done to the socket. Numbers of others are never closed.
 
 use std::ffi::c_ulong;
 use std::io;
@@ -48,15 +47,13 @@ fn raw(socket: &impl AsRaw) -> RawHandle {
     return socket.as_raw_socket();
 }
 
-/// A duplicate of a socket of this process. On Unix, it may be of something else that has a descriptor, and has no
-/// address.
+/// A duplicate of a socket of this process, or, on Unix, of something else that has a descriptor, but no address.
 pub struct Socket {
     pub stream: TcpStream,
 }
 
 impl Socket {
-    /// Tells this socket from all others, earlier ones included (SO_COOKIE of socket(7)). 0 on other systems than
-    /// Linux.
+    /// Tells this socket from all others, earlier ones included: SO_COOKIE of socket(7) on Linux. Otherwise 0.
     pub fn identity(&self) -> u64 {
         let cookie = if IS_LINUX { self.option(1, 57) } else { None };
         cookie.map_or(0, |[identity]| identity)
