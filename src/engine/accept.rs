@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::platform;
+use crate::platform::sockets;
 
 use super::front::{Front, Shared};
 
@@ -44,7 +44,7 @@ pub struct Acceptor {
 impl Acceptor {
     /// Starts to accept. Connections inherit the options of the socket: no Nagle's algorithm (1), a send timeout (9).
     pub fn start(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Self> {
-        let options = platform::prepare_listener(&listener, BACKLOG, UNSENT_MOST_BYTES)?;
+        let options = sockets::prepare_listener(&listener, BACKLOG, UNSENT_MOST_BYTES)?;
         options.set_nodelay(true)?;
         let part = if cfg!(windows) { 1 } else { 8 };
         options.set_write_timeout(shared.connections.timeout.map(|timeout| timeout / part))?;
@@ -103,7 +103,7 @@ impl Acceptor {
         if target.ip().is_unspecified() {
             target.set_ip(if target.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
         }
-        let nudge = |_: &usize| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).is_err();
-        (0..(self.stuck + ended).min(NUDGES_MOST)).find(nudge);
+        let nudges = (self.stuck + ended).min(NUDGES_MOST);
+        let _ = (0..nudges).try_for_each(|_| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).map(drop));
     }
 }

@@ -189,19 +189,13 @@ impl Connection {
             self.overdue(walk)
         };
         self.seen.shut = side.or(self.seen.shut);
-        walk.is_urgent |= self.may_be_stuck();
+        walk.is_urgent |= self.is_stuck(1);
         side
     }
 
-    /// Whether it seems to be stuck in tiny_http's thread pool: bytes have come, and nobody receives them.
-    pub fn is_stuck(&self) -> bool {
-        // One walk is not enough: a thread may be just about to receive the bytes.
-        self.may_be_stuck() && self.seen.unread_walks > 1
-    }
-
-    fn may_be_stuck(&self) -> bool {
-        let is_unread = (1..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks);
-        is_unread && self.is_new()
+    /// Whether it seems to be stuck in tiny_http's thread pool: in so many walks, bytes had come that nobody receives.
+    pub fn is_stuck(&self, walks: u8) -> bool {
+        (walks..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks) && self.is_new()
     }
 
     /// Whether tiny_http has read more than it may for one head or body.
@@ -268,20 +262,6 @@ impl Connection {
 }
 
 impl Walk {
-    /// What the first walk depends on.
-    pub fn new(timeout: Option<Duration>) -> Self {
-        Self {
-            start: Instant::now(),
-            timeout,
-            resumed: None,
-            are_descriptors_short: false,
-            held_bytes: 0,
-            is_caught_up: true,
-            needs_ping: false,
-            is_urgent: false,
-        }
-    }
-
     /// How long a connection may stay in this state.
     fn limit(&self, state: State) -> Option<Duration> {
         match state {

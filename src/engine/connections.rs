@@ -58,8 +58,6 @@ pub struct Connections {
 pub struct Table {
     /// By the client's address. It is enough: not more than one listening socket has addresses of its family.
     pub by_peer: HashMap<SocketAddr, Connection>,
-    /// What all waiting requests take of the heap.
-    pub waiting_bytes: usize,
     wanted: Wanted,
     /// Whether the watch is to look at a connection that must end.
     has_ending: bool,
@@ -83,7 +81,7 @@ impl Connections {
     /// its connection, or without if it is to be discarded. `None` if it waits for the thread of its connection.
     pub fn take(&self, peer: SocketAddr, generation: u32, request: Request) -> Option<(Request, Option<u64>)> {
         let mut table = self.lock();
-        let Table { by_peer, waiting_bytes, last_number, has_ending, .. } = &mut *table;
+        let Table { by_peer, last_number, has_ending, .. } = &mut *table;
         let connection = by_peer.entry(peer).or_insert_with(|| Connection::new(Instant::now()));
         let is_first = connection.generation == 0;
         if is_first {
@@ -106,13 +104,12 @@ impl Connections {
                 let bytes = heap_bytes(&request);
                 connection.waiting.push_back(request);
                 connection.waiting_bytes += bytes;
-                *waiting_bytes += bytes;
                 connection.must_end |= connection.waiting_bytes > WAITING_MOST_BYTES;
                 None
             }
         };
         *has_ending |= connection.must_end;
-        let wakes = is_first || connection.must_end || *waiting_bytes > ALL_WAITING_MOST_BYTES;
+        let wakes = is_first || connection.must_end;
         drop(table);
         if wakes {
             self.watch.unpark();
@@ -135,19 +132,17 @@ impl Connections {
             end = if self.socket(peer).is_some() { End::Replaced } else { End::Gone };
             table = self.lock();
         }
-        let Table { by_peer, waiting_bytes, is_stopping, has_ending, .. } = &mut *table;
+        let Table { by_peer, is_stopping, has_ending, .. } = &mut *table;
         let Some(connection) = by_peer.get_mut(&peer) else { return Err(VecDeque::new()) };
         if matches!(end, End::Open | End::Replaced)
             && !*is_stopping
             && let Some(request) = connection.waiting.pop_front()
         {
-            let bytes = heap_bytes(&request);
-            connection.waiting_bytes -= bytes;
-            *waiting_bytes -= bytes;
+            connection.waiting_bytes -= heap_bytes(&request);
             connection.enter(State::Answering);
             return Ok(request);
         }
-        *waiting_bytes -= mem::take(&mut connection.waiting_bytes);
+        connection.waiting_bytes = 0;
         let waiting = mem::take(&mut connection.waiting);
         match end {
             End::Open => connection.enter(State::InHead),
@@ -201,10 +196,15 @@ impl Table {
         self.by_peer.values().any(|one| one.generation == generation || one.generation == 0 && one.since <= last)
     }
 
+    /// What all waiting requests take of the heap.
+    pub fn waiting_bytes(&self) -> usize {
+        self.by_peer.values().map(|one| one.waiting_bytes).sum()
+    }
+
     /// Whether the watch is to look at the sockets for this table. If all waiting requests take too much memory, the
     /// connection is to be hung up whose client has taken the longest for one answer.
     pub fn has_work(&mut self) -> bool {
-        let is_too_much = self.waiting_bytes > ALL_WAITING_MOST_BYTES;
+        let is_too_much = self.waiting_bytes() > ALL_WAITING_MOST_BYTES;
         if is_too_much {
             let holds_much = |one: &&mut Connection| one.waiting_bytes > WAITING_SMALL_BYTES && !one.must_end;
             let slowest = self.by_peer.values_mut().filter(holds_much).min_by_key(|one| one.since);

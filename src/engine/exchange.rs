@@ -87,7 +87,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing
-    /// fails after an eighth of [`Exchange::timeout`], and may be repeated. On Windows, it fails after all, for good.
+    /// fails after an eighth of [`Exchange::timeout`], and may be repeated; on Windows after all of it, for good.
     pub fn writer(&mut self) -> &mut dyn Write {
         match &mut self.writer {
             Writer::OfTinyHttp(writer) => writer,

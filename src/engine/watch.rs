@@ -6,13 +6,13 @@
 
 use std::io;
 use std::mem;
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::instrument::{buffer, heap};
-use crate::platform::{self, Socket, Sockets};
+use crate::platform::{self, sockets};
 
 use super::accept::Acceptor;
 use super::connection::{Connection, STOPPED_AFTER, Sight, Walk};
@@ -51,7 +51,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     warn: Box<dyn Fn(&str)>,
     acceptors: Vec<Acceptor>,
-    sockets: Sockets,
+    sockets: sockets::Sockets,
     /// The last walk, and when it ended.
     walk: Walk,
     walked: Instant,
@@ -88,8 +88,17 @@ impl Engine {
             acceptors: listeners.into_iter().map(accept).collect::<io::Result<_>>()?,
             shared,
             warn: Box::new(warn),
-            sockets: Sockets::new()?,
-            walk: Walk::new(timeout),
+            sockets: sockets::Sockets::new()?,
+            walk: Walk {
+                start: now,
+                timeout,
+                resumed: None,
+                are_descriptors_short: false,
+                held_bytes: 0,
+                is_caught_up: true,
+                needs_ping: false,
+                is_urgent: false,
+            },
             walked: now,
             ticked: now,
             active_until: now,
@@ -165,15 +174,15 @@ impl Engine {
         self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
         let mut ended = Vec::new();
         self.open_descriptors = self.sockets.each(|socket| {
-            let Ok(local) = socket.stream.local_addr() else { return };
+            let Ok(local) = socket.local_addr() else { return };
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
-            match socket.stream.peer_addr() {
+            match socket.peer_addr() {
                 Ok(peer) => {
-                    let is_stuck = look_at(socket, local, peer, connections, &wanted, &mut self.walk);
+                    let is_stuck = look(socket, [local, peer], connections, &wanted, &mut self.walk);
                     acceptor.stuck += usize::from(is_stuck);
                 }
-                Err(_) if socket.is_listening() => acceptor.descriptors += 1,
-                Err(_) => ended.push(socket.identity()),
+                Err(_) if sockets::is_listening(socket) => acceptor.descriptors += 1,
+                Err(_) => ended.push(sockets::identity(socket)),
             }
         });
         drop(wanted);
@@ -188,7 +197,7 @@ impl Engine {
     /// Estimates what tiny_http takes of the heap: all that is not known to be something else.
     fn held_bytes(&self) -> u64 {
         let table = self.shared.connections.lock();
-        let known_bytes = table.waiting_bytes as u64 + CONNECTION_BYTES * table.by_peer.len() as u64;
+        let known_bytes = table.waiting_bytes() as u64 + CONNECTION_BYTES * table.by_peer.len() as u64;
         heap::live_bytes().saturating_sub(known_bytes + buffer::live_bytes())
     }
 
@@ -228,36 +237,36 @@ impl Engine {
 
 /// Looks at a socket of a client, gives duplicates to the threads in `wanted`, and shuts down what is to be shut down
 /// of it. Returns whether it is met for the first time in this walk, and seems to be stuck.
-fn look_at(
-    socket: &Socket,
-    local: SocketAddr,
-    peer: SocketAddr,
-    connections: &Connections,
+fn look(
+    socket: &TcpStream,
+    [local, peer]: [SocketAddr; 2],
+    all: &Connections,
     wanted: &Wanted,
     walk: &mut Walk,
 ) -> bool {
-    let identity = (socket.identity(), local);
-    if connections.lock().by_peer.get(&peer).is_some_and(|one| one.was_seen(identity, walk)) {
+    let identity = (sockets::identity(socket), local);
+    if all.lock().by_peer.get(&peer).is_some_and(|one| one.was_seen(identity, walk)) {
         return false;
     }
-    let (unread_bytes, received_bytes) = (socket.unread_bytes(), socket.received_bytes());
+    let (unread_bytes, received_bytes) = (sockets::unread_bytes(socket), sockets::received_bytes(socket));
     let sight = Sight { socket: identity, unread_bytes, received_bytes };
-    let mut table = connections.lock();
+    let mut table = all.lock();
     let connection = table.by_peer.entry(peer).or_insert_with(|| Connection::new(walk.start));
     let side = connection.look_at(&sight, walk);
-    let is_stuck = connection.is_stuck();
+    // One walk with unread bytes is not enough: a thread may be just about to receive them.
+    let is_stuck = connection.is_stuck(2);
     drop(table);
     for thread in wanted.get(&peer).into_iter().flatten() {
-        match socket.stream.try_clone() {
+        match socket.try_clone() {
             Ok(own) => drop(thread.send(own)),
             // Otherwise the thread's client would wait for ever.
-            Err(_) => drop(socket.stream.shutdown(Shutdown::Both)),
+            Err(_) => drop(socket.shutdown(Shutdown::Both)),
         }
     }
     if let Some(side) = side {
-        let _ = socket.stream.shutdown(side);
+        let _ = socket.shutdown(side);
         if side != Shutdown::Write {
-            socket.cancel_receive();
+            sockets::cancel_receive(socket);
         }
     }
     is_stuck

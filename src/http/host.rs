@@ -17,16 +17,13 @@ const MALFORMED: Fault =
     Fault::new(400, "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT");
 const MISDIRECTED: Fault = Fault::new(
     421,
-    "this server is for its own machine only, and answers only to localhost, names under .localhost and IP \
-          addresses, because a web page could use any other Host to read it (DNS rebinding); a proxy in front \
-          of it must send \"Host: localhost\", and a server at an address that other machines can reach (--bind) \
-          answers to every Host",
+    "this server is for its own machine only, and answers only to localhost, names under .localhost and IP addresses, \
+     because a web page could use any other Host to read it (DNS rebinding); a proxy in front of it must send \
+     \"Host: localhost\", and a server at an address that other machines can reach (--bind) answers to every Host",
 );
 
-/// Checks whether this server answers for the host of a request.
-///
-/// The host is that of the `Host` field, or of an absolute `target` if there is one (RFC 9112 3.2.2). `is_loopback`
-/// says that only this machine can connect.
+/// Checks whether this server answers for the host of a request: that of the `Host` field, or of an absolute `target`
+/// if there is one (RFC 9112 3.2.2). `is_loopback` says that only this machine can connect.
 pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: bool) -> Result<(), Fault> {
     let mut lines = fields.all("Host");
     let field = match (lines.next(), lines.next()) {
@@ -35,16 +32,14 @@ pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: 
         _ => return Err(NOT_ONE),
     };
     let authority = target::absolute(target).map(|(authority, _)| authority);
-    let field = field.filter(|field| !(field.is_empty() && authority.is_some()));
+    let field = field.filter(|field| !field.is_empty() || authority.is_none());
     let mut name = "";
     // The authority of the target comes last and so replaces the field, but the field must be well-formed as well.
     for text in [field, authority].into_iter().flatten() {
         name = of_authority(text).ok_or(MALFORMED)?;
     }
-    match is_loopback && !name.is_empty() && !is_address(name) && !is_local(name) {
-        true => Err(MISDIRECTED),
-        false => Ok(()),
-    }
+    let is_safe = !is_loopback || name.is_empty() || is_address(name) || is_local(name);
+    if is_safe { Ok(()) } else { Err(MISDIRECTED) }
 }
 
 /// The host of `uri-host [":" port]` (RFC 9110 7.2, RFC 3986 3.2.2), with the brackets of an IPv6 address. `None` for

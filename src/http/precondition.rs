@@ -19,14 +19,13 @@ pub struct Validators {
 }
 
 impl Validators {
-    /// Creates the validators of a version of a file. `modified` can be set by any program. `changed` is what only the
-    /// file system sets: when it noted the last change of any kind, and the number of the file. It may not tell them.
+    /// Any program can set `modified`. Only the file system sets `changed`: when it noted the last change of any kind,
+    /// and the number of the file. It may not tell them.
     ///
     /// Another file with the same size and time of modification, as `cp -p` and `rsync -t` make it, must have another
-    /// tag. So the tag contains what only the file system sets. Without that it is weak (RFC 9110 8.8.1). A file keeps
-    /// its tag only if it is written twice within the resolution of the file system's clock, some milliseconds.
-    ///
-    /// For the same reason, the date is the later one of both times. It is never later than `now` (RFC 9110 8.8.2.1).
+    /// tag. So the tag contains `changed`. Without that it is weak (RFC 9110 8.8.1). A file keeps its tag only if it is
+    /// written twice within the resolution of the file system's clock, some milliseconds. For the same reason, the date
+    /// is the later one of both times, but not later than `now` (RFC 9110 8.8.2.1).
     pub fn new(modified: SystemTime, changed: Option<(SystemTime, u64)>, size_bytes: u64, now: SystemTime) -> Self {
         let nanos = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let start = format!("{:x}-{size_bytes:x}", nanos(modified));

@@ -47,56 +47,49 @@ fn raw(socket: &impl AsRaw) -> RawHandle {
     return socket.as_raw_socket();
 }
 
-/// A duplicate of a socket of this process, or, on Unix, of something else that has a descriptor, but no address.
-pub struct Socket {
-    pub stream: TcpStream,
+/// Tells this socket from all others, earlier ones included: SO_COOKIE of socket(7) on Linux. Otherwise 0.
+pub fn identity(socket: &TcpStream) -> u64 {
+    let cookie = if IS_LINUX { option(socket, 1, 57) } else { None };
+    cookie.map_or(0, |[identity]| identity)
 }
 
-impl Socket {
-    /// Tells this socket from all others, earlier ones included: SO_COOKIE of socket(7) on Linux. Otherwise 0.
-    pub fn identity(&self) -> u64 {
-        let cookie = if IS_LINUX { self.option(1, 57) } else { None };
-        cookie.map_or(0, |[identity]| identity)
-    }
+/// Whether it listens (SO_ACCEPTCONN of socket(7)).
+pub fn is_listening(socket: &TcpStream) -> bool {
+    let (level, name) = if IS_LINUX { (1, 30) } else { (0xffff, 2) };
+    option(socket, level, name).is_some_and(|[value]| value as i32 != 0)
+}
 
-    /// Whether it listens (SO_ACCEPTCONN of socket(7)).
-    pub fn is_listening(&self) -> bool {
-        let (level, name) = if IS_LINUX { (1, 30) } else { (0xffff, 2) };
-        self.option(level, name).is_some_and(|[value]| value as i32 != 0)
-    }
+/// How many bytes have come that nobody has received (FIONREAD).
+pub fn unread_bytes(socket: &TcpStream) -> u64 {
+    const FIONREAD: c_ulong = if IS_LINUX { 0x541b } else { 0x4004_667f };
+    let mut bytes = 0_u32;
+    // SAFETY: FIONREAD writes one number of 32 bits to the pointer.
+    unsafe { ioctl(raw(socket), FIONREAD, &mut bytes) };
+    bytes.into()
+}
 
-    /// How many bytes have come that nobody has received (FIONREAD).
-    pub fn unread_bytes(&self) -> u64 {
-        const FIONREAD: c_ulong = if IS_LINUX { 0x541b } else { 0x4004_667f };
-        let mut bytes = 0_u32;
-        // SAFETY: FIONREAD writes one number of 32 bits to the pointer.
-        unsafe { ioctl(raw(&self.stream), FIONREAD, &mut bytes) };
-        bytes.into()
-    }
+/// How many bytes have come: `tcpi_bytes_received` of TCP_INFO (tcp(7)). `None` on other systems than Linux.
+pub fn received_bytes(socket: &TcpStream) -> Option<u64> {
+    let info = if IS_LINUX { option::<17>(socket, IPPROTO_TCP, 11) } else { None };
+    info.map(|info| info[128 / 8])
+}
 
-    /// How many bytes have come: `tcpi_bytes_received` of TCP_INFO (tcp(7)). `None` on other systems than Linux.
-    pub fn received_bytes(&self) -> Option<u64> {
-        let info = if IS_LINUX { self.option::<17>(IPPROTO_TCP, 11) } else { None };
-        info.map(|info| info[128 / 8])
-    }
+/// Makes a read return that waits for this socket, on Windows. On other systems, a shutdown does.
+pub fn cancel_receive(_socket: &TcpStream) {
+    // SAFETY: the handle is ours. A null pointer means all operations on it.
+    #[cfg(windows)]
+    unsafe {
+        CancelIoEx(raw(_socket), std::ptr::null())
+    };
+}
 
-    /// Makes a read return that waits for this socket, on Windows. On other systems, a shutdown does.
-    pub fn cancel_receive(&self) {
-        // SAFETY: the handle is ours. A null pointer means all operations on it.
-        #[cfg(windows)]
-        unsafe {
-            CancelIoEx(raw(&self.stream), std::ptr::null())
-        };
-    }
-
-    /// Reads an option of `WORDS` 64-bit words, or less.
-    fn option<const WORDS: usize>(&self, level: i32, name: i32) -> Option<[u64; WORDS]> {
-        let mut value = [0; WORDS];
-        let mut length = size_of_val(&value) as i32;
-        // SAFETY: the call writes at most `length` bytes, the size of `value`, and the length that it wrote.
-        let result = unsafe { getsockopt(raw(&self.stream), level, name, value.as_mut_ptr(), &mut length) };
-        (result == 0).then_some(value)
-    }
+/// Reads an option of `WORDS` 64-bit words, or less.
+fn option<const WORDS: usize>(socket: &TcpStream, level: i32, name: i32) -> Option<[u64; WORDS]> {
+    let mut value = [0; WORDS];
+    let mut length = size_of_val(&value) as i32;
+    // SAFETY: the call writes at most `length` bytes, the size of `value`, and the length that it wrote.
+    let result = unsafe { getsockopt(raw(socket), level, name, value.as_mut_ptr(), &mut length) };
+    (result == 0).then_some(value)
 }
 
 /// Sets the maximum number of connections that wait to be accepted (listen(2)), for which std's `bind` sets 128, and of
@@ -121,7 +114,7 @@ pub fn prepare_listener(listener: &TcpListener, backlog: i32, unsent_most_bytes:
 #[cfg(unix)]
 pub struct Sockets {
     /// Has the reserved descriptor.
-    ours: Socket,
+    ours: TcpStream,
     /// What that refers to while nobody looks at a socket.
     filler: std::fs::File,
 }
@@ -131,13 +124,14 @@ impl Sockets {
     /// Reserves the descriptor.
     pub fn new() -> io::Result<Self> {
         let filler = std::fs::File::open("/dev/null")?;
-        let ours = Socket { stream: TcpStream::from(OwnedHandle::from(filler.try_clone()?)) };
+        let ours = TcpStream::from(OwnedHandle::from(filler.try_clone()?));
         Ok(Self { ours, filler })
     }
 
-    /// Calls `look` with a duplicate of each socket. Returns the number of open descriptors.
-    pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
-        let number = raw(&self.ours.stream);
+    /// Calls `look` with a duplicate of each socket, and of all else that has a descriptor, but no address. Returns the
+    /// number of open descriptors.
+    pub fn each(&mut self, mut look: impl FnMut(&TcpStream)) -> u64 {
+        let number = raw(&self.ours);
         let mut open = 0;
         for other in open_numbers() {
             open += 1;
@@ -174,7 +168,7 @@ impl Sockets {
     }
 
     /// The same for handles, which are multiples of four. A freed one is used again before a new one.
-    pub fn each(&mut self, mut look: impl FnMut(&Socket)) -> u64 {
+    pub fn each(&mut self, mut look: impl FnMut(&TcpStream)) -> u64 {
         use std::os::windows::io::BorrowedSocket;
         /// How many handles more may have been open between two calls.
         const MARGIN: u32 = 1024;
@@ -185,7 +179,7 @@ impl Sockets {
         for number in (4..u64::from(self.0 + MARGIN) * 4).step_by(4) {
             // SAFETY: the number is used for one call, which makes a duplicate, or fails if it is no open socket.
             let duplicate = unsafe { BorrowedSocket::borrow_raw(number) }.try_clone_to_owned();
-            duplicate.into_iter().for_each(|own| look(&Socket { stream: TcpStream::from(own) }));
+            duplicate.into_iter().for_each(|own| look(&TcpStream::from(own)));
         }
         count.into()
     }

@@ -5,7 +5,16 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// One that begins so long after `start`, when nothing is short, and nothing waits in tiny_http's queues.
 fn walk(start: Instant, after: Duration) -> Walk {
-    Walk { start: start + after, ..Walk::new(Some(SECONDS_10)) }
+    Walk {
+        start: start + after,
+        timeout: Some(SECONDS_10),
+        resumed: None,
+        are_descriptors_short: false,
+        held_bytes: 0,
+        is_caught_up: true,
+        needs_ping: false,
+        is_urgent: false,
+    }
 }
 
 fn sight(identity: u64, unread_bytes: u64, received_bytes: Option<u64>) -> Sight {
@@ -33,7 +42,7 @@ fn a_step_of_the_client_has_the_timeout_and_an_answer_has_none() {
     ];
     for (state, timeout, enough, few) in table {
         for (are_descriptors_short, expected) in [(false, enough), (true, few)] {
-            let walk = Walk { are_descriptors_short, ..Walk::new(timeout) };
+            let walk = Walk { timeout, are_descriptors_short, ..walk(Instant::now(), MILLISECOND) };
             assert_eq!(walk.limit(state), expected, "{state:?} {timeout:?} {are_descriptors_short}");
         }
     }
@@ -164,7 +173,7 @@ fn a_connection_is_stuck_if_nobody_receives_its_first_bytes_for_a_while() {
     let stuck = |connection: &mut Connection, nth: u32, unread_bytes: u64| {
         let mut walk = walk(start, MILLISECOND * nth);
         connection.look_at(&sight(1, unread_bytes, None), &mut walk);
-        (walk.is_urgent, connection.is_stuck())
+        (walk.is_urgent, connection.is_stuck(2))
     };
     let mut connection = Connection::new(start);
     let walks = [(0, (false, false)), (9, (true, false)), (9, (true, true)), (0, (false, false)), (9, (true, false))];

@@ -37,7 +37,7 @@ fn requests_of_one_connection_are_answered_in_order() {
     assert_eq!(end(&all, End::Open), (Some("/2".to_owned()), 0));
     assert_eq!(end(&all, End::Open), (Some("/3".to_owned()), 0));
     assert_eq!(end(&all, End::Open), (None, 0));
-    assert_eq!(all.lock().waiting_bytes, 0);
+    assert_eq!(all.lock().waiting_bytes(), 0);
     // It is the same connection.
     assert_eq!(all.take(peer(), 1, request("/4")).unwrap().1, Some(1));
 }
@@ -153,7 +153,9 @@ fn the_one_that_has_waited_longest_goes_if_the_sum_is_too_much() {
     }
     assert!(!all.lock().has_work());
     let mut table = all.lock();
-    table.waiting_bytes += ALL_WAITING_MOST_BYTES;
+    let mut hung_up = Connection::new(since);
+    (hung_up.waiting_bytes, hung_up.must_end) = (ALL_WAITING_MOST_BYTES, true);
+    table.by_peer.insert("192.0.2.4:40000".parse().unwrap(), hung_up);
     for marked in [vec![peers[1]], vec![peers[0], peers[1]], vec![peers[0], peers[1]]] {
         assert!(table.has_work());
         let is_marked = |peer: &SocketAddr| table.by_peer[peer].must_end;
