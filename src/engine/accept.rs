@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::platform::sockets;
 
+use super::connections::Connections;
 use super::front::{Front, Shared};
 
 /// The maximum number of connections that wait to be accepted. With std's 128, 500 at once wait for over a second (15).
@@ -82,10 +83,9 @@ impl Acceptor {
         }
     }
 
-    /// Drops the old `Server`s whose connections have all ended. `has_connections` is asked with a generation, and with
-    /// the start of the walk in which its last connections were seen first.
-    pub fn retire(&mut self, has_connections: impl Fn(u32, Instant) -> bool) {
-        self.old.retain(|(front, last)| has_connections(front.generation, *last) || !front.release());
+    /// Drops the old `Server`s whose connections have all ended.
+    pub fn retire(&mut self, all: &Connections) {
+        self.old.retain(|(front, last)| all.lock().has_of(front.generation, *last) || !front.release());
     }
 
     /// Closes the listening socket, and drops all `Server`s.

@@ -30,8 +30,7 @@ const LINGER_MANY: u32 = 32;
 /// The number of refusals that have begun and not ended.
 static REFUSALS: AtomicU32 = AtomicU32::new(0);
 
-/// The body did not come within the timeout.
-pub const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
+const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
 const TOO_LONG: Fault =
     Fault::new(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
 
@@ -46,7 +45,8 @@ pub struct Rest {
 impl Rest {
     /// That of a request from which nothing has been read.
     pub fn of(request: &Request) -> Self {
-        Self { bytes: Body::of(request).unread_bytes(), block: None }
+        let bytes = if let Body::Unread(bytes) = Body::of(request) { bytes } else { 0 };
+        Self { bytes, block: None }
     }
 
     /// Whether there is a block, or none is needed. Asks the system for it.
@@ -82,10 +82,19 @@ impl Rest {
         }
     }
 
-    /// Reads and discards the body. A client that waits for `100 Continue` gets it first. The watch ends a read that
-    /// takes too long: it shuts down the receiving side. Not inlined, because of its buffer on the stack.
+    /// Reads and discards the body. The watch ends a read that takes too long: it shuts down the receiving side.
+    pub fn drain(&mut self, request: &mut Request, peer: SocketAddr, all: &Connections) -> Result<(), Fault> {
+        let start = Instant::now();
+        all.enter(peer, State::InBody);
+        let drained = self.read_whole(request);
+        all.enter(peer, State::Answering);
+        let is_late = all.timeout.is_some_and(|timeout| start.elapsed() >= timeout);
+        drained.map_err(|fault| if is_late { LATE } else { fault })
+    }
+
+    /// A client that waits for `100 Continue` gets it first. Not inlined, because of its buffer on the stack.
     #[inline(never)]
-    pub fn drain(&mut self, request: &mut Request) -> Result<(), Fault> {
+    fn read_whole(&mut self, request: &mut Request) -> Result<(), Fault> {
         if self.bytes > DRAIN_MOST_BYTES {
             return Err(TOO_LONG);
         }

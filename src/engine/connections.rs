@@ -27,7 +27,7 @@ const LINE_BYTES: usize = 96;
 /// What a table keeps of its capacity when it is empty.
 const SPARE_CAPACITY: usize = 7;
 
-/// The connections whose sockets the watch is to duplicate, and the threads that wait for that.
+/// The connections whose sockets the watch is to look at, and the threads that wait for a duplicate.
 pub type Wanted = HashMap<SocketAddr, Vec<Sender<TcpStream>>>;
 
 /// What happens to a connection after its answer.
@@ -58,9 +58,7 @@ pub struct Connections {
 pub struct Table {
     /// By the client's address. It is enough: not more than one listening socket has addresses of its family.
     pub by_peer: HashMap<SocketAddr, Connection>,
-    wanted: Wanted,
-    /// Whether the watch is to look at a connection that must end.
-    has_ending: bool,
+    pub wanted: Wanted,
     /// Whether no further request is answered.
     pub is_stopping: bool,
     last_number: u64,
@@ -81,7 +79,7 @@ impl Connections {
     /// its connection, or without if it is to be discarded. `None` if it waits for the thread of its connection.
     pub fn take(&self, peer: SocketAddr, generation: u32, request: Request) -> Option<(Request, Option<u64>)> {
         let mut table = self.lock();
-        let Table { by_peer, last_number, has_ending, .. } = &mut *table;
+        let Table { by_peer, last_number, wanted, .. } = &mut *table;
         let connection = by_peer.entry(peer).or_insert_with(|| Connection::new(Instant::now()));
         let is_first = connection.generation == 0;
         if is_first {
@@ -108,10 +106,12 @@ impl Connections {
                 None
             }
         };
-        *has_ending |= connection.must_end;
-        let wakes = is_first || connection.must_end;
+        let must_end = connection.must_end;
+        if must_end {
+            wanted.entry(peer).or_default();
+        }
         drop(table);
-        if wakes {
+        if is_first || must_end {
             self.watch.unpark();
         }
         taken
@@ -132,7 +132,7 @@ impl Connections {
             end = if self.socket(peer).is_some() { End::Replaced } else { End::Gone };
             table = self.lock();
         }
-        let Table { by_peer, is_stopping, has_ending, .. } = &mut *table;
+        let Table { by_peer, is_stopping, wanted, .. } = &mut *table;
         let Some(connection) = by_peer.get_mut(&peer) else { return Err(VecDeque::new()) };
         if matches!(end, End::Open | End::Replaced)
             && !*is_stopping
@@ -149,11 +149,11 @@ impl Connections {
             End::Closed => {
                 connection.enter(State::Ended);
                 connection.discarded = (!waiting.is_empty()).then(Instant::now);
+                wanted.entry(peer).or_default();
             }
             // A later request is of a new connection from the same port.
             End::Gone | End::Left | End::Replaced => drop(by_peer.remove(&peer)),
         }
-        *has_ending |= end == End::Closed;
         drop(table);
         if end == End::Closed {
             self.watch.unpark();
@@ -210,13 +210,7 @@ impl Table {
             let slowest = self.by_peer.values_mut().filter(holds_much).min_by_key(|one| one.since);
             slowest.into_iter().for_each(|one| one.must_end = true);
         }
-        is_too_much || self.has_ending || self.is_stopping || !self.wanted.is_empty()
-    }
-
-    /// Takes what is wanted now, at the start of a walk.
-    pub fn take_wanted(&mut self) -> Wanted {
-        self.has_ending = false;
-        mem::take(&mut self.wanted)
+        is_too_much || self.is_stopping || !self.wanted.is_empty()
     }
 }
 

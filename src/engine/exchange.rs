@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tiny_http::{HTTPVersion, Method, Request};
 
@@ -12,8 +12,7 @@ use crate::http::framing::{self, Body};
 use crate::http::head::Head;
 use crate::instrument::record::Outcome;
 
-use super::body::{self, Refusal, Rest};
-use super::connection::State;
+use super::body::{Refusal, Rest};
 use super::connections::{Connections, End};
 
 /// A request, and the writer for its answer.
@@ -46,7 +45,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn begin(mut request: Request, peer: SocketAddr, number: u64, all: &'a Connections) -> Option<Self> {
         let (mut fault, body, mut rest) = (Fault::of(&request), Body::of(&request), Rest::of(&request));
         if let (Body::Unread(_), None) = (body, fault) {
-            fault = drain(&mut request, &mut rest, peer, all).err();
+            fault = rest.drain(&mut request, peer, all).err();
         }
         let is_refused = matches!(body, Body::Unread(_)) && fault.is_some();
         let is_unclear = matches!(body, Body::Unclear | Body::Unread(0));
@@ -122,14 +121,4 @@ impl<'a> Exchange<'a> {
             }
         }
     }
-}
-
-/// Drains the body of a request. The watch keeps the deadline of the whole body.
-fn drain(request: &mut Request, rest: &mut Rest, peer: SocketAddr, all: &Connections) -> Result<(), Fault> {
-    let start = Instant::now();
-    all.enter(peer, State::InBody);
-    let drained = rest.drain(request);
-    all.enter(peer, State::Answering);
-    let is_late = all.timeout.is_some_and(|timeout| start.elapsed() >= timeout);
-    drained.map_err(|fault| if is_late { body::LATE } else { fault })
 }

@@ -170,7 +170,7 @@ impl Engine {
         let start = Instant::now();
         self.walk = Walk { start, held_bytes, is_caught_up, needs_ping: false, is_urgent: false, ..self.walk };
         let connections = &self.shared.connections;
-        let wanted = connections.lock().take_wanted();
+        let wanted = mem::take(&mut connections.lock().wanted);
         self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
         let mut ended = Vec::new();
         self.open_descriptors = self.sockets.each(|socket| {
@@ -212,7 +212,7 @@ impl Engine {
         for one in &mut self.acceptors {
             one.nudge(ended);
             one.ensure_accepting(self.walk.start, &self.shared);
-            one.retire(|generation, last| connections.lock().has_of(generation, last));
+            one.retire(connections);
         }
     }
 

@@ -15,7 +15,7 @@ pub enum Body {
     Read,
     /// Nothing, but it is not certain where the next request begins.
     Unclear,
-    /// This many bytes. A chunked body has 0.
+    /// This many bytes, which tiny_http's reader still has to read. A chunked body has 0.
     Unread(u64),
 }
 
@@ -32,11 +32,6 @@ impl Body {
             _ if first(request, "Transfer-Encoding").is_some() => Self::Unread(0),
             _ => Self::Read,
         }
-    }
-
-    /// The number of bytes that tiny_http's reader still has to read. 0 for a chunked body.
-    pub fn unread_bytes(self) -> u64 {
-        if let Self::Unread(bytes) = self { bytes } else { 0 }
     }
 }
 

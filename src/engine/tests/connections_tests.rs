@@ -70,7 +70,7 @@ fn what_waits_for_a_client_that_has_left_is_answered_if_there_is_a_later_connect
         thread::scope(|scope| {
             let ended = scope.spawn(|| end(&all, End::Left));
             let wanted = loop {
-                let wanted = all.lock().take_wanted();
+                let wanted = mem::take(&mut all.lock().wanted);
                 if !wanted.is_empty() {
                     break wanted;
                 }
