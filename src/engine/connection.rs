@@ -72,10 +72,8 @@ pub struct Connection {
 /// What the walks of the watch know of the socket of a connection.
 #[derive(Default)]
 struct Seen {
-    /// Its identity and its local address.
-    socket: Option<(u64, SocketAddr)>,
-    /// The start of the last walk that has seen it.
-    in_walk: Option<Instant>,
+    /// The start of the last walk that has seen it, its identity, and its local address.
+    last: Option<(Instant, (u64, SocketAddr))>,
     /// How many bytes tiny_http had read when a walk saw the last step.
     stepped_bytes: u64,
     /// Whether there was a step before the last walk.
@@ -148,25 +146,25 @@ impl Connection {
     /// without a client that this walk has met: while tiny_http has that of a connection which has had its last answer,
     /// a request may still come from it, and must not be taken for one of a new connection.
     pub fn has_ended(&self, start: Instant, ended: &[u64]) -> bool {
-        let is_ours = |(identity, _)| identity > 0 && ended.contains(&identity);
+        let is_ours = |(_, (identity, _))| identity > 0 && ended.contains(&identity);
         let may_bring_more = || self.state == State::Ended && start < self.since + MORE_WITHIN;
-        self.seen.in_walk != Some(start)
+        self.seen.last.is_none_or(|(walk, _)| walk != start)
             && self.discarded.unwrap_or(self.since).max(self.since) < start
             && !self.is_busy()
-            && !(may_bring_more() && self.seen.socket.is_some_and(is_ours))
+            && !(may_bring_more() && self.seen.last.is_some_and(is_ours))
     }
 
     /// Whether this walk has seen this socket before: tiny_http has two descriptors of each.
     pub fn was_seen(&self, socket: (u64, SocketAddr), walk: &Walk) -> bool {
-        self.seen.in_walk == Some(walk.start) && self.seen.socket == Some(socket)
+        self.seen.last == Some((walk.start, socket))
     }
 
     /// Notes what a walk sees of a socket of this client, and decides what is to be shut down of it.
     pub fn look_at(&mut self, sight: &Sight, walk: &mut Walk) -> Option<Shutdown> {
-        if let Some(known) = self.seen.socket
+        if let Some((last, known)) = self.seen.last
             && known != sight.socket
         {
-            if self.seen.in_walk == Some(walk.start) && known.1 != sight.socket.1 {
+            if last == walk.start && known.1 != sight.socket.1 {
                 // One client has connected from one port to two of our addresses. Requests do not tell to which one.
                 self.must_end = true;
                 return Some(Shutdown::Both);
@@ -179,8 +177,7 @@ impl Connection {
             }
             self.seen = Seen::default();
         }
-        self.seen.socket = Some(sight.socket);
-        self.seen.in_walk = Some(walk.start);
+        self.seen.last = Some((walk.start, sight.socket));
         self.seen.unread_walks = if sight.unread_bytes > 0 { self.seen.unread_walks.saturating_add(1) } else { 0 };
         let is_shut = self.seen.shut == Some(Shutdown::Both);
         let side = if is_shut || self.must_end || self.reads_too_much(sight, walk) {

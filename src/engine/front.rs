@@ -52,21 +52,19 @@ struct Lead {
 }
 
 impl Front {
-    /// Starts a `Server` on a clone of the listening socket, and the first thread.
+    /// Starts a `Server` on a clone of the listening socket. The watch starts the threads.
     pub fn start(listener: &TcpListener, generation: u32, shared: &Arc<Shared>) -> io::Result<Arc<Self>> {
         let own = listener.try_clone()?;
         let server = panics::contain(|| Server::from_listener(own, None))
-            .map_err(|_| io::Error::other("no thread for another accept loop"))?
+            .ok_or_else(|| io::Error::other("no thread for another accept loop"))?
             .map_err(io::Error::other)?;
-        let front = Arc::new(Self {
+        Ok(Arc::new(Self {
             generation,
             shared: Arc::clone(shared),
             lead: Mutex::new(Lead { server: Some(Arc::new(server)), is_taken: false, waiting: 0 }),
             is_free: Condvar::new(),
             pings: AtomicUsize::new(0),
-        });
-        front.ensure_thread();
-        Ok(front)
+        }))
     }
 
     /// Makes the threads exit, and drops the `Server`. Returns whether the system has a thread for that: the drop
@@ -113,7 +111,7 @@ impl Front {
     /// Takes requests and answers them until there is no need for this thread.
     fn work(self: &Arc<Self>) {
         while let Some(server) = self.wait_for_lead() {
-            let taken = panics::contain(|| self.take(server)).ok().flatten();
+            let taken = panics::contain(|| self.take(server)).flatten();
             self.lock().is_taken = false;
             self.ensure_thread();
             self.is_free.notify_one();
@@ -162,7 +160,7 @@ impl Front {
         loop {
             let begin = || Exchange::begin(request, peer, connection, connections);
             // A panic must not end the thread, and the connection must leave its current state.
-            let end = panics::contain(|| begin().map_or(End::Replaced, answer)).unwrap_or_else(|_| {
+            let end = panics::contain(|| begin().map_or(End::Replaced, answer)).unwrap_or_else(|| {
                 connections.hang_up(peer);
                 End::Gone
             });
@@ -180,7 +178,7 @@ impl Front {
                 self.shared.connections.hang_up(peer);
             }
             let rest = Rest::of(&request);
-            let _ = panics::contain(|| body::discard(request, rest));
+            panics::contain(|| body::discard(request, rest));
         }
     }
 }

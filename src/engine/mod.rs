@@ -7,9 +7,8 @@
 //! at the sockets of the process, and shuts down those whose deadline has passed ([`connection`]).
 //!
 //! The engine closes nothing that it has not opened. tiny_http does not give out the socket of a connection. When a
-//! thread needs it, the watch finds it by its addresses, and makes a duplicate, which the thread owns.
-//!
-//! This module depends on [`platform`](crate::platform), on [`http`](crate::http) for the fields of a head, and on
+//! thread needs it, the watch finds it by its addresses, and makes a duplicate, which the thread owns. This module
+//! depends on [`platform`](crate::platform), on [`http`](crate::http) for the fields of a head, and on
 //! [`instrument`](crate::instrument) for the figures of the heap and the outcome of an answer.
 //!
 //! These are the weaknesses, with their numbers in the names of the tests, and the part that deals with each of them:

@@ -4,9 +4,8 @@
 //! ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the
 //! type of its content ([`media_type`]), and which web pages may read it ([`origin`]).
 //!
-//! This module depends on no other module. It knows neither the routes of the program nor the engine.
-//!
-//! Sources: RFC 9110 (HTTP semantics), RFC 9112 (HTTP/1.1), RFC 6266 (`Content-Disposition`).
+//! This module depends on no other module. Its sources are RFC 9110 (HTTP semantics), RFC 9112 (HTTP/1.1), RFC 6266
+//! (`Content-Disposition`).
 
 pub mod fault;
 pub mod framing;
