@@ -158,8 +158,8 @@ impl Refusal {
     pub fn end(mut self, is_complete: bool) -> End {
         let (start, mut discarded) = (Instant::now(), [0; 8 * 1024]);
         let _ = self.socket.shutdown(Shutdown::Write);
-        let idle = LINGER_IDLE * LINGER_MANY / REFUSALS.load(Relaxed).max(LINGER_MANY);
-        let has_timeout = self.socket.set_read_timeout(Some(idle.max(LINGER_IDLE_LEAST))).is_ok();
+        let idle = (LINGER_IDLE * LINGER_MANY / REFUSALS.load(Relaxed)).clamp(LINGER_IDLE_LEAST, LINGER_IDLE);
+        let has_timeout = self.socket.set_read_timeout(Some(idle)).is_ok();
         while is_complete && has_timeout && start.elapsed() < LINGER_FOR {
             match self.socket.read(&mut discarded) {
                 Ok(1..) => {}

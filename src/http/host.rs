@@ -12,7 +12,6 @@ use tiny_http::HTTPVersion;
 use super::fault::Fault;
 use super::{Fields, is_digits, target};
 
-const NOT_ONE: Fault = Fault::new(400, "the request needs exactly one Host field");
 const MALFORMED: Fault =
     Fault::new(400, "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT");
 const MISDIRECTED: Fault = Fault::new(
@@ -29,7 +28,7 @@ pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: 
     let field = match (lines.next(), lines.next()) {
         (Some(only), None) => Some(only),
         (None, None) if *version < (1, 1) => None,
-        _ => return Err(NOT_ONE),
+        _ => return Err(Fault::new(400, "the request needs exactly one Host field")),
     };
     let authority = target::absolute(target).map(|(authority, _)| authority);
     let field = field.filter(|field| !field.is_empty() || authority.is_none());

@@ -47,10 +47,9 @@ fn percent_decoded(path: &str) -> Vec<u8> {
 pub fn percent_encoded(name: &[u8]) -> String {
     let mut encoded = String::with_capacity(name.len());
     for &byte in name {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
     encoded
