@@ -22,9 +22,8 @@ const BACKLOG: i32 = 4096;
 const UNSENT_MOST_BYTES: i32 = 128 << 10;
 /// The least time between two new accept loops: while threads are short, each soon ends, and its threads stay longer.
 const RESTART_EVERY: Duration = Duration::from_millis(50);
-/// The timeout of a nudge. It matters when the backlog is full.
+/// The timeout of a nudge, for a full backlog, and their maximum number in a walk, so that threads have time to start.
 const NUDGE_PATIENCE: Duration = Duration::from_millis(1);
-/// The maximum number of nudges in one walk, so that threads have time to start.
 const NUDGES_MOST: usize = 32;
 
 /// A listening socket.

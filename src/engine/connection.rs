@@ -232,10 +232,18 @@ impl Connection {
         self.generation == 0 && self.seen.shut.is_none()
     }
 
+    /// When it must have left its state.
     fn due(&self, walk: &Walk) -> Option<Instant> {
+        let limit = match self.state {
+            State::InHead if walk.are_descriptors_short => HEAD_WHEN_SHORT.min(walk.timeout.unwrap_or(Duration::MAX)),
+            State::InHead | State::InBody => walk.timeout?,
+            State::Ended if walk.are_descriptors_short => Duration::ZERO,
+            State::Ended => CLOSE_WITHIN,
+            State::Answering | State::Refusing => return None,
+        };
         // Time in which the program did not run does not count against a client.
         let least = walk.resumed.map_or(self.since, |resumed| resumed + STOPPED_AFTER);
-        walk.limit(self.state).map(|limit| least.max(self.since + limit))
+        Some(least.max(self.since + limit))
     }
 
     /// What is to be shut down for its deadline.
@@ -254,21 +262,6 @@ impl Connection {
                 None
             }
             _ => Some(Shutdown::Both),
-        }
-    }
-}
-
-impl Walk {
-    /// How long a connection may stay in this state.
-    fn limit(&self, state: State) -> Option<Duration> {
-        match state {
-            State::InHead if self.are_descriptors_short => {
-                Some(HEAD_WHEN_SHORT.min(self.timeout.unwrap_or(Duration::MAX)))
-            }
-            State::InHead | State::InBody => self.timeout,
-            State::Ended if self.are_descriptors_short => Some(Duration::ZERO),
-            State::Ended => Some(CLOSE_WITHIN),
-            State::Answering | State::Refusing => None,
         }
     }
 }

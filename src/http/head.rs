@@ -11,7 +11,7 @@ use httpdate::HttpDate;
 use tiny_http::StatusCode;
 
 use super::target::percent_encoded;
-use super::{Fields, origin};
+use super::{Fields, host};
 
 /// The maximum size of an answer's first write: the head, which is always shorter, and as much of the body as fits.
 pub const OPENING_BYTES: usize = 2048;
@@ -30,7 +30,7 @@ impl Head {
         head.field("Server", concat!("heapserve/", env!("CARGO_PKG_VERSION")));
         connection.inspect(|value| head.field("Connection", value));
         head.field("Vary", "Origin");
-        origin::that_may_read(request).inspect(|origin| head.field("Access-Control-Allow-Origin", origin));
+        host::origin_that_may_read(request).inspect(|origin| head.field("Access-Control-Allow-Origin", origin));
         head
     }
 
@@ -66,9 +66,9 @@ pub fn http_date(time: SystemTime) -> Option<HttpDate> {
 
 /// The value of `Content-Disposition`: `inline`, with the file's name in two forms (RFC 6266 appendix D).
 ///
-/// The percent-encoded form has the exact name. The plain form is for clients that do not know the other, such as `curl
-/// -OJ`. In it, `_` replaces each character outside ASCII, because clients do not agree on its encoding. It also
-/// replaces what would end the quoted string or the line, and `%`, which some clients decode.
+/// The percent-encoded form has the exact name. The plain form is for clients that do not know the other (`curl -OJ`).
+/// In it, `_` replaces each character outside ASCII, because clients do not agree on its encoding. It also replaces what
+/// would end the quoted string or the line, and `%`, which some clients decode.
 pub fn disposition(file_name: &str) -> String {
     let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() && !"\"\\%".contains(c);
     let plain = file_name.replace(|c| !is_plain(c), "_");

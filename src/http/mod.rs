@@ -1,8 +1,8 @@
 //! The rules of HTTP as pure functions, without sockets and files.
 //!
-//! For a request: whether its head is well-formed ([`fault`]), where it ends ([`framing`]), which server it is for
-//! ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the
-//! type of its content ([`media_type`]), and which web pages may read it ([`origin`]).
+//! For a request: whether its head is well-formed ([`fault`]), where it ends ([`framing`]), which server it is for and
+//! who may read the answer ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer:
+//! its head ([`head`]), and the type of its content ([`media_type`]).
 //!
 //! This module depends on no other module. Its sources are RFC 9110 (HTTP semantics), RFC 9112 (HTTP/1.1), RFC 6266
 //! (`Content-Disposition`).
@@ -12,7 +12,6 @@ pub mod framing;
 pub mod head;
 pub mod host;
 pub mod media_type;
-pub mod origin;
 pub mod precondition;
 pub mod range;
 pub mod target;

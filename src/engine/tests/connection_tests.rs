@@ -42,8 +42,10 @@ fn a_step_of_the_client_has_the_timeout_and_an_answer_has_none() {
     ];
     for (state, timeout, enough, few) in table {
         for (are_descriptors_short, expected) in [(false, enough), (true, few)] {
-            let walk = Walk { timeout, are_descriptors_short, ..walk(Instant::now(), MILLISECOND) };
-            assert_eq!(walk.limit(state), expected, "{state:?} {timeout:?} {are_descriptors_short}");
+            let start = Instant::now();
+            let walk = Walk { timeout, are_descriptors_short, ..walk(start, MILLISECOND) };
+            let limit = in_state(state, start).due(&walk).map(|due| due - start);
+            assert_eq!(limit, expected, "{state:?} {timeout:?} {are_descriptors_short}");
         }
     }
 }
