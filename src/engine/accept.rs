@@ -37,8 +37,6 @@ pub struct Acceptor {
     next_restart: Instant,
     /// In this walk: the descriptors of the listening socket.
     pub descriptors: usize,
-    /// In this walk: the connections that are stuck in tiny_http's thread pool (5).
-    pub stuck: usize,
 }
 
 impl Acceptor {
@@ -50,7 +48,7 @@ impl Acceptor {
         options.set_write_timeout(shared.connections.timeout.map(|timeout| timeout / part))?;
         let (bound, current) = (listener.local_addr()?, Front::start(&listener, 1, shared)?);
         let (listener, old, next_restart) = (Some(listener), Vec::new(), Instant::now());
-        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0, stuck: 0 })
+        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0 })
     }
 
     /// Whether it accepts connections to this local address. Not more than one listening socket is of its family.
@@ -97,12 +95,13 @@ impl Acceptor {
 
     /// Weakness 5: the thread pool of tiny_http may let a connection wait for a busy thread. A connection to ourselves,
     /// closed at once, makes it start or wake another thread. `ended` more may wait that their clients have ended.
-    pub fn nudge(&self, ended: usize) {
+    pub fn nudge(&self, ended: usize, all: &Connections) {
         let mut target = self.bound;
         if target.ip().is_unspecified() {
             target.set_ip(if target.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
         }
-        let nudges = (self.stuck + ended).min(NUDGES_MOST);
+        let stuck = all.lock().by_peer.values().filter(|one| one.is_stuck(|local| self.accepts(local))).count();
+        let nudges = (stuck + ended).min(NUDGES_MOST);
         let _ = (0..nudges).try_for_each(|_| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).map(drop));
     }
 }

@@ -28,9 +28,9 @@ const HEAD_SMALL_BYTES: u64 = 8 << 10;
 const HEAD_YOUNG: Duration = Duration::from_millis(100);
 /// The maximum number of bytes of a head that tiny_http reads. A request with a longer one is refused anyway.
 const HEAD_MOST_BYTES: u64 = 128 << 10;
-/// The maximum size of a body that is read and discarded, so that the connection can stay open after the answer.
+/// The maximum size of a body that is read and discarded, so that the connection can stay open after the answer, and
+/// the same with the sizes of its chunks, as tiny_http reads it.
 pub const DRAIN_MOST_BYTES: u64 = 8 << 20;
-/// The maximum number of bytes that tiny_http reads while a body is drained: the body, and the sizes of its chunks.
 const BODY_MOST_BYTES: u64 = DRAIN_MOST_BYTES + (1 << 20);
 
 /// What a connection is doing.
@@ -186,13 +186,19 @@ impl Connection {
             self.overdue(walk)
         };
         self.seen.shut = side.or(self.seen.shut);
-        walk.is_urgent |= self.is_stuck(1);
+        walk.is_urgent |= self.may_be_stuck();
         side
     }
 
-    /// Whether it seems to be stuck in tiny_http's thread pool: in so many walks, bytes had come that nobody receives.
-    pub fn is_stuck(&self, walks: u8) -> bool {
-        (walks..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks) && self.is_new()
+    /// Whether it seems to be stuck in the thread pool of the tiny_http that `accepts` its local address: bytes have
+    /// come, and nobody receives them. One walk is not enough: a thread may be just about to do that.
+    pub fn is_stuck(&self, accepts: impl Fn(SocketAddr) -> bool) -> bool {
+        let is_there = self.seen.last.is_some_and(|(_, (_, local))| accepts(local));
+        self.may_be_stuck() && self.seen.unread_walks > 1 && is_there
+    }
+
+    fn may_be_stuck(&self) -> bool {
+        (1..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks) && self.is_new()
     }
 
     /// Whether tiny_http has read more than it may for one head or body.

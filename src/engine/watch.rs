@@ -171,16 +171,13 @@ impl Engine {
         self.walk = Walk { start, held_bytes, is_caught_up, needs_ping: false, is_urgent: false, ..self.walk };
         let connections = &self.shared.connections;
         let wanted = mem::take(&mut connections.lock().wanted);
-        self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
+        self.acceptors.iter_mut().for_each(|one| one.descriptors = 0);
         let mut ended = Vec::new();
         self.open_descriptors = self.sockets.each(|socket| {
             let Ok(local) = socket.local_addr() else { return };
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
             match socket.peer_addr() {
-                Ok(peer) => {
-                    let is_stuck = look(socket, [local, peer], connections, &wanted, &mut self.walk);
-                    acceptor.stuck += usize::from(is_stuck);
-                }
+                Ok(peer) => look(socket, [local, peer], connections, &wanted, &mut self.walk),
                 Err(_) if sockets::is_listening(socket) => acceptor.descriptors += 1,
                 Err(_) => ended.push(sockets::identity(socket)),
             }
@@ -210,7 +207,7 @@ impl Engine {
         }
         let (connections, ended) = (&self.shared.connections, self.ended_least.saturating_sub(self.lost));
         for one in &mut self.acceptors {
-            one.nudge(ended);
+            one.nudge(ended, connections);
             one.ensure_accepting(self.walk.start, &self.shared);
             one.retire(connections);
         }
@@ -235,27 +232,16 @@ impl Engine {
     }
 }
 
-/// Looks at a socket of a client, gives duplicates to the threads in `wanted`, and shuts down what is to be shut down
-/// of it. Returns whether it is met for the first time in this walk, and seems to be stuck.
-fn look(
-    socket: &TcpStream,
-    [local, peer]: [SocketAddr; 2],
-    all: &Connections,
-    wanted: &Wanted,
-    walk: &mut Walk,
-) -> bool {
+/// Looks at a socket of a client, gives duplicates to the threads in `wanted`, and shuts down what is to be shut down.
+fn look(socket: &TcpStream, [local, peer]: [SocketAddr; 2], all: &Connections, wanted: &Wanted, walk: &mut Walk) {
     let identity = (sockets::identity(socket), local);
     if all.lock().by_peer.get(&peer).is_some_and(|one| one.was_seen(identity, walk)) {
-        return false;
+        return;
     }
     let (unread_bytes, received_bytes) = (sockets::unread_bytes(socket), sockets::received_bytes(socket));
     let sight = Sight { socket: identity, unread_bytes, received_bytes };
-    let mut table = all.lock();
-    let connection = table.by_peer.entry(peer).or_insert_with(|| Connection::new(walk.start));
-    let side = connection.look_at(&sight, walk);
-    // One walk with unread bytes is not enough: a thread may be just about to receive them.
-    let is_stuck = connection.is_stuck(2);
-    drop(table);
+    let since = walk.start;
+    let side = all.lock().by_peer.entry(peer).or_insert_with(|| Connection::new(since)).look_at(&sight, walk);
     for thread in wanted.get(&peer).into_iter().flatten() {
         match socket.try_clone() {
             Ok(own) => drop(thread.send(own)),
@@ -269,5 +255,4 @@ fn look(
             sockets::cancel_receive(socket);
         }
     }
-    is_stuck
 }

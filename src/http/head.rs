@@ -67,8 +67,8 @@ pub fn http_date(time: SystemTime) -> Option<HttpDate> {
 /// The value of `Content-Disposition`: `inline`, with the file's name in two forms (RFC 6266 appendix D).
 ///
 /// The percent-encoded form has the exact name. The plain form is for clients that do not know the other (`curl -OJ`).
-/// In it, `_` replaces each character outside ASCII, because clients do not agree on its encoding. It also replaces what
-/// would end the quoted string or the line, and `%`, which some clients decode.
+/// In it, `_` replaces each character outside ASCII, because clients do not agree on its encoding. It also replaces
+/// what would end the quoted string or the line, and `%`, which some clients decode.
 pub fn disposition(file_name: &str) -> String {
     let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() && !"\"\\%".contains(c);
     let plain = file_name.replace(|c| !is_plain(c), "_");

@@ -50,7 +50,6 @@ impl Mapping {
         self.start
     }
 
-    /// The size in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -58,26 +58,22 @@ mod system {
             let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
             // The folder, the files of the limit and the usage, and how the names in `memory.stat` begin, in version 2
             // and 1 (Documentation/admin-guide, cgroup-v2.rst and cgroup-v1/memory.rst).
-            let names = match controllers {
-                "" => ["/sys/fs/cgroup", "memory.max", "memory.current", ""],
+            let (root, files) = match controllers {
+                "" => ("/sys/fs/cgroup", ["memory.max", "memory.current", ""]),
                 _ if controllers.split(',').any(|name| name == "memory") => {
-                    ["/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"]
+                    ("/sys/fs/cgroup/memory", ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_"])
                 }
                 _ => return None,
             };
             let groups = Path::new(path.trim_start_matches('/')).ancestors();
-            groups.filter_map(|group| left_in(group, names, &read)).min()
+            groups.filter_map(|group| left_in(&Path::new(root).join(group), files, &read)).min()
         };
         groups.lines().filter_map(left).min()
     }
 
     /// What one group leaves. Page cache does not count as used: the kernel takes it back when it needs memory.
-    fn left_in(
-        group: &Path,
-        [root, limit, usage, prefix]: [&str; 4],
-        read: impl Fn(&Path) -> Option<String>,
-    ) -> Option<u64> {
-        let file = |name: &str| read(&Path::new(root).join(group).join(name));
+    fn left_in(group: &Path, [limit, usage, prefix]: [&str; 3], read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let file = |name: &str| read(&group.join(name));
         let limit: u64 = file(limit)?.trim().parse().ok()?;
         let usage: u64 = file(usage)?.trim().parse().ok()?;
         let stat = file("memory.stat").unwrap_or_default();

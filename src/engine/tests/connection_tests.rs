@@ -175,7 +175,7 @@ fn a_connection_is_stuck_if_nobody_receives_its_first_bytes_for_a_while() {
     let stuck = |connection: &mut Connection, nth: u32, unread_bytes: u64| {
         let mut walk = walk(start, MILLISECOND * nth);
         connection.look_at(&sight(1, unread_bytes, None), &mut walk);
-        (walk.is_urgent, connection.is_stuck(2))
+        (walk.is_urgent, connection.is_stuck(|_| true))
     };
     let mut connection = Connection::new(start);
     let walks = [(0, (false, false)), (9, (true, false)), (9, (true, true)), (0, (false, false)), (9, (true, false))];
