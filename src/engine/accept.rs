@@ -69,14 +69,11 @@ impl Acceptor {
     /// Builds another `Server` if the walk that began at `start` has found that the accept loop has ended.
     pub fn ensure_accepting(&mut self, start: Instant, shared: &Arc<Shared>) {
         let now = Instant::now();
-        if let Some(listener) = &self.listener
-            && self.has_ended()
-            && now >= self.next_restart
-        {
-            self.next_restart = now + RESTART_EVERY;
-            if let Ok(next) = Front::start(listener, self.current.generation + 1, shared) {
-                self.old.push((mem::replace(&mut self.current, next), start));
-            }
+        let is_due = self.has_ended() && now >= self.next_restart;
+        let Some(listener) = self.listener.as_ref().filter(|_| is_due) else { return };
+        self.next_restart = now + RESTART_EVERY;
+        if let Ok(next) = Front::start(listener, self.current.generation + 1, shared) {
+            self.old.push((mem::replace(&mut self.current, next), start));
         }
     }
 

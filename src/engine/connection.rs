@@ -179,12 +179,8 @@ impl Connection {
         }
         self.seen.last = Some((walk.start, sight.socket));
         self.seen.unread_walks = if sight.unread_bytes > 0 { self.seen.unread_walks.saturating_add(1) } else { 0 };
-        let is_shut = self.seen.shut == Some(Shutdown::Both);
-        let side = if is_shut || self.must_end || self.reads_too_much(sight, walk) {
-            Some(Shutdown::Both)
-        } else {
-            self.overdue(walk)
-        };
+        let must_end = self.must_end || self.seen.shut == Some(Shutdown::Both) || self.reads_too_much(sight, walk);
+        let side = if must_end { Some(Shutdown::Both) } else { self.overdue(walk) };
         self.seen.shut = side.or(self.seen.shut);
         walk.is_urgent |= self.may_be_stuck();
         side

@@ -134,10 +134,8 @@ impl Connections {
         }
         let Table { by_peer, is_stopping, wanted, .. } = &mut *table;
         let Some(connection) = by_peer.get_mut(&peer) else { return Err(VecDeque::new()) };
-        if matches!(end, End::Open | End::Replaced)
-            && !*is_stopping
-            && let Some(request) = connection.waiting.pop_front()
-        {
+        let goes_on = matches!(end, End::Open | End::Replaced) && !*is_stopping;
+        if goes_on && let Some(request) = connection.waiting.pop_front() {
             connection.waiting_bytes -= heap_bytes(&request);
             connection.enter(State::Answering);
             return Ok(request);

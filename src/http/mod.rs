@@ -4,8 +4,7 @@
 //! who may read the answer ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer:
 //! its head ([`head`]), and the type of its content ([`media_type`]).
 //!
-//! This module depends on no other module. Its sources are RFC 9110 (HTTP semantics), RFC 9112 (HTTP/1.1), RFC 6266
-//! (`Content-Disposition`).
+//! This module depends on no other. Sources: RFC 9110 (semantics), 9112 (HTTP/1.1) and 6266 (`Content-Disposition`).
 
 pub mod fault;
 pub mod framing;
