@@ -127,7 +127,7 @@ impl Engine {
         }
     }
 
-    /// Waits afterwards until the next tick, or until the watch is woken.
+    /// Waits after the tick until the next one is due, or until the watch is woken.
     fn tick_and_wait(&mut self) {
         thread::park_timeout(panics::contain(|| self.tick()).unwrap_or(IDLE_TICK));
     }
