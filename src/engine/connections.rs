@@ -65,7 +65,6 @@ pub struct Table {
 }
 
 impl Connections {
-    /// `watch` is the thread that looks at the sockets.
     pub fn new(timeout: Option<Duration>, watch: Thread) -> Self {
         Self { table: Mutex::default(), timeout, watch }
     }

@@ -129,7 +129,9 @@ impl Engine {
 
     /// Waits after the tick until the next one is due, or until the watch is woken.
     fn tick_and_wait(&mut self) {
-        thread::park_timeout(panics::contain(|| self.tick()).unwrap_or(IDLE_TICK));
+        let wait = panics::contain(|| self.tick()).unwrap_or(IDLE_TICK);
+        self.fronts().for_each(Front::ensure_thread);
+        thread::park_timeout(wait);
     }
 
     /// Returns the time until the next tick.
@@ -138,7 +140,6 @@ impl Engine {
         if now - mem::replace(&mut self.ticked, now) > STOPPED_AFTER {
             self.walk.resumed = Some(now);
         }
-        self.fronts().for_each(Front::ensure_thread);
         let allocations = heap::allocations_of_others();
         let has_moved = allocations != self.allocations || self.acceptors.iter().any(|acceptor| acceptor.has_ended());
         let mut table = self.shared.connections.lock();
