@@ -1,8 +1,8 @@
 //! Weaknesses 1, 6, 7 and 15: a listening socket, and the tiny_http `Server`s that accept its connections.
 //!
 //! tiny_http's accept loop ends with an error (6), or with a panic when descriptors or threads run out (7). Another
-//! `Server` is then built on a clone of the listening socket. Clients that connect in between wait in the kernel's backlog.
-//! The old `Server` is kept until all connections that it accepted have ended, because their requests come through it.
+//! `Server` is then built on a clone of the listening socket. Clients that connect meanwhile wait in the kernel's
+//! backlog. The old `Server` stays until its connections have ended, because their requests come through it.
 
 use std::io;
 use std::mem;
@@ -10,28 +10,26 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::platform;
+use crate::platform::sockets;
 
+use super::connections::Connections;
 use super::front::{Front, Shared};
 
-/// The maximum number of connections that wait to be accepted. std requests 128. With that, 500 clients that connect at
-/// once wait for more than a second (15).
+/// The maximum number of connections that wait to be accepted. With std's 128, 500 at once wait for over a second (15).
 const BACKLOG: i32 = 4096;
-/// The maximum number of bytes that wait in the kernel before they are sent. A client that reads slowly, but steadily, then
-/// takes some of them before the timeout, and needs little of the kernel's memory.
+/// The maximum number of bytes that wait in the kernel before they are sent. A client that reads slowly, but steadily,
+/// then takes some of them before the timeout, and needs little of the kernel's memory.
 const UNSENT_MOST_BYTES: i32 = 128 << 10;
-/// The minimum time between two new accept loops: while threads are short, each soon ends, and its threads stay for seconds.
+/// The least time between two new accept loops: while threads are short, each soon ends, and its threads stay longer.
 const RESTART_EVERY: Duration = Duration::from_millis(50);
-/// The timeout of a nudge. It matters when the backlog is full.
+/// The timeout of a nudge, for a full backlog, and their maximum number in a walk, so that threads have time to start.
 const NUDGE_PATIENCE: Duration = Duration::from_millis(1);
-/// The maximum number of nudges in one walk, so that threads have time to start.
 const NUDGES_MOST: usize = 32;
 
 /// A listening socket.
 pub struct Acceptor {
     /// Is `None` after the stop.
     listener: Option<TcpListener>,
-    /// Where it is bound, which may be an unspecified address.
     bound: SocketAddr,
     current: Arc<Front>,
     /// Those whose accept loop has ended, with the start of the walk that found it.
@@ -39,29 +37,23 @@ pub struct Acceptor {
     next_restart: Instant,
     /// In this walk: the descriptors of the listening socket.
     pub descriptors: usize,
-    /// In this walk: the connections that are stuck in tiny_http's thread pool (5).
-    pub stuck: usize,
 }
 
 impl Acceptor {
-    /// Prepares the listening socket, and starts to accept. Accepted connections inherit its options: Nagle's algorithm
-    /// is disabled (1), and there is a send timeout (9).
+    /// Starts to accept. Connections inherit the options of the socket: no Nagle's algorithm (1), a send timeout (9).
     pub fn start(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Self> {
-        platform::set_backlog(&listener, BACKLOG);
-        platform::set_unsent_most(&listener, UNSENT_MOST_BYTES);
-        let options = platform::listener_options(&listener)?;
+        let options = sockets::prepare_listener(&listener, BACKLOG, UNSENT_MOST_BYTES)?;
         options.set_nodelay(true)?;
         let part = if cfg!(windows) { 1 } else { 8 };
         options.set_write_timeout(shared.connections.timeout.map(|timeout| timeout / part))?;
         let (bound, current) = (listener.local_addr()?, Front::start(&listener, 1, shared)?);
         let (listener, old, next_restart) = (Some(listener), Vec::new(), Instant::now());
-        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0, stuck: 0 })
+        Ok(Self { listener, bound, current, old, next_restart, descriptors: 0 })
     }
 
-    /// Whether it accepts connections to this local address.
+    /// Whether it accepts connections to this local address. Not more than one listening socket is of its family.
     pub fn accepts(&self, local: SocketAddr) -> bool {
-        let bound = self.bound.ip();
-        local.port() == self.bound.port() && (bound.is_unspecified() || local.ip() == bound)
+        (local.port(), local.is_ipv4()) == (self.bound.port(), self.bound.is_ipv4())
     }
 
     /// The `Server`s whose requests are taken.
@@ -69,30 +61,25 @@ impl Acceptor {
         self.old.iter().map(|(old, _)| old).chain([&self.current])
     }
 
-    /// Whether the accept loop has closed its descriptor of the listening socket, because it has ended. We have another.
+    /// Whether the accept loop has ended, and closed its descriptor of the listening socket. We have another one.
     pub fn has_ended(&self) -> bool {
         self.descriptors < 2
     }
 
-    /// Builds another `Server` if the accept loop of the current one has ended. Called at the end of the walk that began at
-    /// `start`, and only if descriptors are not short.
+    /// Builds another `Server` if the walk that began at `start` has found that the accept loop has ended.
     pub fn ensure_accepting(&mut self, start: Instant, shared: &Arc<Shared>) {
         let now = Instant::now();
-        if let Some(listener) = &self.listener
-            && self.has_ended()
-            && now >= self.next_restart
-        {
-            self.next_restart = now + RESTART_EVERY;
-            if let Ok(next) = Front::start(listener, self.current.generation + 1, shared) {
-                self.old.push((mem::replace(&mut self.current, next), start));
-            }
+        let is_due = self.has_ended() && now >= self.next_restart;
+        let Some(listener) = self.listener.as_ref().filter(|_| is_due) else { return };
+        self.next_restart = now + RESTART_EVERY;
+        if let Ok(next) = Front::start(listener, self.current.generation + 1, shared) {
+            self.old.push((mem::replace(&mut self.current, next), start));
         }
     }
 
-    /// Drops the old `Server`s whose connections have all ended. `has_connections` is asked with a generation, and with
-    /// the start of the walk in which its last connections were seen first.
-    pub fn retire(&mut self, has_connections: impl Fn(u32, Instant) -> bool) {
-        self.old.retain(|(front, last)| has_connections(front.generation, *last) || !front.release());
+    /// Drops the old `Server`s whose connections have all ended.
+    pub fn retire(&mut self, all: &Connections) {
+        self.old.retain(|(front, last)| all.lock().has_of(front.generation, *last) || !front.release());
     }
 
     /// Closes the listening socket, and drops all `Server`s.
@@ -103,15 +90,15 @@ impl Acceptor {
         }
     }
 
-    /// Weakness 5: the thread pool of tiny_http may give a connection to a thread that already has one. It then waits
-    /// until some thread is free. A connection to ourselves, closed at once, makes the pool start or wake one more
-    /// thread, which takes the one that waits. `ended` more may wait that the client has ended.
-    pub fn nudge(&self, ended: usize) {
+    /// Weakness 5: the thread pool of tiny_http may let a connection wait for a busy thread. A connection to ourselves,
+    /// closed at once, makes it start or wake another thread. `ended` more may wait that their clients have ended.
+    pub fn nudge(&self, ended: usize, all: &Connections) {
         let mut target = self.bound;
         if target.ip().is_unspecified() {
             target.set_ip(if target.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
         }
-        let nudge = |_: &usize| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).is_err();
-        (0..(self.stuck + ended).min(NUDGES_MOST)).find(nudge);
+        let stuck = all.lock().by_peer.values().filter(|one| one.is_stuck(|local| self.accepts(local))).count();
+        let nudges = (stuck + ended).min(NUDGES_MOST);
+        let _ = (0..nudges).try_for_each(|_| TcpStream::connect_timeout(&target, NUDGE_PATIENCE).map(drop));
     }
 }

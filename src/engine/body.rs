@@ -1,8 +1,8 @@
 //! Weakness 11: the unread body of a request.
 //!
-//! When tiny_http drops an unread body, it allocates a buffer for all that is left of the announced length, and reads into
-//! it. So a body up to a maximum size is read and discarded first. For a larger one, the connection is shut down before the
-//! drop ([`Refusal`]), which then reads nothing. The buffer is lent, and takes no memory.
+//! When tiny_http drops an unread body, it allocates a buffer for all that is left of the announced length, and reads
+//! into it. So a body up to a maximum size is read and discarded first. For a larger one, the connection is shut down
+//! before the drop ([`Refusal`]), which then reads nothing. The buffer is lent, and takes no memory.
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
@@ -14,27 +14,23 @@ use std::time::{Duration, Instant};
 use tiny_http::{HTTPVersion, Request};
 
 use crate::http::fault::Fault;
-use crate::http::framing::{expects_continue, unread_bytes};
+use crate::http::framing::{Body, expects_continue};
 use crate::instrument::heap;
 use crate::platform::Mapping;
 
 use super::connection::{DRAIN_MOST_BYTES, State};
 use super::connections::{Connections, End};
 
-/// How long a refused client may still send, so that it gets its answer.
+/// How long a refused client may still send what is discarded, so that it gets its answer.
 const LINGER_FOR: Duration = Duration::from_secs(1);
-/// The same for a client that sends nothing. Each needs two threads meanwhile, so above `LINGER_MANY` clients at a time, the
-/// more there are, the shorter it is.
+/// The same for a client that sends nothing. Each needs two threads, so with more than `LINGER_MANY` it is shorter.
 const LINGER_IDLE: Duration = Duration::from_millis(250);
 const LINGER_IDLE_LEAST: Duration = Duration::from_millis(50);
 const LINGER_MANY: u32 = 32;
-/// The maximum number of bytes that are discarded meanwhile.
-const LINGER_MOST_BYTES: usize = 64 << 20;
 /// The number of refusals that have begun and not ended.
 static REFUSALS: AtomicU32 = AtomicU32::new(0);
 
-/// The body did not come within the timeout.
-pub const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
+const LATE: Fault = Fault::new(408, "the request's body did not come within the timeout");
 const TOO_LONG: Fault =
     Fault::new(413, "the request's body is too long: this server takes none, and discards 8 MiB at most");
 
@@ -42,18 +38,18 @@ const TOO_LONG: Fault =
 pub struct Rest {
     /// 0 for a chunked body.
     bytes: u64,
-    /// Is lent for tiny_http's buffer. `None` until it is needed, and while a refused client may still send: many large ones
-    /// would take all addresses.
+    /// Is lent for tiny_http's buffer. `None` until it is needed: many large ones would take all addresses.
     block: Option<Mapping>,
 }
 
 impl Rest {
     /// That of a request from which nothing has been read.
     pub fn of(request: &Request) -> Self {
-        Self { bytes: unread_bytes(request), block: None }
+        let bytes = if let Body::Unread(bytes) = Body::of(request) { bytes } else { 0 };
+        Self { bytes, block: None }
     }
 
-    /// Makes sure that there is a block, if one is needed. Returns whether the system allows it.
+    /// Whether there is a block, or none is needed. Asks the system for it.
     fn is_allowed(&mut self) -> bool {
         if self.bytes > 0 && self.block.is_none() {
             self.block = usize::try_from(self.bytes).ok().and_then(Mapping::new);
@@ -86,11 +82,19 @@ impl Rest {
         }
     }
 
-    /// Reads and discards the body. A client that waits for `100 Continue` gets it first. The watch ends a read that takes
-    /// too long: it shuts down the receiving side, and what has come by then is still read. Not inlined, because of its
-    /// buffer on the stack.
+    /// Reads and discards the body. The watch ends a read that takes too long: it shuts down the receiving side.
+    pub fn drain(&mut self, request: &mut Request, peer: SocketAddr, all: &Connections) -> Result<(), Fault> {
+        let start = Instant::now();
+        all.enter(peer, State::InBody);
+        let drained = self.read_whole(request);
+        all.enter(peer, State::Answering);
+        let is_late = all.timeout.is_some_and(|timeout| start.elapsed() >= timeout);
+        drained.map_err(|fault| if is_late { LATE } else { fault })
+    }
+
+    /// A client that waits for `100 Continue` gets it first. Not inlined, because of its buffer on the stack.
     #[inline(never)]
-    pub fn drain(&mut self, request: &mut Request) -> Result<(), Fault> {
+    fn read_whole(&mut self, request: &mut Request) -> Result<(), Fault> {
         if self.bytes > DRAIN_MOST_BYTES {
             return Err(TOO_LONG);
         }
@@ -103,9 +107,7 @@ impl Rest {
             match self.read(request, &mut discarded) {
                 Ok(0) if is_chunked => break,
                 Ok(bytes @ 1..) => read_bytes += bytes as u64,
-                _ => {
-                    return Err(Fault::new(400, "the request's body ended early, or its chunks are malformed"));
-                }
+                _ => return Err(Fault::new(400, "the request's body ended early, or its chunks are malformed")),
             }
             if read_bytes > DRAIN_MOST_BYTES {
                 return Err(TOO_LONG);
@@ -117,8 +119,7 @@ impl Rest {
 
 /// Drops a request that is not to be answered. If it has an unread body, its connection must have been shut down.
 ///
-/// If the system does not allow a buffer for the rest, the request is leaked: two descriptors, and a thread of tiny_http
-/// that waits for the reader.
+/// If the system allows no buffer for the rest, the request is leaked, with two descriptors and a thread of tiny_http.
 pub fn discard(mut request: Request, mut rest: Rest) {
     // Blocks for others may take all addresses for a moment.
     (0..20).take_while(|_| !rest.is_allowed()).for_each(|_| thread::sleep(Duration::from_millis(5)));
@@ -130,8 +131,7 @@ pub fn discard(mut request: Request, mut rest: Rest) {
     rest.lend(|| drop(request.into_writer()));
 }
 
-/// A request that is refused because of its body. If it were answered through tiny_http, the reader of the body would be
-/// dropped first, which waits for the body.
+/// A request that is refused because of its body. tiny_http would wait for the body before it lets it be answered.
 pub struct Refusal {
     /// A duplicate.
     pub socket: TcpStream,
@@ -152,19 +152,17 @@ impl Refusal {
         Some(Self { socket, request: Some((request, rest)) })
     }
 
-    /// Shuts the connection down. If the answer `is_complete`, this first reads and discards what the client still sends:
-    /// otherwise the connection would be reset, and the client could lose its answer. Not inlined, because its buffer would
-    /// be part of the stack of every thread that answers.
+    /// Shuts the connection down. If the answer `is_complete`, this first discards what the client still sends: a reset
+    /// would take the answer from it. Not inlined: its buffer would be on the stack of every thread that answers.
     #[inline(never)]
     pub fn end(mut self, is_complete: bool) -> End {
-        let (start, mut read_bytes, mut discarded) = (Instant::now(), 0, [0; 8 * 1024]);
+        let (start, mut discarded) = (Instant::now(), [0; 8 * 1024]);
         let _ = self.socket.shutdown(Shutdown::Write);
-        let idle = LINGER_IDLE * LINGER_MANY / REFUSALS.load(Relaxed).max(LINGER_MANY);
-        let idle = idle.max(LINGER_IDLE_LEAST);
+        let idle = (LINGER_IDLE * LINGER_MANY / REFUSALS.load(Relaxed)).clamp(LINGER_IDLE_LEAST, LINGER_IDLE);
         let has_timeout = self.socket.set_read_timeout(Some(idle)).is_ok();
-        while is_complete && has_timeout && read_bytes < LINGER_MOST_BYTES && start.elapsed() < LINGER_FOR {
+        while is_complete && has_timeout && start.elapsed() < LINGER_FOR {
             match self.socket.read(&mut discarded) {
-                Ok(some) if some > 0 => read_bytes += some,
+                Ok(1..) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 _ => break,
             }
@@ -174,8 +172,8 @@ impl Refusal {
     }
 }
 
-/// Whether this is the socket of the request, and not of a later connection from the same client port: a read of the body
-/// waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
+/// Whether this is the socket of the request, and not of a later connection from the same client port: a read of the
+/// body waits, or has come to the end, while the connection exists. The timeout of the socket limits it.
 fn is_of(request: &mut Request, rest: &mut Rest, socket: &TcpStream) -> bool {
     // A read would send `100 Continue`, or, of a chunked body, could go on for as long as the line before a chunk does.
     if expects_continue(request) || rest.bytes == 0 || !rest.is_allowed() {

@@ -1,5 +1,5 @@
-//! What is known of one connection, and what is decided from that: whether it is stuck (weakness 5), how long it may take for
-//! a step (9), and how much of a head tiny_http may store (13).
+//! What is known of one connection, and what is decided from that: whether it is stuck (weakness 5), how long it may
+//! take for a step (9), and how much of a head tiny_http may store (13).
 
 use std::collections::VecDeque;
 use std::mem;
@@ -8,30 +8,29 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Request;
 
-/// The maximum number of bytes of the heap that the waiting requests of one connection may take: about 8,000 short ones.
-/// If a client pipelines more, its connection is hung up, because tiny_http would continue to read them into memory.
+/// What the waiting requests of one connection may take of the heap: about 8,000 short ones. If a client pipelines
+/// more, its connection is hung up, because tiny_http would continue to read them into memory.
 pub const WAITING_MOST_BYTES: usize = 8 << 20;
 /// The timeout for a head when descriptors are short, unless the usual one is shorter.
 const HEAD_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// How long tiny_http, or the client, may take to close a connection after its last answer.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// How long after the last answer tiny_http may bring a request that it has read ahead. It does not if its thread is lost.
+/// How long after the last answer tiny_http may bring a request that it has read ahead, unless its thread is lost.
 const MORE_WITHIN: Duration = Duration::from_secs(5);
 /// If a tick comes so late, the program may have been stopped. A client then has at least this time.
 pub const STOPPED_AFTER: Duration = Duration::from_secs(1);
-/// A connection is not stuck if nobody has received its bytes after this many walks. It has a thread, which does not read.
+/// A connection whose bytes nobody has received in so many walks is not stuck: it has a thread, which does not read.
 const UNREAD_WALKS_MOST: u8 = 32;
-/// If tiny_http takes more than this, heads above `HEAD_SMALL_BYTES` that have taken longer than `HEAD_YOUNG` are too long.
-/// It is the only measure that does not ask what the one connection has done.
+/// If tiny_http takes more than this, heads above `HEAD_SMALL_BYTES` that have taken longer than `HEAD_YOUNG` are too
+/// long. It is the only measure that does not ask what the one connection has done.
 const HEAP_MOST_BYTES: u64 = 64 << 20;
 const HEAD_SMALL_BYTES: u64 = 8 << 10;
 const HEAD_YOUNG: Duration = Duration::from_millis(100);
 /// The maximum number of bytes of a head that tiny_http reads. A request with a longer one is refused anyway.
 const HEAD_MOST_BYTES: u64 = 128 << 10;
-/// The maximum size of a body that is read and discarded. After such a body, the client gets its answer, and the
-/// connection can stay open.
+/// The maximum size of a body that is read and discarded, so that the connection can stay open after the answer, and
+/// the same with the sizes of its chunks, as tiny_http reads it.
 pub const DRAIN_MOST_BYTES: u64 = 8 << 20;
-/// The maximum number of bytes that tiny_http reads while a body is drained: the body, and the sizes of its chunks.
 const BODY_MOST_BYTES: u64 = DRAIN_MOST_BYTES + (1 << 20);
 
 /// What a connection is doing.
@@ -58,9 +57,8 @@ pub struct Connection {
     pub state: State,
     /// When it entered this state.
     pub since: Instant,
-    /// The requests that wait until the one before is answered.
+    /// The requests that wait until the one before is answered, and what they take of the heap.
     pub waiting: VecDeque<Request>,
-    /// The number of bytes of the heap that these take.
     pub waiting_bytes: usize,
     /// Whether it is to be hung up.
     pub must_end: bool,
@@ -74,10 +72,8 @@ pub struct Connection {
 /// What the walks of the watch know of the socket of a connection.
 #[derive(Default)]
 struct Seen {
-    /// Its identity and its local address.
-    socket: Option<(u64, SocketAddr)>,
-    /// The start of the last walk that has seen it.
-    in_walk: Option<Instant>,
+    /// The start of the last walk that has seen it, its identity, and its local address.
+    last: Option<(Instant, (u64, SocketAddr))>,
     /// How many bytes tiny_http had read when a walk saw the last step.
     stepped_bytes: u64,
     /// Whether there was a step before the last walk.
@@ -86,25 +82,18 @@ struct Seen {
     is_suspect: bool,
     /// In how many walks, up to the last one, there were bytes that nobody had received.
     unread_walks: u8,
-    /// What has been shut down. [`Shutdown::Write`] follows the last answer. After [`Shutdown::Read`], a head that was
-    /// complete before is still answered.
+    /// What has been shut down: `Write` after the last answer. After `Read`, a head that came before is still answered.
     shut: Option<Shutdown>,
 }
 
-/// What the deadlines depend on.
-#[derive(Clone, Copy)]
-pub struct Timeouts {
+/// One look at all sockets: what it depends on, and what it finds.
+pub struct Walk {
+    pub start: Instant,
     /// How long a client may take for a head or a body.
-    pub usual: Option<Duration>,
+    pub timeout: Option<Duration>,
     /// When the program went on after it had been stopped.
     pub resumed: Option<Instant>,
     pub are_descriptors_short: bool,
-}
-
-/// What one look at all sockets has to know, and what it finds.
-pub struct Walk {
-    pub start: Instant,
-    pub timeouts: Timeouts,
     /// What tiny_http takes of the heap.
     pub held_bytes: u64,
     /// Whether all requests have been taken that waited in tiny_http's queues after the last walk with `needs_ping`.
@@ -154,63 +143,58 @@ impl Connection {
     }
 
     /// Whether its socket was closed before the walk that began at `start`. `ended` has the identities of the sockets
-    /// without a client that this walk has met: while tiny_http has that of a connection which has had its last answer, a
-    /// request may still come from it, and must not be taken for one of a new connection.
+    /// without a client that this walk has met: while tiny_http has that of a connection which has had its last answer,
+    /// a request may still come from it, and must not be taken for one of a new connection.
     pub fn has_ended(&self, start: Instant, ended: &[u64]) -> bool {
-        let is_ours = |(identity, _)| identity > 0 && ended.contains(&identity);
+        let is_ours = |(_, (identity, _))| identity > 0 && ended.contains(&identity);
         let may_bring_more = || self.state == State::Ended && start < self.since + MORE_WITHIN;
-        self.seen.in_walk != Some(start)
+        self.seen.last.is_none_or(|(walk, _)| walk != start)
             && self.discarded.unwrap_or(self.since).max(self.since) < start
             && !self.is_busy()
-            && !(may_bring_more() && self.seen.socket.is_some_and(is_ours))
+            && !(may_bring_more() && self.seen.last.is_some_and(is_ours))
     }
 
     /// Whether this walk has seen this socket before: tiny_http has two descriptors of each.
     pub fn was_seen(&self, socket: (u64, SocketAddr), walk: &Walk) -> bool {
-        self.seen.in_walk == Some(walk.start) && self.seen.socket == Some(socket)
+        self.seen.last == Some((walk.start, socket))
     }
 
     /// Notes what a walk sees of a socket of this client, and decides what is to be shut down of it.
     pub fn look_at(&mut self, sight: &Sight, walk: &mut Walk) -> Option<Shutdown> {
-        if let Some(known) = self.seen.socket
+        if let Some((last, known)) = self.seen.last
             && known != sight.socket
         {
-            if self.seen.in_walk == Some(walk.start) && known.1 != sight.socket.1 {
-                // One client has connected from one port to two of our addresses. Its requests do not tell to which one.
+            if last == walk.start && known.1 != sight.socket.1 {
+                // One client has connected from one port to two of our addresses. Requests do not tell to which one.
                 self.must_end = true;
                 return Some(Shutdown::Both);
             }
-            // A later connection from the same port. The last step may have been its own. The discarded request, too: it
-            // is hung up, because it would wait for the answer.
+            // A later connection from the same port. The last step may have been its own. The discarded request, too:
+            // it is hung up, because it would wait for the answer.
             if !self.is_busy() {
                 let (has_stepped, must_end) = (self.has_stepped, self.discarded.is_some());
                 *self = Self { has_stepped, must_end, ..Self::new(walk.start) };
             }
             self.seen = Seen::default();
         }
-        self.seen.socket = Some(sight.socket);
-        self.seen.in_walk = Some(walk.start);
+        self.seen.last = Some((walk.start, sight.socket));
         self.seen.unread_walks = if sight.unread_bytes > 0 { self.seen.unread_walks.saturating_add(1) } else { 0 };
-        let is_shut = self.seen.shut == Some(Shutdown::Both);
-        let side = if is_shut || self.must_end || self.reads_too_much(sight, walk) {
-            Some(Shutdown::Both)
-        } else {
-            self.overdue(walk)
-        };
+        let must_end = self.must_end || self.seen.shut == Some(Shutdown::Both) || self.reads_too_much(sight, walk);
+        let side = if must_end { Some(Shutdown::Both) } else { self.overdue(walk) };
         self.seen.shut = side.or(self.seen.shut);
         walk.is_urgent |= self.may_be_stuck();
         side
     }
 
-    /// Whether it seems to be stuck in tiny_http's thread pool: bytes have come, and nobody receives them.
-    pub fn is_stuck(&self) -> bool {
-        // One walk is not enough: a thread may be just about to receive the bytes.
-        self.may_be_stuck() && self.seen.unread_walks > 1
+    /// Whether it seems to be stuck in the thread pool of the tiny_http that `accepts` its local address: bytes have
+    /// come, and nobody receives them. One walk is not enough: a thread may be just about to do that.
+    pub fn is_stuck(&self, accepts: impl Fn(SocketAddr) -> bool) -> bool {
+        let is_there = self.seen.last.is_some_and(|(_, (_, local))| accepts(local));
+        self.may_be_stuck() && self.seen.unread_walks > 1 && is_there
     }
 
     fn may_be_stuck(&self) -> bool {
-        let is_unread = (1..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks);
-        is_unread && self.is_new()
+        (1..UNREAD_WALKS_MOST).contains(&self.seen.unread_walks) && self.is_new()
     }
 
     /// Whether tiny_http has read more than it may for one head or body.
@@ -234,16 +218,15 @@ impl Connection {
         };
         let is_too_much = read_bytes > self.seen.stepped_bytes + most_bytes;
         walk.needs_ping |= is_too_much;
-        // The bytes may be of whole requests that wait in tiny_http's queue. If so, the ping brings a step, unless there are
-        // too few threads to take them.
+        // If the bytes are of whole requests in tiny_http's queue, the ping brings a step, unless threads are short.
         let was_suspect = mem::replace(&mut self.seen.is_suspect, is_too_much && walk.is_caught_up);
         let is_beyond_all = read_bytes > self.seen.stepped_bytes + WAITING_MOST_BYTES as u64;
         is_too_much && (is_beyond_all || was_suspect && walk.is_caught_up)
     }
 
-    /// Whether a walk is to look at it now, for its deadline.
-    pub fn is_due(&self, now: Instant, timeouts: &Timeouts) -> bool {
-        self.due(timeouts).is_some_and(|due| due <= now) && self.seen.shut != Some(Shutdown::Both)
+    /// Whether another walk is to look at it now, for its deadline.
+    pub fn is_due(&self, now: Instant, walk: &Walk) -> bool {
+        self.due(walk).is_some_and(|due| due <= now) && self.seen.shut != Some(Shutdown::Both)
     }
 
     /// Whether walks are to go on because it may become stuck: it has had no request.
@@ -251,16 +234,23 @@ impl Connection {
         self.generation == 0 && self.seen.shut.is_none()
     }
 
-    /// Its deadline.
-    fn due(&self, timeouts: &Timeouts) -> Option<Instant> {
+    /// When it must have left its state.
+    fn due(&self, walk: &Walk) -> Option<Instant> {
+        let limit = match self.state {
+            State::InHead if walk.are_descriptors_short => HEAD_WHEN_SHORT.min(walk.timeout.unwrap_or(Duration::MAX)),
+            State::InHead | State::InBody => walk.timeout?,
+            State::Ended if walk.are_descriptors_short => Duration::ZERO,
+            State::Ended => CLOSE_WITHIN,
+            State::Answering | State::Refusing => return None,
+        };
         // Time in which the program did not run does not count against a client.
-        let least = timeouts.resumed.map_or(self.since, |resumed| resumed + STOPPED_AFTER);
-        timeouts.of(self.state).map(|timeout| least.max(self.since + timeout))
+        let least = walk.resumed.map_or(self.since, |resumed| resumed + STOPPED_AFTER);
+        Some(least.max(self.since + limit))
     }
 
     /// What is to be shut down for its deadline.
     fn overdue(&self, walk: &mut Walk) -> Option<Shutdown> {
-        let is_early = self.due(&walk.timeouts)? > walk.start;
+        let is_early = self.due(walk)? > walk.start;
         match (self.state, self.seen.shut) {
             (State::Ended, None) if is_early => Some(Shutdown::Write),
             _ if is_early => None,
@@ -274,21 +264,6 @@ impl Connection {
                 None
             }
             _ => Some(Shutdown::Both),
-        }
-    }
-}
-
-impl Timeouts {
-    /// How long a connection may stay in this state.
-    fn of(&self, state: State) -> Option<Duration> {
-        match state {
-            State::InHead if self.are_descriptors_short => {
-                Some(HEAD_WHEN_SHORT.min(self.usual.unwrap_or(Duration::MAX)))
-            }
-            State::InHead | State::InBody => self.usual,
-            State::Ended if self.are_descriptors_short => Some(Duration::ZERO),
-            State::Ended => Some(CLOSE_WITHIN),
-            State::Answering | State::Refusing => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tiny_http::{HTTPVersion, Method, Request};
 
@@ -12,8 +12,7 @@ use crate::http::framing::{self, Body};
 use crate::http::head::Head;
 use crate::instrument::record::Outcome;
 
-use super::body::{self, Refusal, Rest};
-use super::connection::State;
+use super::body::{Refusal, Rest};
 use super::connections::{Connections, End};
 
 /// A request, and the writer for its answer.
@@ -22,13 +21,10 @@ pub struct Exchange<'a> {
     pub connection: u64,
     /// The client's address.
     pub peer: SocketAddr,
-    /// The version of HTTP that the client used.
     pub version: HTTPVersion,
-    /// The method as the client sent it.
     pub method: Method,
     /// The target as the client sent it.
     pub target: String,
-    /// The header fields that this server uses.
     pub fields: Fields,
     /// The error in the request itself, if there is one.
     pub fault: Option<Fault>,
@@ -49,7 +45,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn begin(mut request: Request, peer: SocketAddr, number: u64, all: &'a Connections) -> Option<Self> {
         let (mut fault, body, mut rest) = (Fault::of(&request), Body::of(&request), Rest::of(&request));
         if let (Body::Unread(_), None) = (body, fault) {
-            fault = drain(&mut request, &mut rest, peer, all).err();
+            fault = rest.drain(&mut request, peer, all).err();
         }
         let is_refused = matches!(body, Body::Unread(_)) && fault.is_some();
         let is_unclear = matches!(body, Body::Unclear | Body::Unread(0));
@@ -79,8 +75,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    /// Starts the head of the answer. It says what happens to the connection, unless that is the default of HTTP/1.1:
-    /// it stays open (RFC 9112 9.3).
+    /// Starts the head, which says whether the connection stays open, if that is not the default (RFC 9112 9.3).
     pub fn head(&self, status: u16) -> Head {
         let connection = match self.version {
             _ if self.end != End::Open => Some("close"),
@@ -90,8 +85,8 @@ impl<'a> Exchange<'a> {
         Head::new(status, connection, &self.fields)
     }
 
-    /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing fails
-    /// after an eighth of [`Exchange::timeout`], or on Windows after all of it, and may then be repeated, except on Windows.
+    /// The writer for the answer. It may have a buffer of 1 KiB, so it must be flushed. A write that has sent nothing
+    /// fails after an eighth of [`Exchange::timeout`], and may be repeated; on Windows after all of it, for good.
     pub fn writer(&mut self) -> &mut dyn Write {
         match &mut self.writer {
             Writer::OfTinyHttp(writer) => writer,
@@ -119,22 +114,11 @@ impl<'a> Exchange<'a> {
             Writer::Refusing(refusal) => refusal.end(is_complete),
             Writer::OfTinyHttp(_) if is_complete => self.end,
             Writer::OfTinyHttp(_) if outcome == ClientClosed => End::Left,
-            // This comes before the writer is dropped: tiny_http could then send an answer of its own, which the client
-            // would take for the rest of this one.
+            // Before the writer is dropped: tiny_http could send an answer of its own, which would end up in this one.
             Writer::OfTinyHttp(_) => {
                 self.connections.hang_up(self.peer);
                 End::Gone
             }
         }
     }
-}
-
-/// Drains the body of a request. The watch keeps the deadline of the whole body.
-fn drain(request: &mut Request, rest: &mut Rest, peer: SocketAddr, all: &Connections) -> Result<(), Fault> {
-    let start = Instant::now();
-    all.enter(peer, State::InBody);
-    let drained = rest.drain(request);
-    all.enter(peer, State::Answering);
-    let is_late = all.timeout.is_some_and(|timeout| start.elapsed() >= timeout);
-    drained.map_err(|fault| if is_late { body::LATE } else { fault })
 }

@@ -1,8 +1,7 @@
 //! A tiny_http `Server`, and the threads that take its requests and answer them.
 //!
-//! One thread at a time takes requests: it has the lead. When it has one to answer, it gives up the lead to another thread.
-//! If two threads took requests at the same time, those of one connection could change their order, and the thread of the
-//! second would wait for that of the first.
+//! One thread at a time takes requests: it has the lead. When it has one to answer, it gives up the lead to another
+//! thread. If two threads took requests at the same time, those of one connection could change their order.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,7 +21,7 @@ use super::panics;
 
 /// How long a thread waits for the lead before it exits.
 const IDLE_FOR: Duration = Duration::from_secs(5);
-/// Only the part of a stack that is used takes memory. This size keeps thousands of threads within a limit of addresses.
+/// Only the used part of a stack takes memory. This size keeps thousands of threads within a limit of addresses.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// What all threads of the engine share.
@@ -53,25 +52,23 @@ struct Lead {
 }
 
 impl Front {
-    /// Starts a `Server` on a clone of the listening socket, and the first thread.
+    /// Starts a `Server` on a clone of the listening socket. The watch starts the threads.
     pub fn start(listener: &TcpListener, generation: u32, shared: &Arc<Shared>) -> io::Result<Arc<Self>> {
         let own = listener.try_clone()?;
         let server = panics::contain(|| Server::from_listener(own, None))
-            .map_err(|_| io::Error::other("no thread for another accept loop"))?
+            .ok_or_else(|| io::Error::other("no thread for another accept loop"))?
             .map_err(io::Error::other)?;
-        let front = Arc::new(Self {
+        Ok(Arc::new(Self {
             generation,
             shared: Arc::clone(shared),
             lead: Mutex::new(Lead { server: Some(Arc::new(server)), is_taken: false, waiting: 0 }),
             is_free: Condvar::new(),
             pings: AtomicUsize::new(0),
-        });
-        front.ensure_thread();
-        Ok(front)
+        }))
     }
 
-    /// Makes the threads exit, and drops the `Server`. Returns whether the system has a thread for that: the drop connects to
-    /// the listening socket without a timeout, so it may block.
+    /// Makes the threads exit, and drops the `Server`. Returns whether the system has a thread for that: the drop
+    /// connects to the listening socket without a timeout, so it may block.
     pub fn release(self: &Arc<Self>) -> bool {
         let front = Arc::clone(self);
         let release = move || {
@@ -114,7 +111,7 @@ impl Front {
     /// Takes requests and answers them until there is no need for this thread.
     fn work(self: &Arc<Self>) {
         while let Some(server) = self.wait_for_lead() {
-            let taken = panics::contain(|| self.take(server)).ok().flatten();
+            let taken = panics::contain(|| self.take(server)).flatten();
             self.lock().is_taken = false;
             self.ensure_thread();
             self.is_free.notify_one();
@@ -127,8 +124,7 @@ impl Front {
         }
     }
 
-    /// Waits for the lead, to take requests from the result. `None` if this thread is not needed. It counts as waiting
-    /// until this returns.
+    /// Waits for the lead, to take requests from the result. `None` if this thread is not needed.
     fn wait_for_lead(&self) -> Option<Arc<Server>> {
         let must_wait = |lead: &mut Lead| lead.is_taken && lead.server.is_some();
         let waited = self.is_free.wait_timeout_while(self.lock(), IDLE_FOR, must_wait);
@@ -139,16 +135,14 @@ impl Front {
         server
     }
 
-    /// Takes requests until one is for this thread, with the number of its connection if it is to be answered. Never waits
-    /// for a client. `None` after the release.
+    /// Takes requests until one is for this thread, and never waits for a client. `None` after the release.
     fn take(&self, server: Arc<Server>) -> Option<(SocketAddr, Request, Option<u64>)> {
         while self.lock().server.is_some() {
             let request = match server.recv() {
                 Ok(request) => request,
                 Err(error) => {
-                    // Either the accept loop has ended, or `unblock` was called.
-                    let is_ping = error.raw_os_error().is_none();
-                    self.pings.fetch_sub(usize::from(is_ping), SeqCst);
+                    // The error is the system's if the accept loop has ended. Otherwise, `unblock` was called.
+                    self.pings.fetch_sub(usize::from(error.raw_os_error().is_none()), SeqCst);
                     continue;
                 }
             };
@@ -166,17 +160,13 @@ impl Front {
         loop {
             let begin = || Exchange::begin(request, peer, connection, connections);
             // A panic must not end the thread, and the connection must leave its current state.
-            let mut end = panics::contain(|| begin().map_or(End::Replaced, answer)).unwrap_or_else(|_| {
+            let end = panics::contain(|| begin().map_or(End::Replaced, answer)).unwrap_or_else(|| {
                 connections.hang_up(peer);
                 End::Gone
             });
-            request = loop {
-                match connections.ended(peer, end) {
-                    Ok(Some(next)) => break next,
-                    Ok(None) if connections.socket(peer).is_some() => end = End::Replaced,
-                    Ok(None) => end = End::Gone,
-                    Err(waiting) => return self.discard(peer, waiting),
-                }
+            request = match connections.ended(peer, end) {
+                Ok(next) => next,
+                Err(waiting) => return self.discard(peer, waiting),
             };
         }
     }
@@ -187,10 +177,8 @@ impl Front {
             if Body::of(&request) != Body::Read {
                 self.shared.connections.hang_up(peer);
             }
-            let _ = panics::contain(|| {
-                let rest = Rest::of(&request);
-                body::discard(request, rest)
-            });
+            let rest = Rest::of(&request);
+            panics::contain(|| body::discard(request, rest));
         }
     }
 }

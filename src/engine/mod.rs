@@ -1,15 +1,14 @@
-//! The engine: the connections, and what is done about the weaknesses of tiny_http. It turns the requests of a tiny_http
-//! `Server` into [`Exchange`]s. The rest of the program answers these, and knows nothing of the weaknesses.
+//! The engine: the connections, and what is done about the weaknesses of tiny_http. It turns the requests of a
+//! tiny_http `Server` into [`Exchange`]s. The rest of the program answers these, and knows nothing of the weaknesses.
 //!
-//! tiny_http 0.12 accepts connections, reads request heads on a thread for each connection, and puts the requests into a
-//! queue. The threads that answer take them from there ([`front`]). They note in [`connections`] which connection a thread
-//! works for, so that each has one at a time. The [`watch`] is a thread that never waits for a client. It looks at the
-//! sockets of the process, and shuts down those whose deadline has passed ([`connection`]).
+//! tiny_http 0.12 accepts connections, reads request heads on a thread for each connection, and puts the requests into
+//! a queue. The threads that answer take them from there ([`front`]). They note in [`connections`] which connection a
+//! thread works for, so that each has one at a time. The [`watch`] is a thread that never waits for a client. It looks
+//! at the sockets of the process, and shuts down those whose deadline has passed ([`connection`]).
 //!
-//! The engine closes nothing that it has not opened. tiny_http does not give out the socket of a connection. When a thread
-//! needs it, the watch finds it by its addresses, and makes a duplicate, which the thread owns.
-//!
-//! This module depends on [`platform`](crate::platform), on [`http`](crate::http) for the fields of a head, and on
+//! The engine closes nothing that it has not opened. tiny_http does not give out the socket of a connection. When a
+//! thread needs it, the watch finds it by its addresses, and makes a duplicate, which the thread owns. This module
+//! depends on [`platform`](crate::platform), on [`http`](crate::http) for the fields of a head, and on
 //! [`instrument`](crate::instrument) for the figures of the heap and the outcome of an answer.
 //!
 //! These are the weaknesses, with their numbers in the names of the tests, and the part that deals with each of them:

@@ -1,22 +1,21 @@
 //! The watch: a thread that never waits for a client, for all work that belongs to no single request.
 //!
-//! tiny_http does not tell when a connection begins or ends, and gives out no socket. So the watch looks at all sockets of
-//! the process, which is called a walk. It walks when something has happened, and not more often than the time of a walk
-//! allows. It owns none of these sockets, and closes none: it shuts down those whose deadline has passed
-//! ([`connection`](super::connection)), and tiny_http then closes them.
+//! tiny_http does not tell when a connection begins or ends, and gives out no socket. So the watch looks at all sockets
+//! of the process, which is called a walk, when something has happened, and not more often than the time of a walk
+//! allows. It shuts down those whose deadline has passed, and tiny_http then closes them.
 
 use std::io;
 use std::mem;
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::instrument::{buffer, heap};
-use crate::platform::{self, Socket, Sockets};
+use crate::platform::{self, sockets};
 
 use super::accept::Acceptor;
-use super::connection::{Connection, STOPPED_AFTER, Sight, Timeouts, Walk};
+use super::connection::{Connection, STOPPED_AFTER, Sight, Walk};
 use super::connections::{Connections, End, Wanted};
 use super::exchange::Exchange;
 use super::front::{Front, Shared};
@@ -24,16 +23,14 @@ use super::panics;
 
 /// How long answers may still take after a stop signal.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// The time between two ticks when nothing happens.
+/// The time between two ticks when nothing happens, when something happens, and when connections may be stuck or are to
+/// be shut down, or a thread waits for a socket.
 const IDLE_TICK: Duration = Duration::from_millis(100);
-/// The same when something happens.
 const TICK: Duration = Duration::from_millis(20);
-/// The same when connections may be stuck or are to be shut down, or when a thread waits for a socket.
 const URGENT_TICK: Duration = Duration::from_millis(5);
 /// The estimated time of a walk for each open descriptor. A measured one would include the time of other programs.
 const DESCRIPTOR_COST: Duration = Duration::from_micros(3);
-/// How long the watch goes on to walk after the last allocation or deadline. By then, a thread that panics has closed what
-/// it had open, and a lost thread is known as such.
+/// How long the watch goes on to walk after the last allocation or deadline. By then, a lost thread is known as such.
 const ACTIVE_FOR: Duration = Duration::from_secs(2);
 /// The time between two walks when nothing happens, but connections have not had a request.
 const NEW_EVERY: Duration = Duration::from_millis(250);
@@ -44,8 +41,8 @@ const URGENT_SHARE: u32 = 4;
 const SPARE_DESCRIPTORS: u64 = 24;
 /// What tiny_http may take of the heap for each connection. It needs about 6.5 KiB.
 const CONNECTION_BYTES: u64 = 16 << 10;
-/// Connections that have ended are lost if tiny_http has been nudged to take them for this time, and has not closed them. This
-/// is the first number of lost threads that is reported.
+/// Connections that have ended are lost if tiny_http has been nudged to take them for this time, and has not closed
+/// them. This is the first number of lost threads that is reported.
 const LOST_AFTER: Duration = Duration::from_secs(1);
 const LOST_MANY: usize = 100;
 
@@ -54,13 +51,12 @@ pub struct Engine {
     shared: Arc<Shared>,
     warn: Box<dyn Fn(&str)>,
     acceptors: Vec<Acceptor>,
-    sockets: Sockets,
-    timeouts: Timeouts,
+    sockets: sockets::Sockets,
+    /// The last walk, and when it ended.
+    walk: Walk,
+    walked: Instant,
     ticked: Instant,
     active_until: Instant,
-    walked: Instant,
-    /// Whether the last walk has found that another one is needed at once.
-    is_urgent: bool,
     /// The number of allocations when the last walk began.
     allocations: u64,
     open_descriptors: u64,
@@ -75,9 +71,8 @@ pub struct Engine {
 impl Engine {
     /// Starts to accept connections on `listeners`: one, or one for IPv4 and one for IPv6.
     ///
-    /// `timeout` is how long a client may take for a head or a body, and how long it may take nothing of an answer.
-    /// `answer` is called on the thread of the connection. `warn` reports what the user should know. The thread that calls
-    /// this becomes the watch when it calls [`Engine::run`].
+    /// `timeout` is how long a client may take for a head or a body, or take nothing of an answer. `answer` is called
+    /// on the thread of the connection. The thread that calls this becomes the watch when it calls [`Engine::run`].
     pub fn start(
         listeners: Vec<TcpListener>,
         timeout: Option<Duration>,
@@ -93,12 +88,20 @@ impl Engine {
             acceptors: listeners.into_iter().map(accept).collect::<io::Result<_>>()?,
             shared,
             warn: Box::new(warn),
-            sockets: Sockets::new()?,
-            timeouts: Timeouts { usual: timeout, resumed: None, are_descriptors_short: false },
+            sockets: sockets::Sockets::new()?,
+            walk: Walk {
+                start: now,
+                timeout,
+                resumed: None,
+                are_descriptors_short: false,
+                held_bytes: 0,
+                is_caught_up: true,
+                needs_ping: false,
+                is_urgent: false,
+            },
+            walked: now,
             ticked: now,
             active_until: now,
-            walked: now,
-            is_urgent: false,
             allocations: 0,
             open_descriptors: 0,
             ended_least: 0,
@@ -108,14 +111,14 @@ impl Engine {
         })
     }
 
-    /// Runs the watch until `stop_requests` is above 0. Then stops accepting, and hangs up the clients that have not sent a
-    /// whole request. Waits until the running answers have ended, [`STOP_PATIENCE`] is over, or `stop_requests` is above 1.
+    /// Runs the watch until `stop_requests` is above 0. Then stops accepting, hangs up the clients that have not sent a
+    /// whole request, and lets the running answers end, but not after a second stop request.
     pub fn run(mut self, stop_requests: impl Fn() -> u32) {
         while stop_requests() == 0 {
             self.tick_and_wait();
         }
         self.shared.connections.lock().is_stopping = true;
-        self.timeouts.usual = Some(Duration::ZERO);
+        self.walk.timeout = Some(Duration::ZERO);
         self.acceptors.iter_mut().for_each(Acceptor::stop);
         let deadline = Instant::now() + STOP_PATIENCE;
         let is_busy = |one: &Self| one.shared.connections.lock().by_peer.values().any(Connection::is_busy);
@@ -124,23 +127,24 @@ impl Engine {
         }
     }
 
-    /// Does all that is due, and waits until the next tick, or until the watch is woken.
+    /// Waits after the tick until the next one is due, or until the watch is woken.
     fn tick_and_wait(&mut self) {
-        thread::park_timeout(panics::contain(|| self.tick()).unwrap_or(IDLE_TICK));
+        let wait = panics::contain(|| self.tick()).unwrap_or(IDLE_TICK);
+        self.fronts().for_each(Front::ensure_thread);
+        thread::park_timeout(wait);
     }
 
     /// Returns the time until the next tick.
     fn tick(&mut self) -> Duration {
         let now = Instant::now();
         if now - mem::replace(&mut self.ticked, now) > STOPPED_AFTER {
-            self.timeouts.resumed = Some(now);
+            self.walk.resumed = Some(now);
         }
-        self.fronts().for_each(Front::ensure_thread);
         let allocations = heap::allocations_of_others();
         let has_moved = allocations != self.allocations || self.acceptors.iter().any(|acceptor| acceptor.has_ended());
         let mut table = self.shared.connections.lock();
-        let is_urgent = table.has_work() || self.is_urgent;
-        if has_moved || table.by_peer.values().any(|one| one.is_due(now, &self.timeouts)) {
+        let is_urgent = table.has_work() || self.walk.is_urgent;
+        if has_moved || table.by_peer.values().any(|one| one.is_due(now, &self.walk)) {
             self.active_until = now + ACTIVE_FOR;
         }
         let is_active = is_urgent || now < self.active_until;
@@ -149,10 +153,10 @@ impl Engine {
         let share = if is_urgent { URGENT_SHARE } else { SHARE };
         if walks && now >= self.walked + DESCRIPTOR_COST * self.open_descriptors as u32 * share {
             self.allocations = allocations;
-            self.walk();
+            self.walk_now();
         }
         match has_moved {
-            _ if is_urgent || self.is_urgent => URGENT_TICK,
+            _ if is_urgent || self.walk.is_urgent => URGENT_TICK,
             true => TICK,
             false => IDLE_TICK,
         }
@@ -162,117 +166,94 @@ impl Engine {
         self.acceptors.iter().flat_map(Acceptor::fronts)
     }
 
-    fn walk(&mut self) {
+    fn walk_now(&mut self) {
+        let (held_bytes, is_caught_up) = (self.held_bytes(), self.fronts().all(|front| front.is_caught_up()));
         let start = Instant::now();
-        let mut walk = Walk {
-            start,
-            timeouts: self.timeouts,
-            held_bytes: self.held_bytes(),
-            is_caught_up: self.fronts().all(|front| front.is_caught_up()),
-            needs_ping: false,
-            is_urgent: false,
-        };
+        self.walk = Walk { start, held_bytes, is_caught_up, needs_ping: false, is_urgent: false, ..self.walk };
         let connections = &self.shared.connections;
-        let wanted = connections.lock().take_wanted();
-        self.acceptors.iter_mut().for_each(|one| (one.descriptors, one.stuck) = (0, 0));
+        let wanted = mem::take(&mut connections.lock().wanted);
+        self.acceptors.iter_mut().for_each(|one| one.descriptors = 0);
         let mut ended = Vec::new();
         self.open_descriptors = self.sockets.each(|socket| {
-            let Ok(local) = socket.stream.local_addr() else { return };
+            let Ok(local) = socket.local_addr() else { return };
             let Some(acceptor) = self.acceptors.iter_mut().find(|one| one.accepts(local)) else { return };
-            match socket.stream.peer_addr() {
-                Ok(peer) => {
-                    let is_stuck = look_at(socket, local, peer, connections, &wanted, &mut walk);
-                    acceptor.stuck += usize::from(is_stuck);
-                }
-                Err(_) if socket.is_listening() => acceptor.descriptors += 1,
-                Err(_) => ended.push(socket.identity()),
+            match socket.peer_addr() {
+                Ok(peer) => look(socket, [local, peer], connections, &wanted, &mut self.walk),
+                Err(_) if sockets::is_listening(socket) => acceptor.descriptors += 1,
+                Err(_) => ended.push(sockets::identity(socket)),
             }
         });
         drop(wanted);
-        self.timeouts.are_descriptors_short = self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
+        self.walk.are_descriptors_short = self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
         connections.lock().forget_ended(start, &ended);
-        self.judge_ended(ended.len(), start);
-        self.keep_accepting(&walk);
-        self.is_urgent = walk.is_urgent || walk.needs_ping;
+        self.judge_ended(ended.len());
+        self.keep_accepting();
+        self.walk.is_urgent |= self.walk.needs_ping;
         self.walked = Instant::now();
     }
 
     /// Estimates what tiny_http takes of the heap: all that is not known to be something else.
     fn held_bytes(&self) -> u64 {
         let table = self.shared.connections.lock();
-        let known_bytes = table.waiting_bytes as u64 + CONNECTION_BYTES * table.by_peer.len() as u64;
+        let known_bytes = table.waiting_bytes() as u64 + CONNECTION_BYTES * table.by_peer.len() as u64;
         heap::live_bytes().saturating_sub(known_bytes + buffer::live_bytes())
     }
 
-    fn keep_accepting(&mut self, walk: &Walk) {
-        if walk.needs_ping && walk.is_caught_up {
+    fn keep_accepting(&mut self) {
+        if self.walk.needs_ping && self.walk.is_caught_up {
             self.fronts().for_each(|front| front.ping());
         }
-        if self.timeouts.are_descriptors_short {
+        if self.walk.are_descriptors_short {
             return;
         }
         let (connections, ended) = (&self.shared.connections, self.ended_least.saturating_sub(self.lost));
         for one in &mut self.acceptors {
-            one.nudge(ended);
-            one.ensure_accepting(walk.start, &self.shared);
-            one.retire(|generation, last| connections.lock().has_of(generation, last));
+            one.nudge(ended, connections);
+            one.ensure_accepting(self.walk.start, &self.shared);
+            one.retire(connections);
         }
     }
 
-    /// Finds and reports threads that are lost.
-    fn judge_ended(&mut self, ended: usize, now: Instant) {
+    /// Finds threads that are lost, and reports them when there are `lost_many`.
+    fn judge_ended(&mut self, ended: usize) {
         self.ended_least = self.ended_least.min(ended);
-        if now < self.judged + LOST_AFTER {
+        if self.walk.start < self.judged + LOST_AFTER {
             return;
         }
-        (self.judged, self.lost) = (now, mem::replace(&mut self.ended_least, ended));
+        (self.judged, self.lost) = (self.walk.start, mem::replace(&mut self.ended_least, ended));
         let threads = self.lost / 2;
         if threads >= self.lost_many {
-            while self.lost_many <= threads {
-                self.lost_many *= 2;
-            }
+            self.lost_many = 2 * threads;
             (self.warn)(&format!(
                 "tiny_http holds {threads} connections that have ended, and does not free them: clients have probably \
-                 sent requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server is \
-                 restarted"
+                 sent requests that it cannot answer, such as for HTTP/2.0; a thread stays for each, until the server \
+                 is restarted"
             ));
         }
     }
 }
 
-/// Looks at a socket of a client, and shuts down what is to be shut down of it. `wanted` has the threads that wait for a
-/// duplicate. Returns whether it is met for the first time in this walk, and seems to be stuck.
-fn look_at(
-    socket: &Socket,
-    local: SocketAddr,
-    peer: SocketAddr,
-    connections: &Connections,
-    wanted: &Wanted,
-    walk: &mut Walk,
-) -> bool {
-    let identity = (socket.identity(), local);
-    if connections.lock().by_peer.get(&peer).is_some_and(|one| one.was_seen(identity, walk)) {
-        return false;
+/// Looks at a socket of a client, gives duplicates to the threads in `wanted`, and shuts down what is to be shut down.
+fn look(socket: &TcpStream, [local, peer]: [SocketAddr; 2], all: &Connections, wanted: &Wanted, walk: &mut Walk) {
+    let identity = (sockets::identity(socket), local);
+    if all.lock().by_peer.get(&peer).is_some_and(|one| one.was_seen(identity, walk)) {
+        return;
     }
-    let (unread_bytes, received_bytes) = (socket.unread_bytes(), socket.received_bytes());
+    let (unread_bytes, received_bytes) = (sockets::unread_bytes(socket), sockets::received_bytes(socket));
     let sight = Sight { socket: identity, unread_bytes, received_bytes };
-    let mut table = connections.lock();
-    let connection = table.by_peer.entry(peer).or_insert_with(|| Connection::new(walk.start));
-    let side = connection.look_at(&sight, walk);
-    let is_stuck = connection.is_stuck();
-    drop(table);
+    let since = walk.start;
+    let side = all.lock().by_peer.entry(peer).or_insert_with(|| Connection::new(since)).look_at(&sight, walk);
     for thread in wanted.get(&peer).into_iter().flatten() {
-        match socket.stream.try_clone() {
+        match socket.try_clone() {
             Ok(own) => drop(thread.send(own)),
             // Otherwise the thread's client would wait for ever.
-            Err(_) => drop(socket.stream.shutdown(Shutdown::Both)),
+            Err(_) => drop(socket.shutdown(Shutdown::Both)),
         }
     }
     if let Some(side) = side {
-        let _ = socket.stream.shutdown(side);
+        let _ = socket.shutdown(side);
         if side != Shutdown::Write {
-            socket.cancel_receive();
+            sockets::cancel_receive(socket);
         }
     }
-    is_stuck
 }

@@ -1,10 +1,9 @@
-//! Errors in a request that do not depend on its target (RFC 9112 2.2, 3, 5 and 6). tiny_http lets all of these
-//! requests pass: it accepts nearly any ASCII text as a method, a field name or a field value, and treats an invalid
-//! `Content-Length` as 0.
+//! Errors in a request that do not depend on its target (RFC 9112 2.2, 3, 5 and 6). tiny_http accepts nearly any ASCII
+//! text as a method, a field name or a field value, and treats an invalid `Content-Length` as 0.
 
 use tiny_http::{Header, Request};
 
-use super::is_digits;
+use super::{is_digits, values};
 
 /// The maximum number of header lines. Clients send far fewer.
 const HEADER_LINES_MOST: usize = 100;
@@ -27,41 +26,24 @@ impl Fault {
     /// The first error in the head of a request, if there is one.
     pub fn of(request: &Request) -> Option<Self> {
         let lines = request.headers();
-        let fault = |status, why| Some(Self::new(status, why));
-        if *request.http_version() < (1, 0) {
-            fault(400, "HTTP/1.0 or HTTP/1.1 is spoken here")
-        } else if request.url().len() > HEAD_MOST_BYTES {
-            fault(414, "the request's target is longer than 64 KiB")
-        } else if lines.len() > HEADER_LINES_MOST {
-            fault(431, "the request has too many header lines")
-        } else if head_bytes(request) > HEAD_MOST_BYTES {
-            fault(431, "the request's head is longer than 64 KiB")
-        } else if !is_token(request.method().as_str()) {
-            fault(400, "the request's method is no token")
-        } else if !lines.iter().all(|line| is_token(line.field.as_str().as_str())) {
-            fault(400, "the name of a header field is no token")
-        } else if !lines.iter().all(|line| is_field_value(line.value.as_str())) {
-            fault(400, "the value of a header field has a control character")
-        } else {
-            Self::of_framing(lines)
-        }
-    }
-
-    /// The first error in the fields that say where the body ends.
-    fn of_framing(lines: &[Header]) -> Option<Self> {
-        let values = |name: &'static str| {
-            lines.iter().filter(move |line| line.field.equiv(name)).map(|line| line.value.as_str())
-        };
-        let mut codings = values("Transfer-Encoding").peekable();
-        if !is_content_length(values("Content-Length")) {
-            Some(Self::new(400, "the request's Content-Length is malformed"))
-        } else if codings.peek().is_some() && values("Content-Length").next().is_some() {
-            Some(Self::new(400, "the request has both Content-Length and Transfer-Encoding"))
-        } else if codings.any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
-            Some(Self::new(501, "the only Transfer-Encoding that is known here is chunked"))
-        } else {
-            None
-        }
+        let (lengths, mut codings) = (values(lines, "Content-Length"), values(lines, "Transfer-Encoding"));
+        let is_named = |line: &Header| is_token(line.field.as_str().as_str());
+        let has_value = |line: &Header| is_field_value(line.value.as_str());
+        let is_unknown = |coding: &str| !coding.eq_ignore_ascii_case("chunked");
+        let has_both = lengths.clone().next().is_some() && codings.clone().next().is_some();
+        let checks = [
+            (*request.http_version() < (1, 0), 400, "HTTP/1.0 or HTTP/1.1 is spoken here"),
+            (request.url().len() > HEAD_MOST_BYTES, 414, "the request's target is longer than 64 KiB"),
+            (lines.len() > HEADER_LINES_MOST, 431, "the request has too many header lines"),
+            (head_bytes(request) > HEAD_MOST_BYTES, 431, "the request's head is longer than 64 KiB"),
+            (!is_token(request.method().as_str()), 400, "the request's method is no token"),
+            (!lines.iter().all(is_named), 400, "the name of a header field is no token"),
+            (!lines.iter().all(has_value), 400, "the value of a header field has a control character"),
+            (!is_content_length(lengths), 400, "the request's Content-Length is malformed"),
+            (has_both, 400, "the request has both Content-Length and Transfer-Encoding"),
+            (codings.any(is_unknown), 501, "the only Transfer-Encoding that is known here is chunked"),
+        ];
+        checks.into_iter().find(|(is_wrong, ..)| *is_wrong).map(|(_, status, why)| Self { status, why })
     }
 }
 
@@ -77,8 +59,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(fits)
 }
 
-/// Whether `text` is a valid field value (RFC 9110 5.5). The tab is the only control character that is allowed.
-/// Another program could treat a CR, LF or NUL as the end of the line.
+/// Whether `text` is a valid field value (RFC 9110 5.5). A CR, LF or NUL could end it for another program.
 fn is_field_value(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }

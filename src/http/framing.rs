@@ -1,7 +1,9 @@
 //! Where a request ends, and whether its connection stays open after it (RFC 9112 6 and 9.3). tiny_http decides this by
 //! the first field of a name.
 
-use tiny_http::{HTTPVersion, Header, Request};
+use tiny_http::{HTTPVersion, Request};
+
+use super::values;
 
 /// tiny_http reads a body up to this size before it hands over the request.
 const READ_BEFORE_BYTES: usize = 1024;
@@ -13,29 +15,23 @@ pub enum Body {
     Read,
     /// Nothing, but it is not certain where the next request begins.
     Unclear,
-    /// This many bytes. A chunked body has 0.
+    /// This many bytes, which tiny_http's reader still has to read. A chunked body has 0.
     Unread(u64),
 }
 
 impl Body {
-    /// Looks at the head of a request.
+    /// Looks at the head of a request from whose body nothing has been read.
     pub fn of(request: &Request) -> Self {
-        match unread_bytes(request) {
-            _ if is_upgrade(request) => Self::Unclear,
-            0 if first(request, "Transfer-Encoding").is_none() => Self::Read,
-            bytes => Self::Unread(bytes),
-        }
-    }
-}
-
-/// The number of bytes that tiny_http's reader still has to read, before anything is read from it. 0 for a chunked
-/// body.
-pub fn unread_bytes(request: &Request) -> u64 {
-    match request.body_length() {
         // For an upgrade, tiny_http ignores the length. Its reader is that of the whole connection.
-        Some(_) if is_upgrade(request) => 0,
-        Some(bytes) if bytes > READ_BEFORE_BYTES || expects_continue(request) => bytes as u64,
-        _ => 0,
+        if first(request, "Connection").is_some_and(|value| mentions(value, "upgrade")) {
+            return Self::Unclear;
+        }
+        let is_taken = |bytes| bytes <= READ_BEFORE_BYTES && !expects_continue(request);
+        match request.body_length() {
+            Some(bytes @ 1..) if !is_taken(bytes) => Self::Unread(bytes as u64),
+            _ if first(request, "Transfer-Encoding").is_some() => Self::Unread(0),
+            _ => Self::Read,
+        }
     }
 }
 
@@ -47,28 +43,24 @@ pub fn expects_continue(request: &Request) -> bool {
 /// Whether tiny_http closes the connection by itself after this request.
 pub fn is_closed_by_tiny_http(request: &Request) -> bool {
     let is_1_0 = *request.http_version() == HTTPVersion(1, 0);
-    first(request, "Connection").map_or(is_1_0, |line| {
-        mentions(line, "close") || mentions(line, "upgrade") || is_1_0 && !mentions(line, "keep-alive")
+    first(request, "Connection").map_or(is_1_0, |value| {
+        mentions(value, "close") || mentions(value, "upgrade") || is_1_0 && !mentions(value, "keep-alive")
     })
 }
 
 /// Whether the client asks that the connection is closed after the answer.
 pub fn asks_to_close(request: &Request) -> bool {
-    let mut lines = request.headers().iter().filter(|line| line.field.equiv("Connection"));
-    lines.any(|line| line.value.as_str().split(',').any(|o| o.trim().eq_ignore_ascii_case("close")))
+    let mut options = values(request.headers(), "Connection").flat_map(|value| value.split(','));
+    options.any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
-fn is_upgrade(request: &Request) -> bool {
-    first(request, "Connection").is_some_and(|line| mentions(line, "upgrade"))
-}
-
-fn first<'a>(request: &'a Request, name: &'static str) -> Option<&'a Header> {
-    request.headers().iter().find(|line| line.field.equiv(name))
+fn first<'a>(request: &'a Request, name: &'static str) -> Option<&'a str> {
+    values(request.headers(), name).next()
 }
 
 /// Whether the value contains `word`, which must be in lower case. tiny_http decides in the same way.
-fn mentions(line: &Header, word: &str) -> bool {
-    line.value.as_str().to_ascii_lowercase().contains(word)
+fn mentions(value: &str, word: &str) -> bool {
+    value.to_ascii_lowercase().contains(word)
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The head of an answer (RFC 9112 4 and 5).
 //!
 //! `tiny_http::Response` is not used, for three reasons. It cannot send `Connection: close`. It gives a 304 a
-//! `Content-Length` that differs from that of the 200. And it may choose the chunked coding when the client sends
-//! `TE`.
+//! `Content-Length` that differs from that of the 200. And it may choose the chunked coding when the client sends `TE`.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -12,19 +11,17 @@ use httpdate::HttpDate;
 use tiny_http::StatusCode;
 
 use super::target::percent_encoded;
-use super::{Fields, origin};
+use super::{Fields, host};
 
-/// The maximum size of the first write of an answer. It has the head, which is always shorter, and as much of the body
-/// as fits.
+/// The maximum size of an answer's first write: the head, which is always shorter, and as much of the body as fits.
 pub const OPENING_BYTES: usize = 2048;
 
 /// The head of an answer, under construction.
 pub struct Head(Vec<u8>);
 
 impl Head {
-    /// Starts a head with the status line and the fields that every answer has. `connection` is the value of
-    /// `Connection`, where it is needed. `request` has the fields of the request. A server whose clock has no usable
-    /// time sends no `Date` (RFC 9110 6.6.1).
+    /// Starts a head with the status line and the fields that every answer has: `Connection` where it is needed, and a
+    /// `Date` if the clock has a usable time (RFC 9110 6.6.1).
     pub fn new(status: u16, connection: Option<&str>, request: &Fields) -> Self {
         let mut head = Self(Vec::with_capacity(OPENING_BYTES));
         let reason = StatusCode(status).default_reason_phrase();
@@ -33,19 +30,17 @@ impl Head {
         head.field("Server", concat!("heapserve/", env!("CARGO_PKG_VERSION")));
         connection.inspect(|value| head.field("Connection", value));
         head.field("Vary", "Origin");
-        origin::that_may_read(request).inspect(|origin| head.field("Access-Control-Allow-Origin", origin));
+        host::origin_that_may_read(request).inspect(|origin| head.field("Access-Control-Allow-Origin", origin));
         head
     }
 
-    /// Appends a field. The value must not contain line breaks, which would let it add further fields. This matters
-    /// for values that the program does not make itself: the file name, and the `Origin` of a request, both of which
-    /// are checked before.
+    /// Appends a field. The value must not contain line breaks, which could add further fields. The file name and the
+    /// `Origin` of a request are checked before.
     pub fn field(&mut self, name: &str, value: impl Display) {
         self.line(format_args!("{name}: {value}"));
     }
 
-    /// Appends a field that makes nginx and other proxies pass on the answer as it comes. With their defaults, they
-    /// collect it for seconds. nginx does not cache such an answer.
+    /// Makes nginx and other proxies pass on the answer as it comes, where they would collect it for seconds.
     pub fn forbid_buffering(&mut self) {
         self.field("X-Accel-Buffering", "no");
     }
@@ -61,8 +56,7 @@ impl Head {
     }
 }
 
-/// The time as an HTTP-date (RFC 9110 5.6.7), which has whole seconds. `None` before 1970 and after 9999, where
-/// httpdate would panic.
+/// The time as an HTTP-date (RFC 9110 5.6.7). `None` before 1970 and after 9999, where httpdate would panic.
 pub fn http_date(time: SystemTime) -> Option<HttpDate> {
     /// 10000-01-01 00:00:00 UTC.
     const END_SECONDS: u64 = 253_402_300_800;
@@ -72,9 +66,9 @@ pub fn http_date(time: SystemTime) -> Option<HttpDate> {
 
 /// The value of `Content-Disposition`: `inline`, with the file's name in two forms (RFC 6266 appendix D).
 ///
-/// The percent-encoded form has the exact name. The plain form is for clients that do not know the other, such as
-/// `curl -OJ`. In it, `_` replaces each character outside ASCII, because clients do not agree on its encoding. It also
-/// replaces what would end the quoted string or the line, and `%`, which some clients decode.
+/// The percent-encoded form has the exact name. The plain form is for clients that do not know the other (`curl -OJ`).
+/// In it, `_` replaces each character outside ASCII, because clients do not agree on its encoding. It also replaces
+/// what would end the quoted string or the line, and `%`, which some clients decode.
 pub fn disposition(file_name: &str) -> String {
     let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() && !"\"\\%".contains(c);
     let plain = file_name.replace(|c| !is_plain(c), "_");

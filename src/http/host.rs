@@ -1,10 +1,10 @@
-//! Which host a request is for (RFC 9112 3.2), and whether this server answers for it.
+//! Which host a request is for (RFC 9112 3.2), whether this server answers for it, and which web pages of another
+//! origin may read the answer.
 //!
-//! The check prevents DNS rebinding. In such an attack, a web page from `evil.example` makes the DNS resolve that
-//! name to 127.0.0.1. The browser then treats a server on this machine as the page's own origin, and lets the page
-//! read its answers. But the request still has `evil.example` as its Host. So a server that only this machine can
-//! connect to answers only for hosts that no DNS server can redirect: IP addresses, `localhost`, and names under
-//! `.localhost`.
+//! The first check prevents DNS rebinding. In such an attack, a web page from `evil.example` makes the DNS resolve that
+//! name to 127.0.0.1. The browser then treats a server on this machine as the page's own origin, and lets the page read
+//! its answers. But the request still has `evil.example` as its Host. So a server that only this machine can connect to
+//! answers only for hosts that no DNS server can redirect: IP addresses, `localhost`, and names under `.localhost`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -13,44 +13,54 @@ use tiny_http::HTTPVersion;
 use super::fault::Fault;
 use super::{Fields, is_digits, target};
 
-const NOT_ONE: Fault = Fault::new(400, "the request needs exactly one Host field");
 const MALFORMED: Fault =
     Fault::new(400, "the request's Host is malformed: it must be a name or an address, optionally followed by :PORT");
 const MISDIRECTED: Fault = Fault::new(
     421,
-    "this server is for its own machine only, and answers only to localhost, names under .localhost and IP \
-          addresses, because a web page could use any other Host to read it (DNS rebinding); a proxy in front \
-          of it must send \"Host: localhost\", and a server at an address that other machines can reach (--bind) \
-          answers to every Host",
+    "this server is for its own machine only, and answers only to localhost, names under .localhost and IP addresses, \
+     because a web page could use any other Host to read it (DNS rebinding); a proxy in front of it must send \
+     \"Host: localhost\", and a server at an address that other machines can reach (--bind) answers to every Host",
 );
 
-/// Checks whether this server answers for the host of a request.
-///
-/// The host is that of the `Host` field, or of an absolute `target` if there is one (RFC 9112 3.2.2). `is_loopback`
-/// says that only this machine can connect.
+/// Checks whether this server answers for the host of a request: that of the `Host` field, or of an absolute `target`
+/// if there is one (RFC 9112 3.2.2). `is_loopback` says that only this machine can connect.
 pub fn check(target: &str, fields: &Fields, version: &HTTPVersion, is_loopback: bool) -> Result<(), Fault> {
     let mut lines = fields.all("Host");
     let field = match (lines.next(), lines.next()) {
         (Some(only), None) => Some(only),
         (None, None) if *version < (1, 1) => None,
-        _ => return Err(NOT_ONE),
+        _ => return Err(Fault::new(400, "the request needs exactly one Host field")),
     };
     let authority = target::absolute(target).map(|(authority, _)| authority);
-    let field = field.filter(|field| !(field.is_empty() && authority.is_some()));
+    let field = field.filter(|field| !field.is_empty() || authority.is_none());
     let mut name = "";
     // The authority of the target comes last and so replaces the field, but the field must be well-formed as well.
     for text in [field, authority].into_iter().flatten() {
         name = of_authority(text).ok_or(MALFORMED)?;
     }
-    match is_loopback && !name.is_empty() && !is_address(name) && !is_local(name) {
-        true => Err(MISDIRECTED),
-        false => Ok(()),
-    }
+    let is_safe = !is_loopback || name.is_empty() || is_address(name) || is_local(name);
+    if is_safe { Ok(()) } else { Err(MISDIRECTED) }
+}
+
+/// The `Origin` of the request, if pages from there may read the answer, by the CORS protocol of the Fetch standard.
+pub fn origin_that_may_read(fields: &Fields) -> Option<&str> {
+    fields.single("Origin").filter(|origin| may_read(origin, fields.single("Host")))
+}
+
+/// Whether pages of `origin` (RFC 6454 7) may read an answer to a request with this `Host`: those of a loopback host,
+/// and those of the same host, because the live page of one server reads the figures of a second one, at another port.
+/// DNS rebinding gains nothing: either [`check`] prevents it, or the server answers to every host anyway.
+fn may_read(origin: &str, host: Option<&str>) -> bool {
+    let authority = target::absolute(origin).filter(|(_, path)| path.is_empty()).map(|(authority, _)| authority);
+    authority.and_then(of_authority).is_some_and(|page_host| {
+        ["localhost", "127.0.0.1", "[::1]"].contains(&page_host)
+            || host.and_then(of_authority).is_some_and(|host| host.eq_ignore_ascii_case(page_host))
+    })
 }
 
 /// The host of `uri-host [":" port]` (RFC 9110 7.2, RFC 3986 3.2.2), with the brackets of an IPv6 address. `None` for
 /// anything else, which includes an empty host and an authority with userinfo.
-pub fn of_authority(text: &str) -> Option<&str> {
+fn of_authority(text: &str) -> Option<&str> {
     let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, port) = text.split_at(end);
     let is_valid =
@@ -223,5 +233,48 @@ mod tests {
             assert!(MISDIRECTED.why.contains(word), "{word}");
         }
         assert_eq!(MISDIRECTED.why.lines().count(), 1);
+    }
+
+    #[test]
+    fn pages_of_a_loopback_host_and_of_the_requests_host_may_read() {
+        for origin in ["http://localhost", "http://localhost:3000", "https://127.0.0.1:8443", "http://[::1]:3001"] {
+            assert!(may_read(origin, None) && may_read(origin, Some("teacher-pc:3000")), "{origin}");
+        }
+        let same = [
+            ("http://teacher-pc:3000", "teacher-pc:3001"),
+            ("https://teacher-pc", "TEACHER-PC:3001"),
+            ("http://192.0.2.7:3000", "192.0.2.7"),
+            ("http://[2001:db8::1]:3000", "[2001:db8::1]:3001"),
+        ];
+        for (origin, host) in same {
+            assert!(may_read(origin, Some(host)), "{origin} {host}");
+        }
+    }
+
+    #[test]
+    fn no_other_page_may_read() {
+        for origin in [
+            "null",
+            "",
+            "http://",
+            "http://:3000",
+            "http://example.org",
+            "http://teacher-pc.example.org",
+            "http://teacher-pc:3000.example.org",
+            "http://localhost.example.org",
+            "http://localhost:3000.example.org",
+            "http://localhost/",
+            "http://localhost?",
+            "http://127.0.0.1.example.org",
+            "http://127.0.0.10",
+            "ftp://teacher-pc",
+            "ftp://localhost",
+            "localhost",
+            "teacher-pc",
+        ] {
+            for host in [None, Some(""), Some(":3000"), Some("teacher-pc:3000"), Some("null"), Some("localhost")] {
+                assert!(!may_read(origin, host), "{origin} {host:?}");
+            }
+        }
     }
 }

@@ -1,19 +1,16 @@
 //! The rules of HTTP as pure functions, without sockets and files.
 //!
-//! For a request: whether its head is well-formed ([`fault`]), where it ends ([`framing`]), which server it is for
-//! ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer: its head ([`head`]), the
-//! type of its content ([`media_type`]), and which web pages may read it ([`origin`]).
+//! For a request: whether its head is well-formed ([`fault`]), where it ends ([`framing`]), which server it is for and
+//! who may read the answer ([`host`]), and what it asks for ([`target`], [`range`], [`precondition`]). For an answer:
+//! its head ([`head`]), and the type of its content ([`media_type`]).
 //!
-//! This module depends on no other module. It knows neither the routes of the program nor the engine.
-//!
-//! Sources: RFC 9110 (HTTP semantics), RFC 9112 (HTTP/1.1), RFC 6266 (`Content-Disposition`).
+//! This module depends on no other. Sources: RFC 9110 (semantics), 9112 (HTTP/1.1) and 6266 (`Content-Disposition`).
 
 pub mod fault;
 pub mod framing;
 pub mod head;
 pub mod host;
 pub mod media_type;
-pub mod origin;
 pub mod precondition;
 pub mod range;
 pub mod target;
@@ -42,16 +39,19 @@ impl Fields {
     }
 
     pub fn all<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a str> {
-        let lines = self.0.iter().filter(move |line| line.field.equiv(name));
-        lines.map(|line| line.value.as_str())
+        values(&self.0, name)
     }
 
-    /// The value of the only field with this name. A field whose value is not a list must not be repeated (RFC 9110
-    /// 5.3): a repeated one counts as absent.
+    /// The value of the only field with this name. A repeated one counts as absent (RFC 9110 5.3).
     pub fn single<'a>(&'a self, name: &'static str) -> Option<&'a str> {
         let mut lines = self.all(name);
         lines.next().filter(|_| lines.next().is_none())
     }
+}
+
+/// The values of the header lines with this name.
+fn values<'a>(lines: &'a [Header], name: &'static str) -> impl Iterator<Item = &'a str> + Clone {
+    lines.iter().filter(move |line| line.field.equiv(name)).map(|line| line.value.as_str())
 }
 
 /// Optional whitespace (RFC 9110 5.6.3).
@@ -60,13 +60,4 @@ const OWS: [char; 2] = [' ', '\t'];
 /// Whether `text` has no other characters than digits. It may be empty.
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-#[cfg(test)]
-impl Fields {
-    /// Creates fields from lines such as `Range: bytes=0-1`.
-    pub fn from_lines(lines: &[&str]) -> Self {
-        let headers: Vec<Header> = lines.iter().map(|line| line.parse().unwrap()).collect();
-        Self::of(&headers)
-    }
 }

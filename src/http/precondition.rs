@@ -19,14 +19,13 @@ pub struct Validators {
 }
 
 impl Validators {
-    /// Creates the validators of a version of a file. `modified` can be set by any program. `changed` is what only the
-    /// file system sets: when it noted the last change of any kind, and the number of the file. It may not tell them.
+    /// Any program can set `modified`. Only the file system sets `changed`: when it noted the last change of any kind,
+    /// and the number of the file. It may not tell them.
     ///
     /// Another file with the same size and time of modification, as `cp -p` and `rsync -t` make it, must have another
-    /// tag. So the tag contains what only the file system sets. Without that it is weak (RFC 9110 8.8.1). A file keeps
-    /// its tag only if it is written twice within the resolution of the file system's clock, some milliseconds.
-    ///
-    /// For the same reason, the date is the later one of both times. It is never later than `now` (RFC 9110 8.8.2.1).
+    /// tag. So the tag contains `changed`. Without that it is weak (RFC 9110 8.8.1). A file keeps its tag only if it is
+    /// written twice within the resolution of the file system's clock, some milliseconds. For the same reason, the date
+    /// is the later one of both times, but not later than `now` (RFC 9110 8.8.2.1).
     pub fn new(modified: SystemTime, changed: Option<(SystemTime, u64)>, size_bytes: u64, now: SystemTime) -> Self {
         let nanos = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let start = format!("{:x}-{size_bytes:x}", nanos(modified));
@@ -63,8 +62,7 @@ pub enum Verdict {
     RangeNotSatisfiable,
 }
 
-/// Evaluates the preconditions of a request in the order of RFC 9110 13.2.2. `is_get` tells GET from HEAD, which
-/// ignores `Range`.
+/// Evaluates the preconditions of a request in the order of RFC 9110 13.2.2. HEAD ignores `Range`.
 pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
     let required = ("If-Match", "If-Unmodified-Since");
     if names_version(fields, file, required, Validators::matches_strongly) == Some(false) {
@@ -82,9 +80,8 @@ pub fn decide(fields: &Fields, file: &Validators, is_get: bool) -> Verdict {
     }
 }
 
-/// Evaluates a list of entity tags by the comparison `matches`, or the date `since` if there is no such list: whether
-/// one of the tags is that of the file, or the file has not changed since. `None` if there is neither. A date that is
-/// malformed or repeated counts as absent.
+/// Whether one of the entity tags in a list is that of the file, by the comparison `matches`, or else whether the file
+/// has not changed since a date. `None` if there is neither, or the date is malformed or repeated.
 fn names_version(
     fields: &Fields,
     file: &Validators,

@@ -2,6 +2,15 @@
 
 use super::*;
 use std::time::Duration;
+use tiny_http::Header;
+
+impl Fields {
+    /// Creates fields from lines such as `Range: bytes=0-1`, for all tests of this folder.
+    pub fn from_lines(lines: &[&str]) -> Self {
+        let headers: Vec<Header> = lines.iter().map(|line| line.parse().unwrap()).collect();
+        Self::of(&headers)
+    }
+}
 
 /// Sat, 29 Oct 1994 19:43:31 GMT. The file has 0.5 s more, which its tag shows and its date does not.
 const CHANGED_MS: u64 = 783_459_811_500;

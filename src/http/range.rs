@@ -2,12 +2,10 @@
 
 use super::{OWS, is_digits};
 
-/// The bytes from `first` to `last` of a file, both included, as in `Content-Range`.
+/// The bytes from `first` to `last` of a file, counted from 0, both included, as in `Content-Range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
-    /// The position of the first byte, counted from 0.
     pub first: u64,
-    /// The position of the last byte.
     pub last: u64,
 }
 
@@ -15,10 +13,8 @@ pub struct ByteRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSatisfiable;
 
-/// Parses the value of a `Range` field, for a file of `size_bytes`. `None` if the value is to be ignored.
-///
-/// That is another unit than bytes, a syntax error, or several ranges. Several ranges would need a multipart answer,
-/// which no media client requests.
+/// Parses the value of a `Range` field, for a file of `size_bytes`. `None` if it is to be ignored: it has another unit
+/// than bytes, a syntax error, or several ranges, which would need a multipart answer. No media client wants one.
 pub fn parse(value: &str, size_bytes: u64) -> Option<Result<ByteRange, NotSatisfiable>> {
     let (unit, list) = value.split_once('=')?;
     if !unit.trim_matches(OWS).eq_ignore_ascii_case("bytes") {

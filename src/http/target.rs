@@ -1,7 +1,6 @@
 //! The parts of a request's target (RFC 9112 3.2).
 
-/// The path of a target in origin or absolute form, percent-decoded and without the query. A target in asterisk form
-/// is returned unchanged.
+/// The path of a target in origin or absolute form, percent-decoded and without the query. That of `*` is `*`.
 pub fn path(target: &str) -> Vec<u8> {
     let path = match absolute(target) {
         Some((_, path)) if path.starts_with('/') => path,
@@ -11,8 +10,7 @@ pub fn path(target: &str) -> Vec<u8> {
     percent_decoded(path.split('?').next().unwrap_or_default())
 }
 
-/// The values that the query of a target gives to `name`, as they came (`name=value&name=value`); empty where there
-/// is no `=`.
+/// The values that the query of a target gives to `name` (`name=value&name=value`), not decoded; empty without a `=`.
 pub fn query<'a>(target: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     query.split('&').filter_map(move |pair| {
@@ -49,10 +47,9 @@ fn percent_decoded(path: &str) -> Vec<u8> {
 pub fn percent_encoded(name: &[u8]) -> String {
     let mut encoded = String::with_capacity(name.len());
     for &byte in name {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
     encoded

@@ -8,25 +8,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How long to wait for another program that holds the file. Samba and NFS servers give way within this time.
 const BUSY_PATIENCE: Duration = Duration::from_secs(1);
-/// The time between two tries.
 const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Opens the file for reading. If another program holds it, this waits for at most a second.
+/// Opens the file for reading. If another program holds it ([`is_busy`]), this waits for at most a second.
 ///
 /// On Unix, the call itself must not wait: neither for the writer of a pipe that has replaced the file, nor for as long
-/// as another program may keep a lease on it. On Windows, std already lets other programs replace and delete an open
-/// file.
-///
-/// # Errors
-///
-/// Those of the system. [`is_busy`] and [`is_out_of_descriptors`] tell which of them pass.
+/// as another program may keep a lease on it. On Windows, std already lets others replace and delete an open file.
 pub fn open_media(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        const O_NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 0o4000 } else { 4 };
+        const O_NONBLOCK: i32 = if super::IS_LINUX { 0o4000 } else { 4 };
         options.custom_flags(O_NONBLOCK);
     }
     let deadline = Instant::now() + BUSY_PATIENCE;
@@ -38,8 +32,8 @@ pub fn open_media(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether another program holds the file: with a write lease on Linux (fcntl(2), F_SETLEASE), or without sharing it
-/// on Windows (ERROR_SHARING_VIOLATION).
+/// Whether another program holds the file: with a write lease on Linux (fcntl(2), F_SETLEASE), or without sharing it on
+/// Windows (ERROR_SHARING_VIOLATION).
 pub fn is_busy(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || cfg!(windows) && error.raw_os_error() == Some(32)
 }
@@ -51,8 +45,7 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
-/// When the file system noted the last change of the file, and the number of the file. No program can set either.
-/// `None` before 1970, which only a wrong clock gives.
+/// When the file system noted the last change of the file, and its number. No program can set them. `None` before 1970.
 #[cfg(unix)]
 pub fn last_change(_file: &File, metadata: &Metadata) -> Option<(SystemTime, u64)> {
     use std::os::unix::fs::MetadataExt;
@@ -60,8 +53,7 @@ pub fn last_change(_file: &File, metadata: &Metadata) -> Option<(SystemTime, u64
     Some((SystemTime::UNIX_EPOCH.checked_add(since_1970)?, metadata.ino()))
 }
 
-/// When the file system noted the last change of the file. The number is 0, because the time is enough: NTFS changes
-/// it when a file is renamed. FAT has no such time.
+/// The same. The number is 0, because the time is enough: NTFS changes it when a file is renamed. FAT has no such time.
 #[cfg(windows)]
 pub fn last_change(file: &File, _metadata: &Metadata) -> Option<(SystemTime, u64)> {
     use std::os::windows::io::AsRawHandle;

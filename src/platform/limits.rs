@@ -19,15 +19,14 @@ pub fn raise_descriptor_limit() {
             soft: u64,
             hard: u64,
         }
-        // On 32-bit systems, the functions of glibc and Android without `64` use two 32-bit words. Other libraries have
-        // two 64-bit words everywhere.
+        // Without `64`, the functions of glibc and Android use two 32-bit words on 32-bit systems. Others never do.
         unsafe extern "C" {
             #[cfg_attr(any(target_env = "gnu", target_os = "android"), link_name = "getrlimit64")]
             fn getrlimit(resource: i32, limit: *mut Limit) -> i32;
             #[cfg_attr(any(target_env = "gnu", target_os = "android"), link_name = "setrlimit64")]
             fn setrlimit(resource: i32, limit: *const Limit) -> i32;
         }
-        const RLIMIT_NOFILE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 7 } else { 8 };
+        const RLIMIT_NOFILE: i32 = if super::IS_LINUX { 7 } else { 8 };
         /// macOS refuses a higher limit (OPEN_MAX), even if the hard limit is infinite.
         const MACOS_MOST: u64 = 10_240;
         let mut limit = Limit { soft: 0, hard: 0 };

@@ -1,5 +1,4 @@
-//! The memory that the system holds for the process, as the system's own tool shows it, and how much it could give to
-//! the process now, on top of that.
+//! The memory that the system holds for the process, as the system's own tool shows it, and what more it could give.
 
 /// The memory that the system holds for this process. `None` if it is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,6 +8,7 @@ pub struct ResidentSet {
     pub peak_bytes: Option<u64>,
 }
 
+/// `RESIDENT_SET_MEANING` says where the figure stands in the system's own tool.
 pub use system::{RESIDENT_SET_MEANING, available_memory, resident_set};
 
 // On other systems without these files of /proc, all is unknown.
@@ -20,7 +20,6 @@ mod system {
     use std::path::Path;
     use std::sync::{Mutex, PoisonError};
 
-    /// Where the figure stands in the system's own tool.
     pub const RESIDENT_SET_MEANING: &str = "resident set, RES in top";
 
     /// VmRSS and VmHWM of /proc/self/status (proc_pid_status(5)). Allocates nothing.
@@ -59,26 +58,22 @@ mod system {
             let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
             // The folder, the files of the limit and the usage, and how the names in `memory.stat` begin, in version 2
             // and 1 (Documentation/admin-guide, cgroup-v2.rst and cgroup-v1/memory.rst).
-            let names = match controllers {
-                "" => ["/sys/fs/cgroup", "memory.max", "memory.current", ""],
+            let (root, files) = match controllers {
+                "" => ("/sys/fs/cgroup", ["memory.max", "memory.current", ""]),
                 _ if controllers.split(',').any(|name| name == "memory") => {
-                    ["/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"]
+                    ("/sys/fs/cgroup/memory", ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_"])
                 }
                 _ => return None,
             };
             let groups = Path::new(path.trim_start_matches('/')).ancestors();
-            groups.filter_map(|group| left_in(group, names, &read)).min()
+            groups.filter_map(|group| left_in(&Path::new(root).join(group), files, &read)).min()
         };
         groups.lines().filter_map(left).min()
     }
 
     /// What one group leaves. Page cache does not count as used: the kernel takes it back when it needs memory.
-    fn left_in(
-        group: &Path,
-        [root, limit, usage, prefix]: [&str; 4],
-        read: impl Fn(&Path) -> Option<String>,
-    ) -> Option<u64> {
-        let file = |name: &str| read(&Path::new(root).join(group).join(name));
+    fn left_in(group: &Path, [limit, usage, prefix]: [&str; 3], read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let file = |name: &str| read(&group.join(name));
         let limit: u64 = file(limit)?.trim().parse().ok()?;
         let usage: u64 = file(usage)?.trim().parse().ok()?;
         let stat = file("memory.stat").unwrap_or_default();
@@ -87,8 +82,7 @@ mod system {
         Some(limit.saturating_sub(usage.saturating_sub(page_cache)))
     }
 
-    /// The number after `name`, in the line that starts with it. Another line may have any bytes: the name of the
-    /// program, of which the system keeps the first 15.
+    /// The number after `name`, in the line that starts with it. The line with the program's name may have any bytes.
     pub(super) fn number(text: &[u8], name: &str) -> Option<u64> {
         let mut lines = text.split(|&byte| byte == b'\n');
         let rest = lines.find_map(|line| line.strip_prefix(name.as_bytes()))?;
@@ -100,7 +94,6 @@ mod system {
 mod system {
     use super::ResidentSet;
 
-    /// Where the figure stands in the system's own tool.
     pub const RESIDENT_SET_MEANING: &str = "physical footprint, Memory in Activity Monitor";
 
     /// `rusage_info_v4` (sys/resource.h) as 64-bit words: 296 bytes, of which two are read.
@@ -131,8 +124,6 @@ mod system {
     /// The free and the inactive pages, from host_statistics64 (mach/mach_host.h). The latter can be taken back.
     pub fn available_memory() -> Option<u64> {
         const HOST_VM_INFO64: i32 = 4;
-        const FREE_COUNT: usize = 0;
-        const INACTIVE_COUNT: usize = 2;
         let mut info: VmStatistics64 = [0; 38];
         let mut words = info.len() as u32;
         let mut page_bytes = 0;
@@ -142,8 +133,8 @@ mod system {
             host_page_size(host, &mut page_bytes) != 0
                 || host_statistics64(host, HOST_VM_INFO64, &mut info, &mut words) != 0
         };
-        let pages = u64::from(info[FREE_COUNT]) + u64::from(info[INACTIVE_COUNT]);
-        (!failed).then_some(pages * page_bytes as u64)
+        let [free_pages, _, inactive_pages, ..] = info.map(u64::from);
+        (!failed).then_some((free_pages + inactive_pages) * page_bytes as u64)
     }
 }
 
@@ -151,7 +142,6 @@ mod system {
 mod system {
     use super::ResidentSet;
 
-    /// Where the figure stands in the system's own tool.
     pub const RESIDENT_SET_MEANING: &str = "private working set, Memory in Task Manager \
         (before Windows 10 22H2: the whole working set); its peak: the whole working set's";
 
@@ -197,8 +187,7 @@ mod system {
         ResidentSet { now_bytes: figure(now), peak_bytes: figure(peak_working_set) }
     }
 
-    /// The least of what GlobalMemoryStatusEx says: of physical memory, of what the process may still commit, and of
-    /// its address space.
+    /// The least of what is left of physical memory, of what the process may commit, and of its address space.
     pub fn available_memory() -> Option<u64> {
         let mut status: MemoryStatus = [0; 8];
         status[0] = size_of::<MemoryStatus>() as u64;

@@ -9,7 +9,7 @@ mod limits;
 mod mapping;
 mod memory;
 mod signals;
-mod sockets;
+pub mod sockets;
 mod terminal;
 
 pub use files::{is_busy, is_out_of_descriptors, last_change, open_media};
@@ -17,5 +17,6 @@ pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use mapping::Mapping;
 pub use memory::{RESIDENT_SET_MEANING, ResidentSet, available_memory, resident_set};
 pub use signals::{catch_stop_signals, notice_stop_signals, wait_for_stop};
-pub use sockets::{Socket, Sockets, listener_options, set_backlog, set_unsent_most};
 pub use terminal::stderr_shows_colors;
+
+const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));

@@ -11,18 +11,12 @@ static NOTICED: Condvar = Condvar::new();
 
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
-/// Sent when the terminal is closed.
-#[cfg(unix)]
-const SIGHUP: i32 = 1;
-#[cfg(unix)]
+/// SIGHUP, sent when the terminal is closed. On Windows SIGBREAK, which another program can send to a console program.
+const SIGHUP_OR_SIGBREAK: i32 = if cfg!(windows) { 21 } else { 1 };
 const SIG_IGN: usize = 1;
-/// Sent by Ctrl-Break. On Windows, it is the only signal that another program can send to a console program.
-#[cfg(windows)]
-const SIGBREAK: i32 = 21;
 
 unsafe extern "C" {
-    /// signal(2) on Unix, and `signal` of the C runtime on Windows. `handler` is the address of a function or a
-    /// special value. Returns the previous handler.
+    /// signal(2), also of the C runtime of Windows. A handler is the address of a function or a special value.
     fn signal(number: i32, handler: usize) -> usize;
 }
 
@@ -33,21 +27,17 @@ extern "C" fn count_stop_signal(_number: i32) {
     catch_stop_signals();
 }
 
-/// Counts Ctrl-C, SIGTERM and SIGHUP from now on, instead of letting them end the process. A SIGHUP that was ignored
+/// Counts these signals from now on, instead of letting them end the process. A SIGHUP that was ignored
 /// when the program started, as under `nohup`, stays ignored.
 pub fn catch_stop_signals() {
     let handler = count_stop_signal as extern "C" fn(i32) as usize;
-    // SAFETY: the handler only adds to an atomic and, on Windows, calls `signal` again. Windows runs it on a thread
-    // of its own. Both are allowed in a signal handler.
+    // SAFETY: the handler only adds to an atomic and, on Windows, calls `signal` again. A handler may do both.
     unsafe {
         signal(SIGINT, handler);
         signal(SIGTERM, handler);
-        #[cfg(unix)]
-        if signal(SIGHUP, handler) == SIG_IGN {
-            signal(SIGHUP, SIG_IGN);
+        if signal(SIGHUP_OR_SIGBREAK, handler) == SIG_IGN {
+            signal(SIGHUP_OR_SIGBREAK, SIG_IGN);
         }
-        #[cfg(windows)]
-        signal(SIGBREAK, handler);
     }
 }
 

@@ -21,8 +21,7 @@ fn make_console_show_colors() -> bool {
     }
     let console = std::io::stderr().as_raw_handle();
     let mut mode = 0;
-    // SAFETY: both calls get a handle that stays open, and the first one a valid pointer. They fail if the handle is
-    // no console.
+    // SAFETY: the handle stays open, and the pointer is valid. The calls fail if the handle is no console.
     unsafe {
         GetConsoleMode(console, &mut mode) != 0
             && SetConsoleMode(console, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING) != 0

@@ -1,14 +1,15 @@
 use super::*;
 
 const SECONDS_10: Duration = Duration::from_secs(10);
-const TIMEOUTS: Timeouts = Timeouts { usual: Some(SECONDS_10), resumed: None, are_descriptors_short: false };
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// One that begins so long after `start`, when nothing is short, and nothing waits in tiny_http's queues.
 fn walk(start: Instant, after: Duration) -> Walk {
     Walk {
         start: start + after,
-        timeouts: TIMEOUTS,
+        timeout: Some(SECONDS_10),
+        resumed: None,
+        are_descriptors_short: false,
         held_bytes: 0,
         is_caught_up: true,
         needs_ping: false,
@@ -41,8 +42,10 @@ fn a_step_of_the_client_has_the_timeout_and_an_answer_has_none() {
     ];
     for (state, timeout, enough, few) in table {
         for (are_descriptors_short, expected) in [(false, enough), (true, few)] {
-            let timeouts = Timeouts { usual: timeout, resumed: None, are_descriptors_short };
-            assert_eq!(timeouts.of(state), expected, "{state:?} {timeout:?} {are_descriptors_short}");
+            let start = Instant::now();
+            let walk = Walk { timeout, are_descriptors_short, ..walk(start, MILLISECOND) };
+            let limit = in_state(state, start).due(&walk).map(|due| due - start);
+            assert_eq!(limit, expected, "{state:?} {timeout:?} {are_descriptors_short}");
         }
     }
 }
@@ -80,8 +83,7 @@ fn a_head_that_waits_in_a_queue_is_not_lost_at_its_deadline_nor_while_the_progra
         (14, Some(11), true, Some(Shutdown::Both), false),
     ] {
         let resumed = resumed.map(|seconds| start + Duration::from_secs(seconds));
-        let timeouts = Timeouts { resumed, ..TIMEOUTS };
-        let mut walk = Walk { timeouts, is_caught_up, ..walk(start, Duration::from_secs(seconds)) };
+        let mut walk = Walk { resumed, is_caught_up, ..walk(start, Duration::from_secs(seconds)) };
         assert_eq!(connection.look_at(&sight(1, 0, None), &mut walk), side, "{seconds}");
         assert_eq!(walk.needs_ping, needs_ping, "{seconds}");
     }
@@ -90,7 +92,8 @@ fn a_head_that_waits_in_a_queue_is_not_lost_at_its_deadline_nor_while_the_progra
 #[test]
 fn a_walk_is_due_at_a_deadline_and_walks_go_on_before_the_first_request() {
     let start = Instant::now();
-    let is_due = |one: &Connection, seconds| one.is_due(start + Duration::from_secs(seconds), &TIMEOUTS);
+    let is_due =
+        |one: &Connection, seconds| one.is_due(start + Duration::from_secs(seconds), &walk(start, Duration::ZERO));
     for (state, due) in
         [(State::InHead, Some(10)), (State::Ended, Some(1)), (State::Answering, None), (State::Refusing, None)]
     {
@@ -172,7 +175,7 @@ fn a_connection_is_stuck_if_nobody_receives_its_first_bytes_for_a_while() {
     let stuck = |connection: &mut Connection, nth: u32, unread_bytes: u64| {
         let mut walk = walk(start, MILLISECOND * nth);
         connection.look_at(&sight(1, unread_bytes, None), &mut walk);
-        (walk.is_urgent, connection.is_stuck())
+        (walk.is_urgent, connection.is_stuck(|_| true))
     };
     let mut connection = Connection::new(start);
     let walks = [(0, (false, false)), (9, (true, false)), (9, (true, true)), (0, (false, false)), (9, (true, false))];
@@ -206,8 +209,8 @@ fn a_later_connection_from_the_same_port_inherits_nothing() {
 #[test]
 fn what_a_later_connection_from_the_same_port_has_sent_before_a_walk_is_its_own() {
     let start = Instant::now();
-    // The state, whether a request has come since the last walk, whether it was discarded, and whether the later connection
-    // is hung up in one of three walks.
+    // The state, whether a request has come since the last walk, whether it was discarded, and whether the later
+    // connection is hung up in one of three walks.
     for (state, has_stepped, discarded, expected) in [
         (State::InHead, true, None, false),
         (State::InHead, false, None, true),

@@ -1,4 +1,5 @@
 use super::*;
+use std::net::TcpListener;
 use std::thread;
 use tiny_http::{Header, TestRequest};
 
@@ -17,7 +18,7 @@ fn request(path: &str) -> Request {
 /// The path of the request that comes next, and the number of those that are to be discarded.
 fn end(all: &Connections, end: End) -> (Option<String>, usize) {
     match all.ended(peer(), end) {
-        Ok(next) => (next.map(|next| next.url().to_owned()), 0),
+        Ok(next) => (Some(next.url().to_owned()), 0),
         Err(discarded) => (None, discarded.len()),
     }
 }
@@ -36,7 +37,7 @@ fn requests_of_one_connection_are_answered_in_order() {
     assert_eq!(end(&all, End::Open), (Some("/2".to_owned()), 0));
     assert_eq!(end(&all, End::Open), (Some("/3".to_owned()), 0));
     assert_eq!(end(&all, End::Open), (None, 0));
-    assert_eq!(all.lock().waiting_bytes, 0);
+    assert_eq!(all.lock().waiting_bytes(), 0);
     // It is the same connection.
     assert_eq!(all.take(peer(), 1, request("/4")).unwrap().1, Some(1));
 }
@@ -48,7 +49,6 @@ fn the_end_decides_what_becomes_of_the_waiting_requests() {
     let table = [
         (End::Open, next(), 0, true, None),
         (End::Replaced, next(), 0, true, None),
-        (End::Left, None, 0, true, None),
         (End::Gone, None, 2, false, Some(Some(2))),
         (End::Closed, None, 2, true, Some(None)),
     ];
@@ -58,6 +58,31 @@ fn the_end_decides_what_becomes_of_the_waiting_requests() {
         assert_eq!(end(&all, how), (next, discarded), "{how:?}");
         assert_eq!(all.lock().by_peer.contains_key(&peer()), is_known, "{how:?}");
         assert_eq!(all.take(peer(), 1, request("/4")).map(|taken| taken.1), later, "{how:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_client_that_has_left_is_answered_if_there_is_a_later_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (is_there, expected) in [(true, (Some("/2".to_owned()), 0)), (false, (None, 2))] {
+        let all = connections();
+        take_three(&all);
+        thread::scope(|scope| {
+            let ended = scope.spawn(|| end(&all, End::Left));
+            let wanted = loop {
+                let wanted = mem::take(&mut all.lock().wanted);
+                if !wanted.is_empty() {
+                    break wanted;
+                }
+                assert!(!ended.is_finished(), "nobody was asked for the socket");
+                thread::yield_now();
+            };
+            if is_there {
+                wanted[&peer()][0].send(TcpStream::connect(listener.local_addr().unwrap()).unwrap()).unwrap();
+            }
+            drop(wanted);
+            assert_eq!(ended.join().unwrap(), expected, "{is_there}");
+        });
     }
 }
 
@@ -128,7 +153,9 @@ fn the_one_that_has_waited_longest_goes_if_the_sum_is_too_much() {
     }
     assert!(!all.lock().has_work());
     let mut table = all.lock();
-    table.waiting_bytes += ALL_WAITING_MOST_BYTES;
+    let mut hung_up = Connection::new(since);
+    (hung_up.waiting_bytes, hung_up.must_end) = (ALL_WAITING_MOST_BYTES, true);
+    table.by_peer.insert("192.0.2.4:40000".parse().unwrap(), hung_up);
     for marked in [vec![peers[1]], vec![peers[0], peers[1]], vec![peers[0], peers[1]]] {
         assert!(table.has_work());
         let is_marked = |peer: &SocketAddr| table.by_peer[peer].must_end;
