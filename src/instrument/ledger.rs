@@ -87,7 +87,7 @@ impl Ledger {
     pub fn record_samples(self: Arc<Self>) -> io::Result<()> {
         self.add_sample(&mut None);
         let run = move || {
-            let mut last = Some(self.sample());
+            let mut last = None;
             loop {
                 thread::sleep(SAMPLE_INTERVAL);
                 self.add_sample(&mut last);
@@ -116,7 +116,7 @@ impl Ledger {
     pub fn close(&self) {
         let resident = self.resident();
         let mut state = lock(&STATE);
-        let run = state.runs.stop(&self.figures(resident));
+        let run = state.runs.update(&self.figures(resident)).or_else(|| state.runs.finish());
         self.tell_run(run);
         let sample = self.sample_under(&mut state, resident);
         self.trace.tell(trace::Entry::Stopped(Sample { sent_bytes: state.ended_sent_bytes, ..sample }));
