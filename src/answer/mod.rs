@@ -86,7 +86,6 @@ fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Resu
                 Err(Outcome::NoMemory(no_memory)) => return Err(no_memory),
                 // The client can still be told.
                 Err(Outcome::Short) if !reply.has_begun() => {
-                    entry.give_up_content();
                     return send(site, exchange, plan::unreadable(exchange), entry);
                 }
                 sent => (sent, order.length, *range),
