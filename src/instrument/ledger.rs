@@ -8,14 +8,15 @@
 mod entry;
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::platform::{self, ResidentSet};
 
 use super::feed::FEED;
+use super::heap_limit::HeapLimit;
 use super::record::{Run, Sample};
 use super::run::{Figures, Runs};
 use super::trace::{self, Trace};
@@ -39,7 +40,8 @@ pub struct Ledger {
     /// process ids are the same.
     pub started_ms: u64,
     trace: Trace,
-    heap_limit_bytes: Option<u64>,
+    /// A buffer that would take the live heap above this is not allocated.
+    pub heap_limit: HeapLimit,
     /// The size of the file at the start.
     file_bytes: u64,
     /// The bytes of bodies that the kernel has taken: of content of the file, and others.
@@ -63,14 +65,13 @@ struct State {
 }
 
 impl Ledger {
-    /// Creates the ledger. Times count from now. A buffer that would take the live heap above `heap_limit_bytes` is not
-    /// allocated. `file_bytes` is the size of the file.
-    pub fn new(trace: Trace, heap_limit_bytes: Option<u64>, file_bytes: u64) -> Self {
+    /// Creates the ledger. Times count from now.
+    pub fn new(trace: Trace, heap_limit: HeapLimit, file_bytes: u64) -> Self {
         Self {
             start: Instant::now(),
             started_ms: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64,
             trace,
-            heap_limit_bytes,
+            heap_limit,
             file_bytes,
             content_bytes: AtomicU64::new(0),
             other_bytes: AtomicU64::new(0),
@@ -84,7 +85,7 @@ impl Ledger {
 
     /// Adds a sample to the feed, and starts a thread that adds more, so that a page can show what happened before it
     /// was opened. The thread also notices when a run is over.
-    pub fn record_samples(self: Arc<Self>) -> io::Result<()> {
+    pub fn record_samples(&'static self) -> io::Result<()> {
         self.add_sample(&mut None);
         let run = move || {
             let mut last = None;

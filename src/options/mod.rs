@@ -12,10 +12,10 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ColorChoice, Parser};
 
 use crate::instrument::heap_limit::HeapLimit;
-use crate::instrument::trace::{Color, TraceFormat, escaped};
+use crate::instrument::trace::{TraceFormat, escaped};
 use crate::modes::Mode;
 
 use values::{by, parse_bind, parse_chunk_size, parse_heap_limit, parse_port, parse_timeout};
@@ -91,9 +91,10 @@ pub struct Options {
 
     /// Colour the trace
     ///
-    /// Only the text format has colours.
-    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", verbatim_doc_comment)]
-    pub color: Color,
+    /// Only the text format has colours. With `auto`, it has them on a terminal that shows them,
+    /// unless NO_COLOR is set.
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", verbatim_doc_comment)]
+    pub color: ColorChoice,
 }
 
 impl Options {

@@ -74,7 +74,7 @@ impl Entry<'_> {
 
     /// Allocates a buffer for content of the file, within the heap limit.
     pub fn buffer(&self, bytes: u64) -> Result<Held<'_>, Outcome> {
-        let buffer = buffer::allocate(bytes, self.ledger.heap_limit_bytes).map_err(Outcome::NoMemory)?;
+        let buffer = buffer::allocate(bytes, self.ledger.heap_limit.bytes).map_err(Outcome::NoMemory)?;
         self.hold();
         Ok(Held { entry: self, buffer })
     }
