@@ -44,7 +44,7 @@ use instrument::feed::FEED;
 use instrument::heap_limit::HeapLimit;
 use instrument::ledger::Ledger;
 use instrument::trace::{self, Trace};
-use instrument::units::Size;
+use instrument::units::size;
 use options::Options;
 use site::media::Media;
 use site::{Site, listen};
@@ -105,7 +105,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
 /// Writes the only line of stdout. It says that the server accepts connections.
 fn announce(site: &Site) {
     let (mode, url, file) = (site.options.mode.name(), &site.url, trace::escaped(&site.media.shown));
-    let line = format!("heapserve: {mode} {url} ({file}, {})\n", Size(site.media.size_bytes()));
+    let line = format!("heapserve: {mode} {url} ({file}, {})\n", size(site.media.size_bytes()));
     let mut stdout = io::stdout().lock();
     // An error is ignored: the server is useful even if nobody reads stdout.
     let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());

@@ -14,7 +14,7 @@ use crate::instrument::buffer::NoMemory;
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::ledger::Entry;
 use crate::instrument::record::{Answered, Asked, Outcome};
-use crate::instrument::units::Size;
+use crate::instrument::units::size;
 use crate::modes::reply::Reply;
 use crate::modes::{Mode, Order, buffer, stream};
 use crate::options::Options;
@@ -110,7 +110,7 @@ fn send_media(options: &Options, order: &mut Order, entry: &Entry, reply: &mut R
 /// Says why a buffer could not be allocated, and what the user can do about it.
 fn why_no_memory(site: &Site, no_memory: NoMemory) -> String {
     let NoMemory { wanted_bytes, is_above_limit } = no_memory;
-    let (buffer, limit) = (Size(wanted_bytes), &site.ledger.heap_limit);
+    let (buffer, limit) = (size(wanted_bytes), &site.ledger.heap_limit);
     let cause = match is_above_limit {
         true => format!("a buffer of {buffer} would take the heap above its limit, {limit}"),
         false => format!("the system has no memory for a buffer of {buffer}"),

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use crate::platform;
 
 use super::heap;
-use super::units::Size;
+use super::units::size;
 
 /// The part of the available memory that the default limit leaves for what is not on the heap, such as the stacks of
 /// threads and the buffers of sockets: one of so many.
@@ -37,7 +37,7 @@ fn default(live_bytes: u64, available_bytes: u64) -> u64 {
 
 impl Display for HeapLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.bytes.map(Size) {
+        match self.bytes.map(size) {
             Some(size) if self.is_default => {
                 write!(f, "{size} (from the memory that was free at the start; --heap-limit changes it)")
             }

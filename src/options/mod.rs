@@ -116,22 +116,16 @@ impl Options {
 
 /// Prints help and version on stdout, and an error as one line on stderr.
 fn end_with(error: &clap::Error) -> ExitCode {
-    let (sentence, code) = if error.use_stderr() {
-        (
-            format!("{}; see heapserve --help", escaped(&sentence(&error.to_string()))),
-            ExitCode::from(error.exit_code() as u8),
-        )
-    } else {
-        match error.print() {
+    let (sentence, code) = match error.use_stderr() {
+        true => (format!("{}; see heapserve --help", escaped(&sentence(&error.to_string()))), error.exit_code() as u8),
+        false => match error.print() {
             // The reader has what it wanted, as in `heapserve --help | head -n 1`.
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                (format!("cannot write to stdout: {error}"), ExitCode::FAILURE)
-            }
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => (format!("cannot write to stdout: {error}"), 1),
             _ => return ExitCode::SUCCESS,
-        }
+        },
     };
     let _ = writeln!(io::stderr(), "heapserve: {sentence}");
-    code
+    code.into()
 }
 
 /// Joins the lines of clap's message, except the usage, the reference to the help, and a tip that is wrong for a file

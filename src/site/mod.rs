@@ -11,7 +11,7 @@ use std::fmt::Display;
 use crate::instrument::heap;
 use crate::instrument::ledger::Ledger;
 use crate::instrument::trace::{event, fields, json_string, or_null};
-use crate::instrument::units::Size;
+use crate::instrument::units::size;
 use crate::modes::Mode;
 use crate::options::Options;
 
@@ -51,7 +51,7 @@ impl Site {
         };
         let needed_bytes = heap::live_bytes().saturating_add(buffer_bytes);
         limit.bytes.filter(|&limit| limit < needed_bytes)?;
-        let (mode, needed) = (mode.name(), Size(needed_bytes));
+        let (mode, needed) = (mode.name(), size(needed_bytes));
         Some(format!(
             "viewers of the whole file will get a 503: the heap limit is {limit}, and one viewer in {mode} mode takes \
              the heap to {needed}; {way_out}"

@@ -8,7 +8,7 @@ mod queue;
 pub mod tests;
 
 use std::fmt::{self, Display};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use clap::{ColorChoice, ValueEnum};
 
@@ -39,8 +39,6 @@ pub struct Trace {
     mode: &'static str,
     format: TraceFormat,
     is_coloured: bool,
-    /// The process id. It is stored because reading it is a system call.
-    pid: u32,
 }
 
 /// The legend of a request's line. The meaning of the RSS on this system follows it.
@@ -59,7 +57,7 @@ impl Trace {
                 !refused && io::stderr().is_terminal() && platform::stderr_shows_colors()
             }
         };
-        Self { mode, format, is_coloured, pid: std::process::id() }
+        Self { mode, format, is_coloured }
     }
 
     pub fn shows_requests(&self) -> bool {
@@ -94,7 +92,9 @@ impl Trace {
 
     /// Writes why the program cannot start, while there is no writer.
     pub fn error(&self, message: &str) {
-        queue::write_directly(&self.line(&Entry::Error(Message::cut(message))));
+        let line = format!("{}\n", self.line(&Entry::Error(Message::cut(message))));
+        // Nothing is left to report an error of stderr to.
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 
     /// An entry as one line, without the line break.

@@ -199,14 +199,6 @@ fn write_out(block: &mut Line) {
     block.truncate(0);
 }
 
-/// Writes one line on the calling thread, while there is no [`Writer`]. Errors are ignored, because nothing is left to
-/// report them to.
-pub fn write_directly(line: &impl Display) {
-    let mut text = Line::new();
-    append(&mut text, line);
-    let _ = io::stderr().write_all(text.as_bytes());
-}
-
 #[cfg(test)]
 #[path = "queue_tests.rs"]
 mod tests;
