@@ -128,10 +128,8 @@ impl Feed {
 }
 
 impl Reader<'_> {
-    /// Returns the next event of this turn. `None` means that the turn has ended.
-    ///
-    /// Missed events are counted under the same lock that is held while the event is copied. So no ring can overwrite
-    /// an event in between.
+    /// Returns the next event of this turn, or `None` at its end. The lock that is held while missed events are counted
+    /// is held while the event is copied, so it cannot be overwritten in between.
     pub fn next(&mut self) -> Option<Event> {
         let state = lock(&self.feed.state);
         self.skip_to(state.changes.kept().start);

@@ -33,7 +33,6 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 /// there is a sample at least once per second. The server notices that a page was closed when it fails to send one.
 const IDLE_SAMPLE_INTERVAL: Duration = Duration::from_millis(850);
 
-/// The ledger of the program.
 pub struct Ledger {
     start: Instant,
     /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their

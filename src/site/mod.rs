@@ -17,7 +17,6 @@ use crate::options::Options;
 
 use media::Media;
 
-/// Everything that is common to all requests.
 pub struct Site {
     pub options: Options,
     pub media: Media,

@@ -122,10 +122,9 @@ fn write_stopped(f: &mut fmt::Formatter<'_>, end: &Sample, mode: &str) -> fmt::R
 /// the terminal.
 pub fn escaped(text: &str) -> impl Display {
     fmt::from_fn(move |f| {
-        text.chars().try_for_each(
-            |c| {
-                if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
-            },
-        )
+        text.chars().try_for_each(|c| match c.is_control() {
+            true => write!(f, "{}", c.escape_default()),
+            false => f.write_char(c),
+        })
     })
 }
