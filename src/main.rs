@@ -14,6 +14,8 @@
 //!
 //! # The modules, from the bottom up
 //!
+//! Each depends only on those before it.
+//!
 //! * [`platform`]: what differs between systems. Only this module and the allocator ([`instrument::heap`]) have unsafe
 //!   code.
 //! * [`http`]: the rules of HTTP, as pure functions.

@@ -8,9 +8,6 @@
 //! * [`trace`]: writes each record and each run to stderr.
 //! * [`feed`]: keeps records and samples of the last minute, and passes them on to the live pages.
 //! * [`units`] and [`fixed_text`]: write figures without using the heap.
-//!
-//! This module depends on [`platform`](crate::platform), and on [`http`](crate::http) for the range of a request. It
-//! does not depend on how requests are answered.
 
 pub mod buffer;
 pub mod feed;

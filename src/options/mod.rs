@@ -2,9 +2,6 @@
 //!
 //! clap wraps help to the width of the terminal only with one more crate. So the help texts are broken by hand: no
 //! line of `-h` or `--help` has more than 100 columns, including what clap adds to it.
-//!
-//! This module depends on [`modes`](crate::modes) and [`instrument`](crate::instrument), whose enums are values of
-//! options.
 
 mod values;
 

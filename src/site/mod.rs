@@ -1,7 +1,5 @@
 //! What the server serves, and how: the command line's options, the file ([`media`]), the listening sockets
-//! ([`listen`]), and the program's counts and trace. Every request reads the [`Site`]; only its counts change.
-//!
-//! This module depends on [`options`](crate::options), and on what those depend on. It does not know the engine.
+//! ([`listen`]), and the program's counts. Every request reads the [`Site`]; only its counts change.
 
 pub mod listen;
 pub mod media;
