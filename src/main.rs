@@ -42,8 +42,8 @@ use std::panic;
 use std::process::ExitCode;
 
 use engine::{Engine, Exchange};
+use instrument::buffer::HeapLimit;
 use instrument::feed::FEED;
-use instrument::heap_limit::HeapLimit;
 use instrument::ledger::Ledger;
 use instrument::trace::{self, Trace};
 use instrument::units::size;

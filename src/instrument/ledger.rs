@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::platform::{self, ResidentSet};
 
+use super::buffer::HeapLimit;
 use super::feed::FEED;
-use super::heap_limit::HeapLimit;
 use super::record::{Run, Sample};
 use super::run::{Figures, Runs};
 use super::trace::{self, Trace};

@@ -1,7 +1,7 @@
 //! The instrument: it counts the heap, keeps the counts of the program, and reports each request.
 //!
 //! * [`heap`]: the allocator that counts.
-//! * [`buffer`]: buffers for bytes of the file. They are counted separately as well, and have the [`heap_limit`].
+//! * [`buffer`]: buffers for bytes of the file. They are counted separately as well, and have a limit.
 //! * [`ledger`]: opens an entry for each request. Closing the entry makes a [`record`], which goes to the trace and to
 //!   the feed.
 //! * [`run`]: what a load costs, from many requests together.
@@ -13,7 +13,6 @@ pub mod buffer;
 pub mod feed;
 pub mod fixed_text;
 pub mod heap;
-pub mod heap_limit;
 pub mod ledger;
 pub mod record;
 mod ring;

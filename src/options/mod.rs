@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser};
 
-use crate::instrument::heap_limit::HeapLimit;
+use crate::instrument::buffer::HeapLimit;
 use crate::instrument::trace::{TraceFormat, escaped};
 use crate::modes::Mode;
 

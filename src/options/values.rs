@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use crate::instrument::heap_limit::HeapLimit;
+use crate::instrument::buffer::HeapLimit;
 use crate::instrument::units::parse_size;
 
 /// Where to listen.

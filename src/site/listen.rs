@@ -104,17 +104,15 @@ fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
 
 /// Says why `wanted` cannot be bound, and which option to change.
 fn explain(wanted: SocketAddr, error: &io::Error) -> String {
-    let port = wanted.port();
+    let (ip, port) = (wanted.ip(), wanted.port());
     match error.kind() {
         ErrorKind::AddrInUse => format!(
-            "port {port} is in use on {}; stop the other program, or choose another port with --port \
-             (0 takes any free port)",
-            wanted.ip()
+            "port {port} is in use on {ip}; stop the other program, or choose another port with --port \
+             (0 takes any free port)"
         ),
-        ErrorKind::AddrNotAvailable => format!(
-            "{} is not an address of this machine; give another one with --bind, or leave out --bind",
-            wanted.ip()
-        ),
+        ErrorKind::AddrNotAvailable => {
+            format!("{ip} is not an address of this machine; give another one with --bind, or leave out --bind")
+        }
         ErrorKind::PermissionDenied => format!(
             "this user may not listen on port {port}; choose another port with --port (above 1023, a user may take any)"
         ),

@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::{ColorChoice, ValueEnum};
 
-use crate::instrument::heap_limit::HeapLimit;
+use crate::instrument::buffer::HeapLimit;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
 use queue::Message;
