@@ -39,10 +39,8 @@ pub enum Event {
     Sampled(Sample),
 }
 
-/// The feed of the program.
 pub static FEED: Feed = Feed::new();
 
-/// The last events.
 pub struct Feed {
     readers: AtomicUsize,
     state: Mutex<State>,
