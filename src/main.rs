@@ -14,6 +14,8 @@
 //!
 //! # The modules, from the bottom up
 //!
+//! Each depends only on those before it.
+//!
 //! * [`platform`]: what differs between systems. Only this module and the allocator ([`instrument::heap`]) have unsafe
 //!   code.
 //! * [`http`]: the rules of HTTP, as pure functions.
@@ -38,14 +40,13 @@ mod site;
 use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use engine::{Engine, Exchange};
+use instrument::buffer::HeapLimit;
 use instrument::feed::FEED;
-use instrument::heap_limit::HeapLimit;
 use instrument::ledger::Ledger;
-use instrument::trace::{self, Serving, Trace, Writer};
-use instrument::units::Size;
+use instrument::trace::{self, Trace};
+use instrument::units::size;
 use options::Options;
 use site::media::Media;
 use site::{Site, listen};
@@ -69,31 +70,29 @@ fn main() -> ExitCode {
 fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let media = Media::at(options.file.clone())?;
     let heap_limit = options.heap_limit.unwrap_or_else(HeapLimit::from_available_memory);
-    let ledger = Arc::new(Ledger::new(trace, heap_limit.bytes, media.size_bytes()));
+    let ledger = Ledger::new(trace, heap_limit, media.size_bytes());
     let listening = listen::bind(options.bind, options.port)?;
     platform::raise_descriptor_limit();
-    let site = Arc::new(Site { options, media, url: listening.url, ledger, heap_limit, trace });
-    let writer = start_trace(&site)?;
+    // It is never freed, because threads use it until the process ends.
+    let site: &Site = Box::leak(Box::new(Site { options, media, url: listening.url, ledger }));
+    let writer = trace
+        .start(&site.url, heap_limit, site.listening())
+        .map_err(|error| format!("cannot start a thread for the trace: {error}"))?;
     // The default hook would write to stderr on the thread that panics. This hook uses the trace instead. The engine
     // installs another hook later, which passes a panic on to this one only if the engine does not expect it.
     panic::set_hook(Box::new(move |info| trace.warning(info)));
-    let answering = Arc::clone(&site);
-    Arc::clone(&site.ledger)
-        .record_samples()
-        .map_err(|error| format!("cannot start a thread for the page's figures: {error}"))?;
-    let timeout = site.options.timeout;
-    let answer = move |exchange: Exchange| answer::answer(&answering, exchange);
-    let engine = Engine::start(listening.sockets, timeout, answer, move |text| trace.warning(text))
+    let recording = site.ledger.record_samples();
+    recording.map_err(|error| format!("cannot start a thread for the page's figures: {error}"))?;
+    let answer = |exchange: Exchange| answer::answer(site, exchange);
+    let engine = Engine::start(listening.sockets, site.options.timeout, answer, move |text| trace.warning(text))
         .map_err(|error| format!("cannot accept connections: {error}"))?;
     // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
     // able to end the process.
     platform::catch_stop_signals();
-    let warnings = site.options.warning().into_iter().chain(site.memory_warning());
-    for warning in listening.warning.into_iter().chain(warnings) {
-        trace.warning(warning);
-    }
+    let warnings = [listening.warning, site.options.warning(), site.memory_warning()];
+    warnings.into_iter().flatten().for_each(|warning| trace.warning(warning));
     writer.wait_until_written();
-    announce(&site);
+    announce(site);
     engine.run(|| {
         let signals = platform::notice_stop_signals();
         if signals > 0 {
@@ -105,24 +104,10 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     Ok(())
 }
 
-/// Starts the thread that writes the trace. It writes the legend first.
-fn start_trace(site: &Site) -> Result<Writer, String> {
-    let serving = Serving {
-        url: &site.url,
-        page: &format!("{}heap", site.url),
-        file: &site.media.shown,
-        file_bytes: site.media.size_bytes(),
-        chunk_bytes: site.options.chunk_size as u64,
-        heap_limit: site.heap_limit,
-    };
-    let started = site.trace.start(&serving);
-    started.map_err(|error| format!("cannot start a thread for the trace: {error}"))
-}
-
 /// Writes the only line of stdout. It says that the server accepts connections.
 fn announce(site: &Site) {
     let (mode, url, file) = (site.options.mode.name(), &site.url, trace::escaped(&site.media.shown));
-    let line = format!("heapserve: {mode} {url} ({file}, {})\n", Size(site.media.size_bytes()));
+    let line = format!("heapserve: {mode} {url} ({file}, {})\n", size(site.media.size_bytes()));
     let mut stdout = io::stdout().lock();
     // An error is ignored: the server is useful even if nobody reads stdout.
     let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());

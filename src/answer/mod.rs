@@ -1,7 +1,5 @@
 //! One request, from its target to its record. [`route`] finds out what the target names. [`plan`] decides on the
 //! status and the head of the answer. One of the two [`modes`](crate::modes) sends the file.
-//!
-//! This module depends on all others, and only `main` depends on it.
 
 mod plan;
 mod route;
@@ -14,7 +12,7 @@ use crate::instrument::buffer::NoMemory;
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::ledger::Entry;
 use crate::instrument::record::{Answered, Asked, Outcome};
-use crate::instrument::units::Size;
+use crate::instrument::units::size;
 use crate::modes::reply::Reply;
 use crate::modes::{Mode, Order, buffer, stream};
 use crate::options::Options;
@@ -76,20 +74,18 @@ fn respond(site: &Site, exchange: &mut Exchange, route: Route, entry: &Entry) ->
 /// Sends an answer. If there is an error, nothing has been sent.
 fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Result<Answered, NoMemory> {
     let mut reply = Reply::new(plan.head.finish(), exchange.timeout(), exchange.writer(), Some(entry));
-    let mut content = plan.content;
-    let (sent, body_bytes, range) = match &mut content {
+    let (sent, body_bytes, range) = match plan.content {
         Content::Text(text) => (reply.send(text.as_bytes()), text.len() as u64, None),
-        Content::Media { order, range, bytes_per_second } => {
+        Content::Media { mut order, range, bytes_per_second } => {
             bytes_per_second.inspect(|&rate| reply.keep_pace(rate));
             entry.begin_content(order.file_bytes);
-            match send_media(&site.options, order, entry, &mut reply) {
+            match send_media(&site.options, &mut order, entry, &mut reply) {
                 Err(Outcome::NoMemory(no_memory)) => return Err(no_memory),
                 // The client can still be told.
                 Err(Outcome::Short) if !reply.has_begun() => {
-                    entry.give_up_content();
                     return send(site, exchange, plan::unreadable(exchange), entry);
                 }
-                sent => (sent, order.length, *range),
+                sent => (sent, order.length, range),
             }
         }
     };
@@ -111,7 +107,7 @@ fn send_media(options: &Options, order: &mut Order, entry: &Entry, reply: &mut R
 /// Says why a buffer could not be allocated, and what the user can do about it.
 fn why_no_memory(site: &Site, no_memory: NoMemory) -> String {
     let NoMemory { wanted_bytes, is_above_limit } = no_memory;
-    let (buffer, limit) = (Size(wanted_bytes), &site.heap_limit);
+    let (buffer, limit) = (size(wanted_bytes), &site.ledger.heap_limit);
     let cause = match is_above_limit {
         true => format!("a buffer of {buffer} would take the heap above its limit, {limit}"),
         false => format!("the system has no memory for a buffer of {buffer}"),

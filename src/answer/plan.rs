@@ -90,8 +90,7 @@ pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
 
 /// Plans a 503, for a resource that is exhausted only at the moment.
 pub fn refused(exchange: &Exchange, why: &str) -> Plan {
-    let plan = Plan::text(exchange, 503, why).with("Retry-After", "1");
-    Plan { outcome: Outcome::Refused, ..plan }
+    Plan { outcome: Outcome::Refused, ..Plan::text(exchange, 503, why).with("Retry-After", "1") }
 }
 
 /// Plans a 500, for a file that the system cannot open or read, although it is there and may be read.
@@ -171,16 +170,15 @@ fn for_caches(plan: Plan, validators: &Validators) -> Plan {
 fn unavailable(exchange: &Exchange, error: &io::Error) -> Plan {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => {
-            let plan = Plan::text(exchange, 404, "the file is not there at the moment");
-            Plan { outcome: Outcome::Missing, ..plan }
+            Plan { outcome: Outcome::Missing, ..Plan::text(exchange, 404, "the file is not there at the moment") }
         }
         _ if platform::is_busy(error) => refused(exchange, "another program holds the file; try again"),
         _ if platform::is_out_of_descriptors(error) => {
             refused(exchange, "the server has too many files open; try again")
         }
         ErrorKind::PermissionDenied => {
-            let plan = Plan::text(exchange, 403, "the file is there, but this server cannot read it");
-            Plan { outcome: Outcome::Forbidden, ..plan }
+            let why = "the file is there, but this server cannot read it";
+            Plan { outcome: Outcome::Forbidden, ..Plan::text(exchange, 403, why) }
         }
         _ => unreadable(exchange),
     }

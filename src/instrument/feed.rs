@@ -2,12 +2,11 @@
 //! they happen.
 //!
 //! There are three kinds of events: starts of requests, ends of requests, and samples of the figures, which the
-//! [`ledger`](super::ledger) adds. All events are numbered in one order. Each kind has a ring of its own, so that many
-//! events of one kind do not displace the others. The rings are static and not on the heap, so that they do not change
-//! the figures that the page shows. A reader holds the lock only while it copies one event, not while it sends it.
+//! [`ledger`](super::ledger) adds. Samples have a ring of their own, so that many requests do not displace them. The
+//! rings are static and not on the heap, so that they do not change the figures that the page shows. A reader holds the
+//! lock only while it copies one event, not while it sends it.
 
 use std::mem;
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,23 +15,20 @@ use super::lock;
 use super::record::{Record, Sample};
 use super::ring::Ring;
 
-/// The number of starts that are kept. The start of a request that still runs is lost when this many requests have
-/// started after it.
-const KEPT_STARTS: usize = 1024;
-/// The number of ends that are kept, each with its record.
-const KEPT_ENDS: usize = 256;
+/// The number of starts and ends that are kept. They share a ring, so a start is lost before the end of its request:
+/// told without its end, it would be the start of a request that still runs.
+const KEPT_CHANGES: usize = 1024;
 /// The number of samples that are kept: ten per second for one minute, and one before that, where the curve starts.
 const KEPT_SAMPLES: usize = 601;
-/// The maximum number of events of one turn, in addition to the sample that ends it. A reader misses older ones, and is
-/// given their number. Without a maximum, a reader could fall behind, because requests can be answered faster than a
-/// page receives events.
-const TURN_MOST_EVENTS: u64 = 255;
+/// The maximum number of starts and ends in one turn. A reader misses older ones, and is given their number. Without a
+/// maximum, a reader could fall behind, because requests can be answered faster than a page receives events.
+const TURN_MOST_CHANGES: u64 = 255;
 
 /// An event, as a reader receives it.
 #[derive(Clone, Copy)]
 #[allow(clippy::large_enum_variant, reason = "it is moved once for each message to a page")]
 pub enum Event {
-    /// The number of starts and ends that the reader has missed. It comes at most once in a turn.
+    /// The number of starts and ends that the reader has missed here.
     Missed(u64),
     /// `at` counts from the start of the program.
     Started {
@@ -43,10 +39,8 @@ pub enum Event {
     Sampled(Sample),
 }
 
-/// The feed of the program.
 pub static FEED: Feed = Feed::new();
 
-/// The last events of each kind.
 pub struct Feed {
     readers: AtomicUsize,
     state: Mutex<State>,
@@ -55,38 +49,29 @@ pub struct Feed {
 }
 
 struct State {
-    /// The numbers of the requests, and the times at which they started. The index of a start is the number of its
-    /// request minus one. When the end of a request is overwritten, its start becomes `None`: told without its end, it
-    /// would be the start of a request that still runs.
-    starts: Ring<Option<(u64, Duration)>, KEPT_STARTS>,
-    ends: Ring<Record, KEPT_ENDS>,
-    samples: Ring<Sample, KEPT_SAMPLES>,
-    /// The number of the last event of any kind.
-    last_number: u64,
+    /// Starts and ends of requests.
+    changes: Ring<Event, KEPT_CHANGES>,
+    /// The samples, each with the number of starts and ends that came before it.
+    samples: Ring<(u64, Sample), KEPT_SAMPLES>,
     is_closed: bool,
 }
 
 /// A reader of the feed. It reads in turns. The first turn is the recorded past. Each of the others ends with a new
 /// sample.
-///
-/// For each ring, it has the index of the next event to read.
 pub struct Reader<'a> {
     feed: &'a Feed,
-    next_start: u64,
-    next_end: u64,
+    /// The index of the next start or end to read, and the one at which the turn ends. Then the same of the samples.
+    next_change: u64,
+    end_change: u64,
     next_sample: u64,
-    /// The number of events that it has missed and not reported yet.
+    end_sample: u64,
+    /// The number of starts and ends that it has missed and not reported yet.
     missed: u64,
-    has_reported_missed: bool,
-    /// The numbers of the first start or end of this turn, and of its last event. The past begins with 0, the others with
-    /// 1 or more.
-    turn: RangeInclusive<u64>,
 }
 
 impl Feed {
     pub const fn new() -> Self {
-        let state =
-            State { starts: Ring::new(), ends: Ring::new(), samples: Ring::new(), last_number: 0, is_closed: false };
+        let state = State { changes: Ring::new(), samples: Ring::new(), is_closed: false };
         Self { readers: AtomicUsize::new(0), state: Mutex::new(state), sampled: Condvar::new() }
     }
 
@@ -94,27 +79,20 @@ impl Feed {
         self.readers.load(Relaxed) > 0
     }
 
-    /// Adds the start of a request. `at` is the time since the program started. Requests are numbered from 1, without a
-    /// gap, in the order of these calls.
+    /// Adds the start of a request. `at` is the time since the program started.
     pub fn add_start(&self, request: u64, at: Duration) {
-        let state = &mut *lock(&self.state);
-        state.starts.push(&mut state.last_number, Some((request, at)));
+        lock(&self.state).changes.push(Event::Started { request, at });
     }
 
     pub fn add_end(&self, record: &Record) {
-        let state = &mut *lock(&self.state);
-        let overwritten = state.ends.kept().end.checked_sub(KEPT_ENDS as u64);
-        let overwritten = overwritten.and_then(|index| state.ends.get(index));
-        if let Some(start) = overwritten.and_then(|(_, end)| state.starts.get_mut(end.request - 1)) {
-            *start = None;
-        }
-        state.ends.push(&mut state.last_number, *record);
+        lock(&self.state).changes.push(Event::Ended(*record));
     }
 
     /// Adds a sample. [`Feed::wake_readers`] must follow.
     pub fn add_sample(&self, sample: &Sample) {
-        let state = &mut *lock(&self.state);
-        state.samples.push(&mut state.last_number, *sample);
+        let mut state = lock(&self.state);
+        let changes = state.changes.kept().end;
+        state.samples.push((changes, *sample));
     }
 
     /// Wakes the readers that wait for a sample. With a thousand of them this takes some time, so the caller should
@@ -134,49 +112,43 @@ impl Feed {
     pub fn reader(&self, since: Duration) -> Reader<'_> {
         let state = lock(&self.state);
         self.readers.fetch_add(1, Relaxed);
+        let (changes, samples) = (state.changes.kept(), state.samples.kept());
         let is_before = |&index: &u64| state.samples.get(index).is_some_and(|(_, sample)| sample.at < since);
-        let before = state.samples.kept().take_while(is_before).last();
         Reader {
             feed: self,
-            next_start: state.starts.kept().start,
-            next_end: state.ends.kept().start,
-            next_sample: before.unwrap_or(state.samples.kept().start),
+            next_change: changes.start,
+            end_change: changes.end,
+            next_sample: samples.clone().take_while(is_before).last().unwrap_or(samples.start),
+            end_sample: samples.end,
             missed: 0,
-            has_reported_missed: false,
-            turn: 0..=state.last_number,
         }
     }
 }
 
 impl Reader<'_> {
-    /// Returns the next event of this turn. `None` means that the turn has ended.
-    ///
-    /// Missed events are counted under the same lock that is held while the event is copied. So no ring can overwrite
-    /// an event in between.
+    /// Returns the next event of this turn, or `None` at its end. The lock that is held while missed events are counted
+    /// is held while the event is copied, so it cannot be overwritten in between.
     pub fn next(&mut self) -> Option<Event> {
         let state = lock(&self.feed.state);
-        self.missed += state.starts.skip_to(&mut self.next_start, *self.turn.start())
-            + state.ends.skip_to(&mut self.next_end, *self.turn.start());
-        state.samples.skip_to(&mut self.next_sample, 0);
-        while let Some((_, None)) = state.starts.get(self.next_start) {
-            self.next_start += 1;
-            // Its end was missed, too, unless both are of the past.
-            self.missed += u64::from(*self.turn.start() > 0);
-        }
-        if self.missed > 0 && !self.has_reported_missed {
-            self.has_reported_missed = true;
+        self.skip_to(state.changes.kept().start);
+        self.next_sample = self.next_sample.max(state.samples.kept().start);
+        if self.missed > 0 {
             return Some(Event::Missed(mem::take(&mut self.missed)));
         }
-        let end_or_sample = state.ends.number(self.next_end).min(state.samples.number(self.next_sample));
-        let next = state.starts.number(self.next_start).min(end_or_sample);
-        if next > *self.turn.end() {
-            return None;
+        let sample = state.samples.get(self.next_sample).filter(|_| self.next_sample < self.end_sample);
+        if self.next_change < sample.map_or(self.end_change, |&(changes, _)| changes) {
+            self.next_change += 1;
+            return state.changes.get(self.next_change - 1).copied();
         }
-        if let Some(Some((request, at))) = state.starts.take(&mut self.next_start, next) {
-            return Some(Event::Started { request, at });
-        }
-        let ended = state.ends.take(&mut self.next_end, next).map(Event::Ended);
-        ended.or_else(|| state.samples.take(&mut self.next_sample, next).map(Event::Sampled))
+        let &(_, sample) = sample?;
+        self.next_sample += 1;
+        Some(Event::Sampled(sample))
+    }
+
+    /// Misses the starts and ends before this index that have not been read.
+    fn skip_to(&mut self, change: u64) {
+        self.missed += change.saturating_sub(self.next_change);
+        self.next_change = self.next_change.max(change);
     }
 
     /// Waits for a sample that has not been read, and starts a new turn that ends with the last sample. Returns `false`
@@ -188,9 +160,11 @@ impl Reader<'_> {
         if state.is_closed {
             return false;
         }
-        let last_number = state.samples.number(state.samples.kept().end - 1);
-        self.turn = last_number.saturating_sub(TURN_MOST_EVENTS).max(1)..=last_number;
-        self.has_reported_missed = false;
+        self.end_sample = state.samples.kept().end;
+        if let Some(&(changes, _)) = state.samples.get(self.end_sample - 1) {
+            self.end_change = changes;
+        }
+        self.skip_to(self.end_change.saturating_sub(TURN_MOST_CHANGES));
         true
     }
 }

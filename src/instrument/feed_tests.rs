@@ -1,5 +1,6 @@
 use super::super::trace::tests as trace_tests;
 use super::*;
+use std::ops::RangeInclusive;
 use std::thread;
 
 /// The figure of a sample is this plus its time in microseconds.
@@ -22,7 +23,7 @@ fn start(feed: &Feed, requests: u64) {
     static IN_ORDER: Mutex<()> = Mutex::new(());
     for _ in 0..requests {
         let _turn = lock(&IN_ORDER);
-        let next = lock(&feed.state).starts.kept().end + 1;
+        let next = lock(&feed.state).changes.kept().end + 1;
         feed.add_start(next, Duration::ZERO);
     }
 }
@@ -65,15 +66,15 @@ fn a_reader_gets_the_past_in_order_and_then_new_events() {
 fn a_late_or_slow_reader_gets_the_number_of_missed_events() {
     static FEED: Feed = Feed::new();
     let feed = &FEED;
-    let kept = KEPT_STARTS as i64;
-    start(feed, KEPT_STARTS as u64 + 2);
+    let kept = KEPT_CHANGES as i64;
+    start(feed, KEPT_CHANGES as u64 + 2);
     let mut reader = feed.reader(Duration::ZERO);
     // The first two were overwritten before the reader came, so it did not miss them.
     assert_eq!(read(&mut reader, 1), [3]);
     // Events that the reader has not read yet are overwritten in the middle of its turn.
-    start(feed, KEPT_STARTS as u64 - 1);
+    start(feed, KEPT_CHANGES as u64 - 1);
     assert_eq!(read(&mut reader, 9), [2 - kept, kept + 2]);
-    start(feed, KEPT_STARTS as u64);
+    start(feed, KEPT_CHANGES as u64);
     sample(feed, 10);
     let turn = read_turn(&mut reader);
     assert_eq!(turn[..2], [256 - 2 * kept, 3 * kept - 253]);
@@ -85,37 +86,40 @@ fn many_starts_do_not_displace_a_sample() {
     static FEED: Feed = Feed::new();
     let feed = &FEED;
     (0..KEPT_SAMPLES as u64 + 2).for_each(|at| sample(feed, at));
-    start(feed, KEPT_STARTS as u64 + 100);
+    start(feed, KEPT_CHANGES as u64 + 100);
     let events = read(&mut feed.reader(Duration::ZERO), usize::MAX);
-    assert_eq!(events.len(), KEPT_SAMPLES + KEPT_STARTS);
+    assert_eq!(events.len(), KEPT_SAMPLES + KEPT_CHANGES);
     assert_eq!((events[0], events[KEPT_SAMPLES]), (SAMPLE + 2, 101));
 }
 
 #[test]
-fn a_start_is_told_while_its_request_runs_or_its_end_is_kept() {
+fn no_start_is_told_whose_end_is_not_kept() {
     static FEED: Feed = Feed::new();
     let feed = &FEED;
-    // The first request runs on.
-    start(feed, KEPT_ENDS as u64 + 3);
-    end(feed, 2..=KEPT_ENDS as u64 + 3);
+    start(feed, 1);
+    start(feed, KEPT_CHANGES as u64);
+    end(feed, 2..=3);
     let events = read(&mut feed.reader(Duration::ZERO), usize::MAX);
-    assert_eq!((events.len(), &events[..4]), (1 + 2 * KEPT_ENDS, [1, 4, 5, 6].as_slice()));
+    let last = KEPT_CHANGES as i64 + 1;
+    assert_eq!((events.len(), events[0], &events[KEPT_CHANGES - 3..]), (KEPT_CHANGES, 4, [last, 2, 3].as_slice()));
 }
 
 #[test]
-fn who_misses_an_end_misses_the_start_as_well() {
+fn a_sample_comes_at_its_place_though_what_was_before_it_is_missed() {
     static FEED: Feed = Feed::new();
     let feed = &FEED;
     let mut reader = feed.reader(Duration::ZERO);
     start(feed, 300);
     sample(feed, 10);
     assert!(reader.wait_for_sample());
-    // The ends of the first hundred are overwritten before the turn is read.
-    end(feed, 1..=300);
-    start(feed, KEPT_ENDS as u64 - 200);
-    end(feed, 301..=100 + KEPT_ENDS as u64);
-    let events = read(&mut reader, usize::MAX);
-    assert_eq!((events.len(), &events[..2], events[201]), (202, [-200, 101].as_slice(), SAMPLE + 10));
+    assert_eq!(read(&mut reader, 2), [-45, 46]);
+    // All that is left of the turn is overwritten, and some of the next one.
+    start(feed, KEPT_CHANGES as u64);
+    sample(feed, 20);
+    start(feed, 4);
+    assert_eq!(read(&mut reader, 9), [-258, SAMPLE + 10]);
+    let turn = read_turn(&mut reader);
+    assert_eq!((turn.len(), &turn[..2], turn[256]), (257, [-765, 1070].as_slice(), SAMPLE + 20));
 }
 
 #[test]

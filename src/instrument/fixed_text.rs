@@ -1,6 +1,6 @@
 //! Text of a bounded length on the stack, for what is written without the heap, or by a single call.
 
-use std::fmt::{self, Write as _};
+use std::fmt::{self, Display, Write as _};
 
 /// At most `N` bytes of text. `write!` fails when a piece does not fit, and then leaves out the whole piece.
 #[derive(Clone, Copy)]
@@ -23,6 +23,12 @@ impl<const N: usize> FixedText<N> {
             let _ = cut.write_str(MARK);
         }
         cut
+    }
+
+    /// Appends a text. If it does not fit, this text stays as it was.
+    pub fn append(&mut self, text: impl Display) -> fmt::Result {
+        let before = self.length;
+        write!(self, "{text}").inspect_err(|_| self.length = before)
     }
 
     /// Shortens the text to `length` bytes, which must end at a character boundary.

@@ -137,7 +137,6 @@ pub fn with_lent<T>(block: &Mapping, bytes: usize, act: impl FnOnce() -> T) -> T
     act()
 }
 
-/// The allocator of the process. See the [module documentation](self).
 struct CountingAllocator(StatsAlloc<System>);
 
 impl CountingAllocator {
@@ -171,15 +170,10 @@ impl CountingAllocator {
 
     /// The block that was set aside for an allocation of this layout, if there is one.
     fn lend(layout: Layout) -> Option<*mut u8> {
-        let lend = |cells: &ThreadCells| {
-            let (bytes, block) = cells.lending.get();
-            let is_for_it = bytes > 0 && bytes == layout.size() && layout.align() == 1;
-            is_for_it.then(|| {
-                cells.lending.set((0, block));
-                block
-            })
-        };
-        THREAD.try_with(lend).ok().flatten()
+        let (bytes, block) = THREAD.try_with(|cells| cells.lending.get()).ok()?;
+        let is_for_it = bytes > 0 && bytes == layout.size() && layout.align() == 1;
+        is_for_it.then(|| THREAD.with(|cells| cells.lending.set((0, block))))?;
+        Some(block)
     }
 
     fn is_lent(pointer: *mut u8) -> bool {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::instrument::buffer::Buffer;
+use crate::instrument::buffer;
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::Barrier;
@@ -53,9 +53,9 @@ fn a_refused_allocation_moves_nothing() {
     in_own_process("a_refused_allocation_moves_nothing", || {
         ThreadUse::begin();
         let (peak, live, made) = (peak_bytes(), live_bytes(), allocations());
-        assert!(black_box(Buffer::try_new(1 << 62, None)).is_err());
-        assert!(black_box(Buffer::try_new(1 << 62, Some(1 << 63))).is_err());
-        assert!(black_box(Buffer::try_new(1 << 30, Some(1 << 20))).is_err());
+        assert!(black_box(buffer::allocate(1 << 62, None)).is_err());
+        assert!(black_box(buffer::allocate(1 << 62, Some(1 << 63))).is_err());
+        assert!(black_box(buffer::allocate(1 << 30, Some(1 << 20))).is_err());
         assert_eq!(ThreadUse::so_far(), ThreadUse::default());
         assert_eq!((peak_bytes(), live_bytes(), allocations()), (peak, live, made));
     });
@@ -70,7 +70,7 @@ fn of_many_at_once_only_those_that_fit_get_a_buffer() {
         let start = Barrier::new(THREADS);
         let take = || {
             start.wait();
-            Buffer::try_new(BUFFER_BYTES, Some(limit))
+            buffer::allocate(BUFFER_BYTES, Some(limit))
         };
         thread::scope(|scope| {
             let takers: Vec<_> = (0..THREADS).map(|_| scope.spawn(take)).collect();
@@ -88,7 +88,7 @@ fn threads_that_take_and_free_buffers_stay_below_the_limit() {
         let limit = live_bytes() + BUFFER_BYTES + BUFFER_BYTES / 2;
         let take_and_free = || {
             for _ in 0..1_000_000 {
-                let buffer = black_box(Buffer::try_new(BUFFER_BYTES, Some(limit)));
+                let buffer = black_box(buffer::allocate(BUFFER_BYTES, Some(limit)));
                 assert!(buffer.is_err() || live_bytes() <= limit, "{} above {limit}", live_bytes());
             }
         };
@@ -122,7 +122,7 @@ fn memory_that_is_claimed_and_refused_is_in_no_figure() {
     in_own_process("memory_that_is_claimed_and_refused_is_in_no_figure", || {
         let claim = || {
             for _ in 0..20_000 {
-                assert!(black_box(Buffer::try_new(REFUSED_BYTES, Some(REFUSED_BYTES * 2))).is_err());
+                assert!(black_box(buffer::allocate(REFUSED_BYTES, Some(REFUSED_BYTES * 2))).is_err());
             }
         };
         thread::scope(|scope| {

@@ -8,13 +8,14 @@
 mod entry;
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::platform::{self, ResidentSet};
 
+use super::buffer::HeapLimit;
 use super::feed::FEED;
 use super::record::{Run, Sample};
 use super::run::{Figures, Runs};
@@ -32,14 +33,14 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 /// there is a sample at least once per second. The server notices that a page was closed when it fails to send one.
 const IDLE_SAMPLE_INTERVAL: Duration = Duration::from_millis(850);
 
-/// The ledger of the program.
 pub struct Ledger {
     start: Instant,
     /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
     /// process ids are the same.
     pub started_ms: u64,
     trace: Trace,
-    heap_limit_bytes: Option<u64>,
+    /// A buffer that would take the live heap above this is not allocated.
+    pub heap_limit: HeapLimit,
     /// The size of the file at the start.
     file_bytes: u64,
     /// The bytes of bodies that the kernel has taken: of content of the file, and others.
@@ -63,14 +64,13 @@ struct State {
 }
 
 impl Ledger {
-    /// Creates the ledger. Times count from now. A buffer that would take the live heap above `heap_limit_bytes` is not
-    /// allocated. `file_bytes` is the size of the file.
-    pub fn new(trace: Trace, heap_limit_bytes: Option<u64>, file_bytes: u64) -> Self {
+    /// Creates the ledger. Times count from now.
+    pub fn new(trace: Trace, heap_limit: HeapLimit, file_bytes: u64) -> Self {
         Self {
             start: Instant::now(),
             started_ms: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64,
             trace,
-            heap_limit_bytes,
+            heap_limit,
             file_bytes,
             content_bytes: AtomicU64::new(0),
             other_bytes: AtomicU64::new(0),
@@ -84,10 +84,10 @@ impl Ledger {
 
     /// Adds a sample to the feed, and starts a thread that adds more, so that a page can show what happened before it
     /// was opened. The thread also notices when a run is over.
-    pub fn record_samples(self: Arc<Self>) -> io::Result<()> {
+    pub fn record_samples(&'static self) -> io::Result<()> {
         self.add_sample(&mut None);
         let run = move || {
-            let mut last = Some(self.sample());
+            let mut last = None;
             loop {
                 thread::sleep(SAMPLE_INTERVAL);
                 self.add_sample(&mut last);
@@ -116,7 +116,7 @@ impl Ledger {
     pub fn close(&self) {
         let resident = self.resident();
         let mut state = lock(&STATE);
-        let run = state.runs.stop(&self.figures(resident));
+        let run = state.runs.update(&self.figures(resident)).or_else(|| state.runs.finish());
         self.tell_run(run);
         let sample = self.sample_under(&mut state, resident);
         self.trace.tell(trace::Entry::Stopped(Sample { sent_bytes: state.ended_sent_bytes, ..sample }));

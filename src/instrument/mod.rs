@@ -1,22 +1,18 @@
 //! The instrument: it counts the heap, keeps the counts of the program, and reports each request.
 //!
 //! * [`heap`]: the allocator that counts.
-//! * [`buffer`]: buffers for bytes of the file. They are counted separately as well, and have the [`heap_limit`].
+//! * [`buffer`]: buffers for bytes of the file. They are counted separately as well, and have a limit.
 //! * [`ledger`]: opens an entry for each request. Closing the entry makes a [`record`], which goes to the trace and to
 //!   the feed.
 //! * [`run`]: what a load costs, from many requests together.
 //! * [`trace`]: writes each record and each run to stderr.
 //! * [`feed`]: keeps records and samples of the last minute, and passes them on to the live pages.
 //! * [`units`] and [`fixed_text`]: write figures without using the heap.
-//!
-//! This module depends on [`platform`](crate::platform), and on [`http`](crate::http) for the range of a request. It
-//! does not depend on how requests are answered.
 
 pub mod buffer;
 pub mod feed;
 pub mod fixed_text;
 pub mod heap;
-pub mod heap_limit;
 pub mod ledger;
 pub mod record;
 mod ring;

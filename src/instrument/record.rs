@@ -18,9 +18,8 @@ pub struct Asked {
     /// The number of the connection, from 1.
     pub connection: u64,
     pub peer: SocketAddr,
-    /// The method. An unknown one is cut if it is long.
+    /// The method and the target. Long ones are cut.
     pub method: FixedText<16>,
-    /// The target. A long one is cut.
     pub target: FixedText<256>,
 }
 

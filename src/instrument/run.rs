@@ -36,6 +36,7 @@ pub struct Runs {
     last: Slot<Run>,
     /// The number of runs that were started.
     started: u64,
+    /// The time of the last figures while content was being sent.
     idle_since: Duration,
     /// The bytes of content that had been sent, and the peak of the resident set, when the current run began.
     sent_bytes_before: u64,
@@ -127,7 +128,6 @@ impl Runs {
                 self.first_bytes_us.insert(first_byte.as_micros() as u64);
             }
         }
-        self.idle_since = figures.at;
         self.take_over(figures);
     }
 
@@ -135,36 +135,24 @@ impl Runs {
         let Slot::Filled(run) = &mut self.current else { return };
         run.heap_peak = figures.heap_peak;
         run.sent_bytes = figures.sent_bytes - self.sent_bytes_before;
+        self.idle_since = figures.at;
         let resident = figures.resident;
         let is_new_peak = resident.peak_bytes > self.rss_peak_before;
         run.rss_peak = run.rss_peak.max(if is_new_peak { resident.peak_bytes } else { resident.now_bytes });
     }
 
-    /// Whether content is being sent.
-    fn is_busy(&self) -> bool {
-        matches!(self.current, Slot::Filled(Run { in_flight: 1.., .. }))
-    }
-
     /// Takes over the figures if content is being sent. Otherwise ends the run if none has been sent for [`RUN_GAP`],
     /// and returns it then.
     pub fn update(&mut self, figures: &Figures) -> Option<Run> {
-        if self.is_busy() {
+        if let Slot::Filled(Run { in_flight: 1.., .. }) = self.current {
             self.take_over(figures);
             return None;
         }
         if figures.at < self.idle_since + RUN_GAP { None } else { self.finish() }
     }
 
-    /// Ends the run, also if content is being sent. For the end of the program.
-    pub fn stop(&mut self, figures: &Figures) -> Option<Run> {
-        if self.is_busy() {
-            self.idle_since = figures.at;
-            self.take_over(figures);
-        }
-        self.finish()
-    }
-
-    fn finish(&mut self) -> Option<Run> {
+    /// Ends the run, also if content is being sent.
+    pub fn finish(&mut self) -> Option<Run> {
         let run = Run { ended: Some(self.idle_since), held: None, ..self.current()? };
         self.current = Slot::Empty;
         self.last = Slot::Filled(run);

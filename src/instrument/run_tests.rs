@@ -78,7 +78,8 @@ fn a_run_that_goes_on_says_what_its_requests_hold() {
     let run = runs.current().unwrap();
     assert_eq!((run.held, run.request_peaks, run.ended), (Some((20, 30)), Some((10, 10)), None));
     runs.update(&figures(6, 99, 77));
-    let stopped = runs.stop(&figures(8, 100, 80)).unwrap();
+    assert_eq!(runs.update(&figures(8, 100, 80)), None);
+    let stopped = runs.finish().unwrap();
     assert_eq!((stopped.ended, stopped.in_flight, stopped.held), (Some(ms(8)), 2, None));
     assert_eq!((stopped.heap_peak, stopped.sent_bytes), (100, 80));
     // These end after the last line of the trace.

@@ -13,46 +13,32 @@ fn unit_for(bytes: u64) -> (u64, &'static str, char) {
 }
 
 /// A part of a whole, both in the unit that suits the whole: `10.0 of 40.0 MiB`, `100 of 100 bytes`.
-pub struct PartOf(pub u64, pub u64);
-
-impl Display for PartOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit_bytes, ..) = unit_for(self.1);
-        write!(f, "{} of {}", decimal(self.0, unit_bytes, usize::from(unit_bytes > 1)), Size(self.1))
-    }
+pub fn part_of(part: u64, whole: u64) -> impl Display {
+    let (unit_bytes, ..) = unit_for(whole);
+    let part = decimal(part, unit_bytes, usize::from(unit_bytes > 1));
+    fmt::from_fn(move |f| write!(f, "{part} of {}", size(whole)))
 }
 
 /// A number of bytes in the unit that suits it: `40.0 MiB`.
-pub struct Size(pub u64);
-
-impl Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit_bytes, unit, _) = unit_for(self.0);
-        write!(f, "{} {unit}", decimal(self.0, unit_bytes, usize::from(unit_bytes > 1)))
-    }
+pub fn size(bytes: u64) -> impl Display {
+    let (unit_bytes, unit, _) = unit_for(bytes);
+    let number = decimal(bytes, unit_bytes, usize::from(unit_bytes > 1));
+    fmt::from_fn(move |f| write!(f, "{number} {unit}"))
 }
 
 /// A number of bytes in at most five characters, with the units of the options: `40.2M`, `805M`, `64.0K`, `816B`.
-pub struct Short(pub u64);
-
-impl Display for Short {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit_bytes, _, letter) = unit_for(self.0);
-        // From 99.95 on, a decimal would be the sixth character, as in `100.0M`.
-        let has_decimal = unit_bytes > 1 && self.0 < 100 * unit_bytes - unit_bytes / 20;
-        write!(f, "{}{letter}", decimal(self.0, unit_bytes, usize::from(has_decimal)))
-    }
+pub fn short(bytes: u64) -> impl Display {
+    let (unit_bytes, _, letter) = unit_for(bytes);
+    // From 99.95 on, a decimal would be the sixth character, as in `100.0M`.
+    let has_decimal = unit_bytes > 1 && bytes < 100 * unit_bytes - unit_bytes / 20;
+    let number = decimal(bytes, unit_bytes, usize::from(has_decimal));
+    fmt::from_fn(move |f| write!(f, "{number}{letter}"))
 }
 
 /// A duration in milliseconds, with two decimals below 1 ms, one below 10 ms, and none above.
-pub struct ShortMillis(pub Duration);
-
-impl Display for ShortMillis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let us = self.0.as_micros() as u64;
-        let decimals = if us < 995 { 2 } else { usize::from(us < 9_950) };
-        decimal(us, 1_000, decimals).fmt(f)
-    }
+pub fn short_millis(duration: Duration) -> impl Display {
+    let us = duration.as_micros() as u64;
+    decimal(us, 1_000, if us < 995 { 2 } else { usize::from(us < 9_950) })
 }
 
 /// `number / unit`, rounded. Integer arithmetic takes a tenth of the time of floating point, and a trace line has
@@ -85,7 +71,7 @@ mod tests {
 
     #[test]
     fn sizes_are_written_for_people() {
-        let short = [
+        let shortened = [
             (0, "0B"),
             (1_023, "1023B"),
             (1_024, "1.0K"),
@@ -97,11 +83,11 @@ mod tests {
             (843_711_817, "805M"),
             (13_099_650_252, "12.2G"),
         ];
-        for (bytes, written) in short {
-            assert_eq!(Short(bytes).to_string(), written);
+        for (bytes, written) in shortened {
+            assert_eq!(short(bytes).to_string(), written);
         }
-        assert_eq!(PartOf(10_485_760, 41_943_040).to_string(), "10.0 of 40.0 MiB");
-        assert_eq!(PartOf(100, 100).to_string(), "100 of 100 bytes");
+        assert_eq!(part_of(10_485_760, 41_943_040).to_string(), "10.0 of 40.0 MiB");
+        assert_eq!(part_of(100, 100).to_string(), "100 of 100 bytes");
         let spans = [
             (43, "0.04"),
             (994, "0.99"),
@@ -112,10 +98,10 @@ mod tests {
             (2_698_000, "2698"),
         ];
         for (us, written) in spans {
-            assert_eq!(ShortMillis(Duration::from_micros(us)).to_string(), written);
+            assert_eq!(short_millis(Duration::from_micros(us)).to_string(), written);
         }
-        assert_eq!(Size(0).to_string(), "0 bytes");
-        assert_eq!(Size(13_099_650_252).to_string(), "12.2 GiB");
+        assert_eq!(size(0).to_string(), "0 bytes");
+        assert_eq!(size(13_099_650_252).to_string(), "12.2 GiB");
     }
 
     #[test]

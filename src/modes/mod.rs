@@ -3,8 +3,6 @@
 //! [`buffer`] and [`stream`] have the same shape. `diff -y src/modes/buffer.rs src/modes/stream.rs` shows in what they
 //! differ. The rest of the program is the same for both. Both send through a [`reply`], which can limit the rate
 //! ([`pace`]).
-//!
-//! This module depends on [`instrument`](crate::instrument), [`http`](crate::http) and [`platform`](crate::platform).
 
 pub mod buffer;
 mod pace;

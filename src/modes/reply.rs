@@ -101,9 +101,8 @@ impl<'a> Reply<'a> {
 
 /// Writes some of `bytes`, and returns their number.
 ///
-/// A write that has sent nothing fails after a part of the timeout, and is repeated until all of it is over. A write
-/// that has sent some of its bytes returns. On Windows, a socket must not be used after such an error, which comes after
-/// the whole timeout.
+/// A write that has sent nothing fails after a part of the timeout, and is repeated until all of it is over. On
+/// Windows, the error comes after the whole timeout, and the socket must not be used after it.
 fn write_some(writer: &mut dyn Write, bytes: &[u8], timeout: Option<Duration>) -> io::Result<usize> {
     let start = Instant::now();
     let may_repeat = |error: &io::Error| match error.kind() {

@@ -2,9 +2,6 @@
 //!
 //! clap wraps help to the width of the terminal only with one more crate. So the help texts are broken by hand: no
 //! line of `-h` or `--help` has more than 100 columns, including what clap adds to it.
-//!
-//! This module depends on [`modes`](crate::modes) and [`instrument`](crate::instrument), whose enums are values of
-//! options.
 
 mod values;
 
@@ -12,10 +9,10 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ColorChoice, Parser};
 
-use crate::instrument::heap_limit::HeapLimit;
-use crate::instrument::trace::{Color, TraceFormat, escaped};
+use crate::instrument::buffer::HeapLimit;
+use crate::instrument::trace::{TraceFormat, escaped};
 use crate::modes::Mode;
 
 use values::{by, parse_bind, parse_chunk_size, parse_heap_limit, parse_port, parse_timeout};
@@ -91,9 +88,10 @@ pub struct Options {
 
     /// Colour the trace
     ///
-    /// Only the text format has colours.
-    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", verbatim_doc_comment)]
-    pub color: Color,
+    /// Only the text format has colours. With `auto`, it has them on a terminal that shows them,
+    /// unless NO_COLOR is set.
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", verbatim_doc_comment)]
+    pub color: ColorChoice,
 }
 
 impl Options {
@@ -115,22 +113,16 @@ impl Options {
 
 /// Prints help and version on stdout, and an error as one line on stderr.
 fn end_with(error: &clap::Error) -> ExitCode {
-    let (sentence, code) = if error.use_stderr() {
-        (
-            format!("{}; see heapserve --help", escaped(&sentence(&error.to_string()))),
-            ExitCode::from(error.exit_code() as u8),
-        )
-    } else {
-        match error.print() {
+    let (sentence, code) = match error.use_stderr() {
+        true => (format!("{}; see heapserve --help", escaped(&sentence(&error.to_string()))), error.exit_code() as u8),
+        false => match error.print() {
             // The reader has what it wanted, as in `heapserve --help | head -n 1`.
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                (format!("cannot write to stdout: {error}"), ExitCode::FAILURE)
-            }
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => (format!("cannot write to stdout: {error}"), 1),
             _ => return ExitCode::SUCCESS,
-        }
+        },
     };
     let _ = writeln!(io::stderr(), "heapserve: {sentence}");
-    code
+    code.into()
 }
 
 /// Joins the lines of clap's message, except the usage, the reference to the help, and a tip that is wrong for a file

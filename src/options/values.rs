@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use crate::instrument::heap_limit::HeapLimit;
+use crate::instrument::buffer::HeapLimit;
 use crate::instrument::units::parse_size;
 
 /// Where to listen.
@@ -29,15 +29,14 @@ impl Bind {
 /// How long to wait for a client. `None` waits for ever. (clap would take an `Option` for an option without a default.)
 pub type Timeout = Option<Duration>;
 
-/// The parser of an option whose value `parse` parses. A byte that is not UTF-8 becomes `\u{fffd}`: clap's own error for
-/// it does not name the option.
+/// The parser of an option whose value `parse` parses. A byte that is not UTF-8 becomes `\u{fffd}`: clap's own error
+/// for it does not name the option.
 pub fn by<T: Clone + Send + Sync + 'static>(
     parse: fn(&str) -> Result<T, &'static str>,
 ) -> impl TypedValueParser<Value = T> {
     OsStringValueParser::new().try_map(move |value| parse(&value.to_string_lossy()))
 }
 
-/// Parses the value of `--port`.
 pub fn parse_port(text: &str) -> Result<u16, &'static str> {
     // `parse` alone would accept a sign.
     let digits = Some(text).filter(|text| !text.starts_with('+'));
@@ -53,7 +52,6 @@ pub fn parse_bind(text: &str) -> Result<Bind, &'static str> {
     bare.parse().map(Bind::Address).map_err(|_| "it must be localhost or an IP address such as 127.0.0.1 or [::1]")
 }
 
-/// Parses the value of `--chunk-size`.
 pub fn parse_chunk_size(text: &str) -> Result<usize, &'static str> {
     /// Larger chunks are not faster, and amount to buffer mode.
     const CHUNK_MOST_BYTES: u64 = 1 << 30;

@@ -1,6 +1,6 @@
 //! `/heap/events`: the recorded past, followed by new events as they happen (server-sent events, WHATWG HTML 9.2).
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::time::Duration;
 
 use tiny_http::Method;
@@ -59,13 +59,11 @@ impl MessageBuffer<'_, '_> {
 
     /// Appends text. If it does not fit, the text before it is sent first.
     fn add_text(&mut self, text: impl Display) -> Result<(), Outcome> {
-        let before = self.text.as_bytes().len();
-        if write!(self.text, "{text}").is_ok() {
+        if self.text.append(&text).is_ok() {
             return Ok(());
         }
-        self.text.truncate(before);
         self.send()?;
-        write!(self.text, "{text}").map_err(|_| Outcome::Failed)
+        self.text.append(text).map_err(|_| Outcome::Failed)
     }
 
     fn send(&mut self) -> Result<(), Outcome> {

@@ -1,6 +1,5 @@
 //! The files of the live page, which are part of the program.
 
-/// A file of the page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {
     path: &'static str,
@@ -27,7 +26,6 @@ static SCRIPTS: &[File] = scripts! {
 };
 
 impl File {
-    /// The file at this path.
     pub fn at(path: &[u8]) -> Option<&'static Self> {
         [&HTML, &CSS].into_iter().chain(SCRIPTS).find(|file| file.path.as_bytes() == path)
     }

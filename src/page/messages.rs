@@ -10,11 +10,11 @@ use crate::site::Site;
 
 /// A sample, with a description of the server that it is from.
 pub fn json_sample(site: &Site, s: &Sample) -> impl Display {
-    let mode = site.options.mode.name();
+    let (mode, limit) = (site.options.mode.name(), site.ledger.heap_limit);
     let json_run = move |run: Run| fmt::from_fn(move |f| write!(f, "{{{}}}", run_fields(&run, mode)));
     let fields = fields! {
         at_us: s.at.as_micros(), pid: std::process::id(), started_ms: site.ledger.started_ms,
-        heap_limit: or_null(site.heap_limit.bytes), heap_limit_is_default: site.heap_limit.is_default,
+        heap_limit: or_null(limit.bytes), heap_limit_is_default: limit.is_default,
         url: json_string(&site.url), mode: json_string(mode), file: json_string(&site.media.shown),
         file_bytes: s.file_bytes, chunk_bytes: site.options.chunk_size, in_flight: s.in_flight,
         requests: s.requests, sent_bytes: s.sent_bytes, live: s.live, live_peak: s.live_peak,

@@ -1,7 +1,5 @@
 //! The live page: `/heap` and its [`files`], one sample of the figures as `/heap.json`, and all figures as they change
 //! as `/heap/events`. Requests for these are neither counted nor traced.
-//!
-//! This module depends on [`site`](crate::site) and on all below it.
 
 mod events;
 mod files;

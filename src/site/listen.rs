@@ -8,7 +8,6 @@ use crate::options::Bind;
 /// How many free ports of 127.0.0.1 are tried on ::1 as well.
 const FREE_PORT_TRIES: u32 = 16;
 
-/// The listening sockets and their URL.
 pub struct Listening {
     /// One socket, or one for each of the two loopback addresses, on the same port.
     pub sockets: Vec<TcpListener>,
@@ -86,14 +85,13 @@ fn localhost(port: u16) -> Result<(Vec<TcpListener>, SocketAddr), String> {
     for left in (0..FREE_PORT_TRIES).rev() {
         let (first, bound) = listen((Ipv4Addr::LOCALHOST, port).into())?;
         let second = SocketAddr::from((Ipv6Addr::LOCALHOST, bound.port()));
-        let sockets = match TcpListener::bind(second) {
-            Ok(second) => vec![first, second],
+        match TcpListener::bind(second) {
+            Ok(second) => return Ok((vec![first, second], bound)),
             // Any free port was requested, and this one is free at 127.0.0.1 only.
-            Err(error) if error.kind() == ErrorKind::AddrInUse && port == 0 && left > 0 => continue,
+            Err(error) if error.kind() == ErrorKind::AddrInUse && port == 0 && left > 0 => {}
             Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(explain(second, &error)),
-            Err(_) => vec![first],
-        };
-        return Ok((sockets, bound));
+            Err(_) => return Ok((vec![first], bound)),
+        }
     }
     unreachable!("the last try returns")
 }
@@ -106,17 +104,15 @@ fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
 
 /// Says why `wanted` cannot be bound, and which option to change.
 fn explain(wanted: SocketAddr, error: &io::Error) -> String {
-    let port = wanted.port();
+    let (ip, port) = (wanted.ip(), wanted.port());
     match error.kind() {
         ErrorKind::AddrInUse => format!(
-            "port {port} is in use on {}; stop the other program, or choose another port with --port \
-             (0 takes any free port)",
-            wanted.ip()
+            "port {port} is in use on {ip}; stop the other program, or choose another port with --port \
+             (0 takes any free port)"
         ),
-        ErrorKind::AddrNotAvailable => format!(
-            "{} is not an address of this machine; give another one with --bind, or leave out --bind",
-            wanted.ip()
-        ),
+        ErrorKind::AddrNotAvailable => {
+            format!("{ip} is not an address of this machine; give another one with --bind, or leave out --bind")
+        }
         ErrorKind::PermissionDenied => format!(
             "this user may not listen on port {port}; choose another port with --port (above 1023, a user may take any)"
         ),

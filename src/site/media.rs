@@ -34,9 +34,9 @@ impl Media {
     ///
     /// The message says why not, and how to name another file.
     pub fn at(path: PathBuf) -> Result<Self, String> {
+        let shown = last_part(path.to_string_lossy().into_owned());
         check(&path).map_err(|why| {
             let default = if path == Path::new(DEFAULT_FILE) { "the default file " } else { "" };
-            let shown = last_part(path.to_string_lossy().into_owned());
             format!("cannot serve {default}{shown}: {why}; give the path of a file to serve: heapserve FILE")
         })?;
         let name = path.file_name().unwrap_or(path.as_os_str());
@@ -45,7 +45,7 @@ impl Media {
             url_path: format!("/{}", percent_encoded(name.as_encoded_bytes())),
             media_type: media_type::of(&name.to_string_lossy()),
             disposition: disposition(&name.to_string_lossy()),
-            shown: last_part(path.to_string_lossy().into_owned()),
+            shown,
             path,
         })
     }
@@ -81,11 +81,9 @@ fn check(path: &Path) -> Result<(), String> {
         (ErrorKind::NotFound, _) => "no such file".to_owned(),
         _ => error.to_string(),
     })?;
-    if metadata.is_dir() {
-        return Err("it is a directory".to_owned());
-    }
     if !metadata.is_file() {
-        return Err("it is a pipe or a device".to_owned());
+        let what = if metadata.is_dir() { "a directory" } else { "a pipe or a device" };
+        return Err(format!("it is {what}"));
     }
     match platform::open_media(path) {
         Err(error) if platform::is_busy(&error) => Err("another program holds it".to_owned()),

@@ -1,48 +1,54 @@
 //! What the server serves, and how: the command line's options, the file ([`media`]), the listening sockets
-//! ([`listen`]), and the program's counts and trace. Every request reads the [`Site`]; only its counts change.
-//!
-//! This module depends on [`options`](crate::options), and on what those depend on. It does not know the engine.
+//! ([`listen`]), and the program's counts. Every request reads the [`Site`]; only its counts change.
 
 pub mod listen;
 pub mod media;
 
-use std::sync::Arc;
+use std::fmt::Display;
 
 use crate::instrument::heap;
-use crate::instrument::heap_limit::HeapLimit;
 use crate::instrument::ledger::Ledger;
-use crate::instrument::trace::Trace;
-use crate::instrument::units::Size;
+use crate::instrument::trace::{event, fields, json_string, or_null};
+use crate::instrument::units::size;
 use crate::modes::Mode;
 use crate::options::Options;
 
 use media::Media;
 
-/// Everything that is common to all requests.
 pub struct Site {
     pub options: Options,
     pub media: Media,
-    pub heap_limit: HeapLimit,
     /// The URL that a browser on this machine can open.
     pub url: String,
-    pub ledger: Arc<Ledger>,
-    pub trace: Trace,
+    pub ledger: Ledger,
 }
 
 impl Site {
+    /// What is served, for the first line of the trace.
+    pub fn listening(&self) -> impl Display {
+        let limit = self.ledger.heap_limit;
+        let fields = fields! {
+            pid: std::process::id(), url: json_string(&self.url), page: format_args!(r#""{}heap""#, self.url),
+            mode: json_string(self.options.mode.name()), file: json_string(&self.media.shown),
+            file_bytes: self.media.size_bytes(), chunk_bytes: self.options.chunk_size,
+            heap_limit: or_null(limit.bytes), heap_limit_is_default: limit.is_default,
+        };
+        event("listening", fields)
+    }
+
     /// What the user should know if the heap limit leaves no room for one viewer of the whole file.
     pub fn memory_warning(&self) -> Option<String> {
-        let (mode, file_bytes) = (self.options.mode, self.media.size_bytes());
+        let (mode, file_bytes, limit) = (self.options.mode, self.media.size_bytes(), self.ledger.heap_limit);
         let (buffer_bytes, way_out) = match mode {
-            Mode::Buffer if self.heap_limit.is_default => (file_bytes, "use --mode stream"),
+            Mode::Buffer if limit.is_default => (file_bytes, "use --mode stream"),
             Mode::Buffer => (file_bytes, "use --mode stream, or raise --heap-limit"),
             Mode::Stream => {
                 (file_bytes.min(self.options.chunk_size as u64), "raise --heap-limit, or use a smaller --chunk-size")
             }
         };
         let needed_bytes = heap::live_bytes().saturating_add(buffer_bytes);
-        self.heap_limit.bytes.filter(|&limit| limit < needed_bytes)?;
-        let (limit, mode, needed) = (self.heap_limit, mode.name(), Size(needed_bytes));
+        limit.bytes.filter(|&limit| limit < needed_bytes)?;
+        let (mode, needed) = (mode.name(), size(needed_bytes));
         Some(format!(
             "viewers of the whole file will get a 503: the heap limit is {limit}, and one viewer in {mode} mode takes \
              the heap to {needed}; {way_out}"

@@ -1,15 +1,15 @@
 //! The entry of one request in the ledger, from the start of answering to its end.
 
 use std::cell::Cell;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::instrument::buffer::Buffer;
 use crate::instrument::feed::FEED;
 use crate::instrument::heap::{self, ThreadUse};
 use crate::instrument::record::{Answered, Asked, Outcome, Record};
-use crate::instrument::{lock, trace};
+use crate::instrument::{buffer, lock, trace};
 use crate::platform::ResidentSet;
 
 use super::{Ledger, STATE};
@@ -24,16 +24,14 @@ pub struct Entry<'a> {
     sent_bytes: Cell<u64>,
     first_byte: Cell<Option<Duration>>,
     is_in_run: Cell<bool>,
-    /// The memory that it has now for content of the file.
+    /// The memory that it has now for content of the file. What is sent meanwhile is that content.
     held_bytes: Cell<Option<u64>>,
-    /// Whether what it sends is content of the file.
-    sends_content: Cell<bool>,
 }
 
 /// A buffer for content of the file. Until it is dropped, its request is one of those that hold their memory.
 pub struct Held<'a> {
     entry: &'a Entry<'a>,
-    buffer: Buffer,
+    buffer: Vec<u8>,
 }
 
 impl Ledger {
@@ -56,7 +54,6 @@ impl Ledger {
             first_byte: Cell::new(None),
             is_in_run: Cell::new(false),
             held_bytes: Cell::new(None),
-            sends_content: Cell::new(false),
         }
     }
 }
@@ -77,8 +74,7 @@ impl Entry<'_> {
 
     /// Allocates a buffer for content of the file, within the heap limit.
     pub fn buffer(&self, bytes: u64) -> Result<Held<'_>, Outcome> {
-        let limit_bytes = self.ledger.heap_limit_bytes;
-        let buffer = Buffer::try_new(bytes, limit_bytes).map_err(Outcome::NoMemory)?;
+        let buffer = buffer::allocate(bytes, self.ledger.heap_limit.bytes).map_err(Outcome::NoMemory)?;
         self.hold();
         Ok(Held { entry: self, buffer })
     }
@@ -88,23 +84,17 @@ impl Entry<'_> {
         let held_bytes = ThreadUse::so_far().peak_bytes;
         lock(&STATE).runs.hold(held_bytes);
         self.held_bytes.set(Some(held_bytes));
-        self.sends_content.set(true);
     }
 
     fn let_go(&self) {
         self.held_bytes.take().inspect(|&held_bytes| lock(&STATE).runs.let_go(held_bytes));
     }
 
-    /// Says that what is sent from now on is no content of the file, which cannot be read.
-    pub fn give_up_content(&self) {
-        self.sends_content.set(false);
-    }
-
     /// Counts bytes of the body that the kernel has taken, possibly none. The first call gives the time to the first
     /// byte.
     pub fn sent(&self, bytes: u64) {
         let Ledger { content_bytes, other_bytes, .. } = self.ledger;
-        let counter = if self.sends_content.get() { content_bytes } else { other_bytes };
+        let counter = if self.held_bytes.get().is_some() { content_bytes } else { other_bytes };
         counter.fetch_add(bytes, Relaxed);
         self.sent_bytes.set(self.sent_bytes.get() + bytes);
         if self.first_byte.get().is_none() {
@@ -151,22 +141,24 @@ impl Entry<'_> {
 }
 
 impl Drop for Held<'_> {
-    /// This comes before the memory is freed. Otherwise another request could get the memory while this one counts.
+    /// The request first lets go. Otherwise another one could get the memory while this one counts.
     fn drop(&mut self) {
         self.entry.let_go();
+        buffer::free(mem::take(&mut self.buffer));
     }
 }
 
 impl Deref for Held<'_> {
-    type Target = Buffer;
+    type Target = Vec<u8>;
 
-    fn deref(&self) -> &Buffer {
+    fn deref(&self) -> &Vec<u8> {
         &self.buffer
     }
 }
 
+/// For filling the buffer, which must not grow.
 impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Buffer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 }

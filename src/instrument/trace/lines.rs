@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use crate::instrument::fixed_text::FixedText;
 use crate::instrument::record::{Outcome, Record, Run, Sample};
-use crate::instrument::units::{PartOf, Short, ShortMillis, Size};
+use crate::instrument::units::{part_of, short, short_millis, size};
 
 use super::Trace;
 use super::objects::or;
@@ -38,22 +38,22 @@ fn write_record(f: &mut fmt::Formatter<'_>, r: &Record, trace: &Trace) -> fmt::R
         400..=499 => YELLOW,
         _ => RED,
     };
-    write!(f, "[{}] {:>7} ms: #{} {} ", trace.pid, r.at.as_millis(), r.request, trace.mode)?;
+    write!(f, "[{}] {:>7} ms: #{} {} ", std::process::id(), r.at.as_millis(), r.request, trace.mode)?;
     write!(f, "{} {} ", escaped(r.asked.method.as_str()), escaped(r.asked.target.as_str()))?;
     write!(f, "{}{}{}", paint(status), r.answered.status, paint(RESET))?;
     if let Some(range) = r.answered.range {
         write!(f, " {}-{}", range.first, range.last)?;
     }
-    write!(f, "  peak {}{}{}, heap ", paint(BOLD), Short(r.used.peak_bytes), paint(RESET))?;
-    let resident = |bytes: Option<u64>| or(bytes.map(Short), "?");
-    write!(f, "{} ({}) -> ", Short(r.live_before), resident(r.resident_before.now_bytes))?;
-    write!(f, "{} ({}), ", Short(r.live_after), resident(r.resident_after.now_bytes))?;
-    let first_byte = or(r.first_byte.map(ShortMillis), "?");
-    write!(f, "{first_byte} / {} ms, {} in flight", ShortMillis(r.duration), r.in_flight)?;
+    write!(f, "  peak {}{}{}, heap ", paint(BOLD), short(r.used.peak_bytes), paint(RESET))?;
+    let resident = |bytes: Option<u64>| or(bytes.map(short), "?");
+    write!(f, "{} ({}) -> ", short(r.live_before), resident(r.resident_before.now_bytes))?;
+    write!(f, "{} ({}), ", short(r.live_after), resident(r.resident_after.now_bytes))?;
+    let first_byte = or(r.first_byte.map(short_millis), "?");
+    write!(f, "{first_byte} / {} ms, {} in flight", short_millis(r.duration), r.in_flight)?;
     if r.answered.outcome == Outcome::Sent {
         return Ok(());
     }
-    let sent = PartOf(r.sent_bytes, r.answered.body_bytes);
+    let sent = part_of(r.sent_bytes, r.answered.body_bytes);
     write!(f, ", {}{}: sent {sent}{}", paint(YELLOW), r.answered.outcome.name(), paint(RESET))
 }
 
@@ -69,14 +69,14 @@ fn write_run(f: &mut fmt::Formatter<'_>, r: &Run, mode: &str) -> fmt::Result {
     if let Some((least, most)) = r.request_peaks {
         write_span(&mut line, least, most)?;
     }
-    write!(line, ", heap peak {}", Short(r.heap_peak))?;
+    write!(line, ", heap peak {}", short(r.heap_peak))?;
     if let Some(rss_peak) = r.rss_peak {
-        write!(line, ", RSS {}", Short(rss_peak))?;
+        write!(line, ", RSS {}", short(rss_peak))?;
     }
     write_ends(&mut line, r)?;
     if let Some(first_byte) = r.first_byte_median {
         let before = line.as_bytes().len();
-        write!(line, "; first byte {} ms", ShortMillis(first_byte))?;
+        write!(line, "; first byte {} ms", short_millis(first_byte))?;
         if line.as_bytes().len() > RUN_COLUMNS {
             line.truncate(before);
         }
@@ -87,8 +87,8 @@ fn write_run(f: &mut fmt::Formatter<'_>, r: &Run, mode: &str) -> fmt::Result {
 /// One size, or two if they do not look the same: `, 66.0K each`, `, 66.0K to 81.2K each`.
 fn write_span(line: &mut impl fmt::Write, least: u64, most: u64) -> fmt::Result {
     let mut texts = [FixedText::<8>::new(); 2];
-    write!(texts[0], "{}", Short(least))?;
-    write!(texts[1], "{}", Short(most))?;
+    write!(texts[0], "{}", short(least))?;
+    write!(texts[1], "{}", short(most))?;
     match texts.each_ref().map(FixedText::as_str) {
         [least, most] if least == most => write!(line, ", {least} each"),
         [least, most] => write!(line, ", {least} to {most} each"),
@@ -112,20 +112,19 @@ fn write_ends(line: &mut impl fmt::Write, run: &Run) -> fmt::Result {
 
 fn write_stopped(f: &mut fmt::Formatter<'_>, end: &Sample, mode: &str) -> fmt::Result {
     let requests = if end.requests == 1 { "request" } else { "requests" };
-    write!(f, "heapserve: {mode}, {} {requests}, {} sent, ", end.requests, Size(end.sent_bytes))?;
-    write!(f, "ran for {:.1} s; heap peak {}, ", end.at.as_secs_f64(), Size(end.live_peak))?;
-    write!(f, "largest request {}, ", Size(end.largest_request_peak))?;
-    write!(f, "RSS peak {}", or(end.resident.peak_bytes.map(Size), "?"))
+    write!(f, "heapserve: {mode}, {} {requests}, {} sent, ", end.requests, size(end.sent_bytes))?;
+    write!(f, "ran for {:.1} s; heap peak {}, ", end.at.as_secs_f64(), size(end.live_peak))?;
+    write!(f, "largest request {}, ", size(end.largest_request_peak))?;
+    write!(f, "RSS peak {}", or(end.resident.peak_bytes.map(size), "?"))
 }
 
 /// Text with its control characters escaped. Otherwise text from a client could end the line, or change the colour of
 /// the terminal.
 pub fn escaped(text: &str) -> impl Display {
     fmt::from_fn(move |f| {
-        text.chars().try_for_each(
-            |c| {
-                if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
-            },
-        )
+        text.chars().try_for_each(|c| match c.is_control() {
+            true => write!(f, "{}", c.escape_default()),
+            false => f.write_char(c),
+        })
     })
 }

@@ -8,11 +8,11 @@ mod queue;
 pub mod tests;
 
 use std::fmt::{self, Display};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
-use clap::ValueEnum;
+use clap::{ColorChoice, ValueEnum};
 
-use crate::instrument::heap_limit::HeapLimit;
+use crate::instrument::buffer::HeapLimit;
 use crate::platform::{self, RESIDENT_SET_MEANING};
 
 use queue::Message;
@@ -33,25 +33,12 @@ pub enum TraceFormat {
     Off,
 }
 
-/// When the text format uses colours. The documentation of the variants is also the text of `--help`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal that has colours, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
 /// What the program writes to stderr, and in which format.
 #[derive(Clone, Copy)]
 pub struct Trace {
     mode: &'static str,
     format: TraceFormat,
     is_coloured: bool,
-    /// The process id. It is stored because reading it is a system call.
-    pid: u32,
 }
 
 /// The legend of a request's line. The meaning of the RSS on this system follows it.
@@ -60,42 +47,31 @@ const LEGEND: &str = "\
 peak: the most memory that the request held; heap: what the program has allocated; RSS: what the system holds for it,
 ";
 
-/// What is served, for the first line of the trace.
-pub struct Serving<'a> {
-    pub url: &'a str,
-    pub page: &'a str,
-    pub file: &'a str,
-    /// The size of the file when the server started.
-    pub file_bytes: u64,
-    pub chunk_bytes: u64,
-    pub heap_limit: HeapLimit,
-}
-
 impl Trace {
-    pub fn new(mode: &'static str, format: TraceFormat, color: Color) -> Self {
+    pub fn new(mode: &'static str, format: TraceFormat, color: ColorChoice) -> Self {
         let is_coloured = match color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
                 let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
                 !refused && io::stderr().is_terminal() && platform::stderr_shows_colors()
             }
         };
-        Self { mode, format, is_coloured, pid: std::process::id() }
+        Self { mode, format, is_coloured }
     }
 
     pub fn shows_requests(&self) -> bool {
         self.format != TraceFormat::Off
     }
 
-    /// Starts the thread that writes. Its first output is the legend in text format, and what is served in JSON.
-    pub fn start(self, serving: &Serving<'_>) -> io::Result<Writer> {
+    /// Starts the thread that writes. Its first output is a legend in text format, and `listening`, which says what is
+    /// served, in JSON.
+    pub fn start(self, url: &str, heap_limit: HeapLimit, listening: impl Display) -> io::Result<Writer> {
         let first = fmt::from_fn(|f| match self.format {
-            TraceFormat::Json => objects::listening(&self, serving).fmt(f),
+            TraceFormat::Json => listening.fmt(f),
             _ => {
                 writeln!(f, "{LEGEND}{RESIDENT_SET_MEANING}; K, M, G: KiB, MiB, GiB")?;
-                writeln!(f, "heap limit: {}", serving.heap_limit)?;
-                write!(f, "live page: {}", serving.page)
+                write!(f, "heap limit: {heap_limit}\nlive page: {url}heap")
             }
         });
         Writer::start(self, self.shows_requests().then_some(first))
@@ -116,7 +92,9 @@ impl Trace {
 
     /// Writes why the program cannot start, while there is no writer.
     pub fn error(&self, message: &str) {
-        queue::write_directly(&self.line(&Entry::Error(Message::cut(message))));
+        let line = format!("{}\n", self.line(&Entry::Error(Message::cut(message))));
+        // Nothing is left to report an error of stderr to.
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 
     /// An entry as one line, without the line break.

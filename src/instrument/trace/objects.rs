@@ -8,7 +8,6 @@ use crate::http::range::ByteRange;
 use crate::instrument::record::{Record, Run, Sample};
 
 use super::queue::{Entry, LOST};
-use super::{Serving, Trace};
 
 /// Fields of a JSON object, without its braces: `fields! { status: 200, range: or_null(range) }`. Each value is
 /// anything that is displayed as JSON.
@@ -61,17 +60,6 @@ pub fn write(f: &mut fmt::Formatter<'_>, entry: &Entry, mode: &'static str) -> f
         Entry::Error(message) => event("error", fields! { message: json_string(message.as_str()) }).fmt(f),
         Entry::Stopped(end) => stopped(end, mode).fmt(f),
     }
-}
-
-/// What is served.
-pub fn listening(trace: &Trace, serving: &Serving<'_>) -> impl Display {
-    let fields = fields! {
-        pid: trace.pid, url: json_string(serving.url), page: json_string(serving.page),
-        mode: json_string(trace.mode), file: json_string(serving.file), file_bytes: serving.file_bytes,
-        chunk_bytes: serving.chunk_bytes, heap_limit: or_null(serving.heap_limit.bytes),
-        heap_limit_is_default: serving.heap_limit.is_default,
-    };
-    event("listening", fields)
 }
 
 pub fn json_record(r: &Record, mode: &'static str) -> impl Display {

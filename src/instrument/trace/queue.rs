@@ -6,7 +6,7 @@
 //! place says how many. The queues are static, and nothing here allocates once the writer runs. Entries in a queue are
 //! lost if the process is killed or aborts, or if stderr blocks for a second when the program ends.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::mem;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -170,14 +170,9 @@ fn run(trace: &Trace) {
 
 /// Appends a line to `block`. If it does not fit, the lines before it are written first.
 fn append(block: &mut Line, line: &impl Display) {
-    let before = block.as_bytes().len();
-    if writeln!(block, "{line}").is_ok() {
-        return;
-    }
-    block.truncate(before);
-    write_out(block);
-    if writeln!(block, "{line}").is_err() {
-        let _ = block.write_char('\n');
+    if block.append(format_args!("{line}\n")).is_err() {
+        write_out(block);
+        let _ = block.append(format_args!("{line}\n"));
     }
 }
 
@@ -197,14 +192,6 @@ fn write_out(block: &mut Line) {
         }
     }
     block.truncate(0);
-}
-
-/// Writes one line on the calling thread, while there is no [`Writer`]. Errors are ignored, because nothing is left to
-/// report them to.
-pub fn write_directly(line: &impl Display) {
-    let mut text = Line::new();
-    append(&mut text, line);
-    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

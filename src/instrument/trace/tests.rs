@@ -56,7 +56,7 @@ pub fn sample() -> Sample {
 }
 
 fn text(record: &Record, coloured: bool) -> String {
-    let color = if coloured { Color::Always } else { Color::Never };
+    let color = if coloured { ColorChoice::Always } else { ColorChoice::Never };
     let trace = Trace::new("buffer", TraceFormat::Text, color);
     trace.line(&Entry::Request(*record)).to_string()
 }
@@ -104,7 +104,7 @@ fn an_ordinary_line_has_120_columns_at_most() {
 #[test]
 fn a_summary_counts_one_request_and_two_requests() {
     let mut end = sample();
-    let line = |end| Trace::new("stream", TraceFormat::Text, Color::Never).line(&Entry::Stopped(end)).to_string();
+    let line = |end| Trace::new("stream", TraceFormat::Text, ColorChoice::Never).line(&Entry::Stopped(end)).to_string();
     assert_eq!(
         line(end),
         "heapserve: stream, 1 request, 800.0 MiB sent, ran for 12.3 s; heap peak 1.5 MiB, largest request 64.5 KiB, \
@@ -132,7 +132,7 @@ fn run() -> Run {
 }
 
 fn run_line(run: Run) -> String {
-    Trace::new("buffer", TraceFormat::Text, Color::Never).line(&Entry::Run(run)).to_string()
+    Trace::new("buffer", TraceFormat::Text, ColorChoice::Never).line(&Entry::Run(run)).to_string()
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn an_ordinary_line_of_a_run_has_120_columns_at_most() {
 
 #[test]
 fn a_run_as_an_object_has_a_null_for_what_is_unknown() {
-    let object = |run| Trace::new("stream", TraceFormat::Json, Color::Never).line(&Entry::Run(run)).to_string();
+    let object = |run| Trace::new("stream", TraceFormat::Json, ColorChoice::Never).line(&Entry::Run(run)).to_string();
     assert_eq!(
         object(run()),
         "{\"event\":\"run\",\"number\":3,\"mode\":\"stream\",\"began_us\":0,\"ended_us\":9000000,\
@@ -212,7 +212,7 @@ fn an_object_has_the_same_values_by_name() {
 
 #[test]
 fn a_gap_and_a_warning_are_told_for_people_and_for_programs() {
-    let line = |format, entry| Trace::new("stream", format, Color::Never).line(&entry).to_string();
+    let line = |format, entry| Trace::new("stream", format, ColorChoice::Never).line(&entry).to_string();
     let warning = || Entry::Warning(FixedText::cut("heed\n\"this\""));
     let missing = "stderr was not read, or its disk was full; lines missing here: 12";
     assert_eq!(line(TraceFormat::Text, Entry::Lost(12)), format!("heapserve: warning: {missing}"));
