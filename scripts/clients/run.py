@@ -1,8 +1,8 @@
 """
 Usage: check-clients.sh
-Builds heapserve, serves media/powder-day.mp4 in each mode, and downloads it with curl, wget, aria2, ffmpeg, ab and nginx
-(as a cache in front of it). Each result is compared with the file byte for byte; where a client could also get the right
-bytes in another way than it should, the server's trace is checked too. Takes about a minute.
+Builds heapserve, serves media/powder-day.mp4 in each mode, and downloads it with curl, wget, aria2, ffmpeg, ab and
+nginx (as a cache in front of it). Each result is compared with the file byte for byte; where a client could also get
+the right bytes in another way than it should, the server's trace is checked too. Takes about a minute.
 Exit code: 0 if every check passed, 1 if any failed, 2 if a tool is missing or an option is wrong.
 """
 
