@@ -77,7 +77,7 @@ def read_options():
 
 def main():
     options = read_options()
-    need_tools("cargo", "rustc", "curl", "wrk", "nginx", "node:nodejs")
+    need_tools("cargo", "curl", "wrk", "nginx", "node:nodejs")
     stop_servers_on_signals()
     # heapserve and Node raise their own limit of descriptors to the hard one; nginx gets the same.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

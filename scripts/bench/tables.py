@@ -2,19 +2,15 @@
 
 import os
 import statistics
-import subprocess
 import textwrap
-import time
 from collections import defaultdict
 from functools import partial
 
 import clients
-from program import HEAPSERVE, ROOT, TARGET
-from server import Server
 from servers import measured
 
 MIB = 1 << 20
-TABLES = ("throughput", "fast_clients", "memory", "viewers", "requests", "first_byte", "program")
+TABLES = ("throughput", "fast_clients", "memory", "viewers", "requests", "first_byte")
 TO_NGINX, TO_NODE = "to nginx", "to its Node twin"
 
 
@@ -136,30 +132,3 @@ class Bench:
         return self.one_figure(head, 2, self.large, self.modes, measure, f"""
             Downloads of a server in each round, one after the other: {self.repeats}; each of them counts. The time
             begins before the connection is opened.""")
-
-    def program(self):
-        figures = defaultdict(list)
-        for _ in range(self.rounds * self.repeats):
-            start = time.perf_counter()
-            with Server(HEAPSERVE, self.small, trace="off"):
-                figures["ready"].append(1000 * (time.perf_counter() - start))
-        programs = {kind: self.compile_allocator(kind) for kind in ("counting", "system")}
-        for kind, program in list(programs.items()) * self.rounds:
-            figures[kind].append(float(subprocess.check_output([program])))
-        allocation = "one 64-byte allocation and its release, ns, with"
-        return table(
-            ["The program itself", ""],
-            [f"from its start to its ready line, ms, {self.repeats} in each round", spread(2, figures["ready"])],
-            ["release binary, stripped, KiB", str(HEAPSERVE.stat().st_size // 1024)],
-            [f"{allocation} the counting allocator", spread(1, figures["counting"])],
-            [f"{allocation} the system's allocator alone", spread(1, figures["system"])],
-        )
-
-    def compile_allocator(self, kind):
-        """Compiles allocator.rs for this kind, with the newest of the libraries of earlier builds."""
-        deps = TARGET / "release" / "deps"
-        library = max(deps.glob("libstats_alloc-*.rlib"), key=lambda path: path.stat().st_mtime)
-        subprocess.run(["rustc", "--edition", "2024", "-C", "opt-level=3", "-C", "lto=fat", "--cfg", kind, "-L", deps,
-                        "-A", "unexpected_cfgs", "--extern", f"stats_alloc={library}", "-o", self.work / kind,
-                        ROOT / "scripts" / "bench" / "allocator.rs"], check=True)
-        return self.work / kind
