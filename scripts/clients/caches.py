@@ -51,36 +51,28 @@ def with_nginx(folder, server, slices_fresh="1h"):
     return Nginx(folder, CONFIGURATION.replace("OURS", str(server.port)).replace("SLICES_FRESH", slices_fresh))
 
 
-def through(path, cache, statuses, *options, wanted="200", part=slice(None)):
+def through(box, path, cache, statuses, wanted="200", part=slice(None), options=()):
     """A download through nginx, whose cache says what it did, and asked the server for answers of these statuses."""
-
-    def check(box):
-        said = f"{wanted} {cache}"
-        download = lambda: box.get(*options, url=box.front.url + path, write=STATUS_AND_CACHE, wanted=said)
-        equal([each["status"] for each in box.requests(download)], statuses, "answers of the server")
-        box.is_file(part=part)
-
-    return check
+    said = f"{wanted} {cache}"
+    download = lambda: box.get(*options, url=box.front.url + path, write=STATUS_AND_CACHE, wanted=said)
+    equal([each["status"] for each in box.requests(download)], statuses, "answers of the server")
+    box.is_file(part=part)
 
 
 def revalidates(box):
-    through("whole", "MISS", [200])(box)
+    through(box, "whole", "MISS", [200])
     cache = lambda: box.run(*CURL, "-o", "got", "-w", "%header{x-cache}", box.front.url + "whole")
     asked = box.requests(lambda: wait_until(lambda: cache() == "REVALIDATED"))
     equal([each["status"] for each in asked], [304], "answers of the server")
     box.is_file()
 
 
-def hosts(*rows):
+def hosts(box, *rows):
     """Locations of nginx, the client's Host, and the status that it should bring."""
-
-    def check(box):
-        for path, host, status in rows:
-            box.get("-H", f"Host: {host}", url=box.front.url + path, wanted=status)
-            if status == "200":
-                box.is_file()
-
-    return check
+    for path, host, status in rows:
+        box.get("-H", f"Host: {host}", url=box.front.url + path, wanted=status)
+        if status == "200":
+            box.is_file()
 
 
 def events_at_once(box):
@@ -93,16 +85,16 @@ def events_at_once(box):
 
 
 SLICES = -(-FILM.stat().st_size // MIB)
+SOME_SLICES = ["206", slice(5_000_000, 8_000_000), ("-r", "5000000-7999999")]
 CACHES = [
-    ("nginx: slices", through("sliced", "MISS", SLICES * [206])),
-    ("nginx: slices from its cache, without a request", through("sliced", "HIT", [])),
-    ("nginx: a part of these slices",
-     through("sliced", "HIT", [], "-r", "5000000-7999999", wanted="206", part=slice(5_000_000, 8_000_000))),
+    ("nginx: slices", through, "sliced", "MISS", SLICES * [206]),
+    ("nginx: slices from its cache, without a request", through, "sliced", "HIT", []),
+    ("nginx: a part of these slices", through, "sliced", "HIT", [], *SOME_SLICES),
     ("nginx: revalidates, 304", revalidates),
-    ("nginx: proxy_pass with its own Host", hosts(("by-address", "any", "200"), ("by-name", "any", "200"))),
+    ("nginx: proxy_pass with its own Host", hosts, ("by-address", "any", "200"), ("by-name", "any", "200")),
     ("nginx: events come as they are written", events_at_once),
-    ("nginx: another Host is refused, 421",
-     hosts(("passed-on", "localhost", "200"), ("passed-on", "example.org", "421"), ("by-group", "127.0.0.1", "421"))),
+    ("nginx: another Host is refused, 421", hosts, ("passed-on", "localhost", "200"),
+     ("passed-on", "example.org", "421"), ("by-group", "127.0.0.1", "421")),
 ]
 
 # How often the file is replaced at least, and how many of its versions each cache must have given by then.

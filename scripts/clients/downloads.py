@@ -60,46 +60,32 @@ class Box:
         return self.server.requests()
 
 
-def whole(*options):
-    def check(box):
-        box.get(*options)
-        box.is_file()
-
-    return check
+def whole(box, *options):
+    box.get(*options)
+    box.is_file()
 
 
-def part(range_, first, end=None):
+def part(box, range_, first, end=None):
     """`first` and `end` count from the end of the file where they are negative, as in Python. The range has the first
     byte's number in place of FIRST."""
-
-    def check(box):
-        number = slice(first, end).indices(len(box.content))[0]
-        box.get("-r", range_.replace("FIRST", str(number)), wanted="206")
-        box.is_file(part=slice(first, end))
-
-    return check
+    number = slice(first, end).indices(len(box.content))[0]
+    box.get("-r", range_.replace("FIRST", str(number)), wanted="206")
+    box.is_file(part=slice(first, end))
 
 
-def resumes(first, name, *command):
+def resumes(box, first, name, *command):
     """The first bytes of the file are there, as a download leaves them that was cut off."""
-
-    def check(box):
-        (box.folder / name).write_bytes(box.content[:first])
-        asked = box.requests(lambda: box.run(*command, box.url + NAME))
-        equal([each["range"][0] for each in asked if each["range"]].count(first), 1, "number of requests for the rest")
-        box.is_file(name)
-
-    return check
+    (box.folder / name).write_bytes(box.content[:first])
+    asked = box.requests(lambda: box.run(*command, box.url + NAME))
+    equal([each["range"][0] for each in asked if each["range"]].count(first), 1, "number of requests for the rest")
+    box.is_file(name)
 
 
-def leaves_complete(name, *command, codes=(0,), wanted=""):
-    def check(box):
-        shutil.copy(box.file, box.folder / name)
-        said = box.run(*command, box.url + NAME, codes=codes)
-        assert wanted in said, said
-        box.is_file(name)
-
-    return check
+def leaves_complete(box, name, codes, wanted, *command):
+    shutil.copy(box.file, box.folder / name)
+    said = box.run(*command, box.url + NAME, codes=codes)
+    assert wanted in said, said
+    box.is_file(name)
 
 
 def if_modified_since(box):
@@ -114,14 +100,11 @@ def saves_own_name(box):
     box.is_file(NAME)
 
 
-def in_parts(*options):
-    def check(box):
-        aria2 = [*ARIA2, "-k", "1M", "--file-allocation=none", "-o", "got", *options]
-        parts = [each for each in box.requests(lambda: box.run(*aria2, box.url)) if each["status"] == 206]
-        assert len(parts) > 3, f"aria2 asked for {len(parts)} ranges"
-        box.is_file()
-
-    return check
+def in_parts(box, *options):
+    aria2 = [*ARIA2, "-k", "1M", "--file-allocation=none", "-o", "got", *options]
+    parts = [each for each in box.requests(lambda: box.run(*aria2, box.url)) if each["status"] == 206]
+    assert len(parts) > 3, f"aria2 asked for {len(parts)} ranges"
+    box.is_file()
 
 
 def ffprobe_reads(box):
@@ -152,25 +135,27 @@ def half_closed(box):
     assert (status, body) == (200, box.content), f"{status} and {len(body)} bytes, not 200 and the file"
 
 
+COOKIES = [argument for i in range(15) for argument in ("-H", f"Cookie: c{i}={'x' * 4000}")]
+# What is seen, the function that does it, and what that gets beside the Box.
 DOWNLOADS = [
-    ("curl: the whole file", whole()),
-    ("curl -r: the first byte", part("0-0", 0, 1)),
-    ("curl -r: a part in the middle", part("1234567-8901233", 1234567, 8901234)),
-    ("curl -r: beyond the end", part("FIRST-99999999", -99999)),
-    ("curl -r: the last byte", part("FIRST-", -1)),
-    ("curl -r: the last 1000 bytes", part("-1000", -1000)),
+    ("curl: the whole file", whole),
+    ("curl -r: the first byte", part, "0-0", 0, 1),
+    ("curl -r: a part in the middle", part, "1234567-8901233", 1234567, 8901234),
+    ("curl -r: beyond the end", part, "FIRST-99999999", -99999),
+    ("curl -r: the last byte", part, "FIRST-", -1),
+    ("curl -r: the last 1000 bytes", part, "-1000", -1000),
     ("curl -r: starts at the end, 416", lambda box: box.get("-r", f"{len(box.content)}-", wanted="416")),
-    ("curl -C -: resumes", resumes(10_000_001, "got", *CURL, "--fail", "-C", "-", "-o", "got")),
+    ("curl -C -: resumes", resumes, 10_000_001, "got", *CURL, "--fail", "-C", "-", "-o", "got"),
     # After a 416, curl compares the Content-Range with what it has, and succeeds. Old versions end with 33, which is
     # accepted as long as they leave the file as it is. (With -f, all versions end with 22.)
-    ("curl -C -: leaves a complete file", leaves_complete("got", *CURL, "-C", "-", "-o", "got", codes=(0, 33))),
+    ("curl -C -: leaves a complete file", leaves_complete, "got", (0, 33), "", *CURL, "-C", "-", "-o", "got"),
     ("curl -z: not modified, 304", if_modified_since),
     ("curl -OJ: saves under the name", saves_own_name),
-    ("curl -H: 60 kB of cookies", whole(*[arg for i in range(15) for arg in ("-H", f"Cookie: c{i}={'x' * 4000}")])),
-    ("wget -c: resumes", resumes(20_000_003, NAME, *WGET)),
-    ("wget -c: leaves a complete file", leaves_complete(NAME, *WGET, wanted="nothing to do")),
-    ("aria2c -x 8: in parts at the same time", in_parts("-x", "8", "-s", "8")),
-    ("aria2c -x 16: with pipelining", in_parts("-x", "16", "-s", "16", "--enable-http-pipelining=true")),
+    ("curl -H: 60 kB of cookies", whole, *COOKIES),
+    ("wget -c: resumes", resumes, 20_000_003, NAME, *WGET),
+    ("wget -c: leaves a complete file", leaves_complete, NAME, (0,), "nothing to do", *WGET),
+    ("aria2c -x 8: in parts at the same time", in_parts, "-x", "8", "-s", "8"),
+    ("aria2c -x 16: with pipelining", in_parts, "-x", "16", "-s", "16", "--enable-http-pipelining=true"),
     ("ab -k: 200 requests on 8 connections", ab_keeps_alive),
     ("a client that closes its half at once", half_closed),
     ("ffprobe: a minute of h264 and aac", ffprobe_reads),

@@ -19,25 +19,21 @@ STREAM = ("--mode", "stream")
 ODD_NAME, ASCII_NAME = 'Schnee "weiß" 100%.mp4', "Schnee _wei__ 100_.mp4"
 
 
-def lease(gives_way, wanted):
+def lease(box, gives_way, wanted):
     """A process has a write lease on the file, as Samba takes them. The system asks it to give way when the server
     opens the file, and it does a little later, or never."""
+    file = box.folder / "film.mp4"
+    file.write_bytes(b"x" * 1000)
+    with Server(HEAPSERVE, file, *STREAM) as server, open(file, "r+b") as holder:
 
-    def check(box):
-        file = box.folder / "film.mp4"
-        file.write_bytes(b"x" * 1000)
-        with Server(HEAPSERVE, file, *STREAM) as server, open(file, "r+b") as holder:
+        def asked(*_):
+            if gives_way:
+                time.sleep(0.2)
+                fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
-            def asked(*_):
-                if gives_way:
-                    time.sleep(0.2)
-                    fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-
-            signal.signal(signal.SIGIO, asked)
-            fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-            box.get("-r", "0-0", url=server.url, write="%{http_code} %header{retry-after}", wanted=wanted)
-
-    return check
+        signal.signal(signal.SIGIO, asked)
+        fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        box.get("-r", "0-0", url=server.url, write="%{http_code} %header{retry-after}", wanted=wanted)
 
 
 def terminal_without_colours(box):
@@ -65,8 +61,8 @@ def odd_name(box):
 
 
 SURROUNDINGS = [
-    ("a file that another process holds for 0.2 s: waits", lease(True, "206 ")),
-    ("a file that another process goes on holding: 503", lease(False, "503 1")),
+    ("a file that another process holds for 0.2 s: waits", lease, True, "206 "),
+    ("a file that another process goes on holding: 503", lease, False, "503 1"),
     ("TERM=dumb: no colours", terminal_without_colours),
     ("curl -OJ and aria2: a name with quotes, spaces, percent, ß", odd_name),
     ("a file that is replaced 50 times, behind a cache", replaced),
