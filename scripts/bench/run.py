@@ -1,8 +1,7 @@
 """
-Measures heapserve beside nginx and Node on this machine, and prints Markdown tables. Takes about fifteen minutes. Any
-failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node and python3. Each figure is the median of the
-rounds, with the lowest and the highest, unless its row says otherwise. In a round, each server runs alone for a while;
-the next round begins with the next server.
+Measures heapserve beside nginx and Node on this machine, and prints Markdown tables, which say how each figure is
+measured. Takes about fifteen minutes. Any failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node
+and python3.
 """
 
 import argparse
