@@ -94,12 +94,6 @@ def if_modified_since(box):
     box.get("-z", "1 January 2001", "-r", "0-0", wanted="206")
 
 
-def saves_own_name(box):
-    box.get(to=["-OJ"], url=box.url + NAME)
-    equal([each.name for each in box.folder.iterdir()], [NAME], "name")
-    box.is_file(NAME)
-
-
 def in_parts(box, *options):
     aria2 = [*ARIA2, "-k", "1M", "--file-allocation=none", "-o", "got", *options]
     parts = [each for each in box.requests(lambda: box.run(*aria2, box.url)) if each["status"] == 206]
@@ -150,7 +144,6 @@ DOWNLOADS = [
     # accepted as long as they leave the file as it is. (With -f, all versions end with 22.)
     ("curl -C -: leaves a complete file", leaves_complete, "got", (0, 33), "", *CURL, "-C", "-", "-o", "got"),
     ("curl -z: not modified, 304", if_modified_since),
-    ("curl -OJ: saves under the name", saves_own_name),
     ("curl -H: 60 kB of cookies", whole, *COOKIES),
     ("wget -c: resumes", resumes, 20_000_003, NAME, *WGET),
     ("wget -c: leaves a complete file", leaves_complete, NAME, (0,), "nothing to do", *WGET),
