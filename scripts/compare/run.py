@@ -9,10 +9,10 @@ import http.client
 import json
 import re
 import sys
-import threading
 import time
 import urllib.request
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from program import FILM, HEAPSERVE, cargo_build, fail, need_tools
@@ -60,16 +60,11 @@ def view(server, content, rate):
 
 def measure(mode, options):
     """All viewers at once. Returns the run of that mode, as the server tells it."""
-    with Server(HEAPSERVE, options.f, "--mode", mode) as server:
+    # In this order, Ctrl-C ends the server before it waits for the viewers.
+    with ThreadPoolExecutor(options.n) as pool, Server(HEAPSERVE, options.f, "--mode", mode) as server:
         print(f"{mode}: {options.n} viewers at once of {server.url}, each at most {options.rate} bytes/s",
               file=sys.stderr)
-        ends = []
-        act = lambda: ends.append(view(server, options.content, options.rate))
-        # Ctrl-C does not wait for daemons.
-        viewers = [threading.Thread(target=act, daemon=True) for _ in range(options.n)]
-        for step in (threading.Thread.start, threading.Thread.join):
-            for viewer in viewers:
-                step(viewer)
+        ends = list(pool.map(lambda _: view(server, options.content, options.rate), range(options.n)))
         good = ends.count("ok")
         print(f"{mode}: {good} of {options.n} downloads are equal to the file, byte for byte", file=sys.stderr)
         if good < options.n:
