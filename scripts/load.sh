@@ -42,8 +42,8 @@ for tool in curl awk; do
 done
 
 # One curl for each 100 viewers, since a process may not open many connections. Each download leaves a line: curl's exit
-# code, the status, the bytes, the seconds, and curl's message. A body shorter than its Content-Length is a failure (18).
-# A server that is silent for half a minute is given up. A proxy would be measured instead of it.
+# code, the status, the bytes, the seconds, and curl's message. A body that is shorter than its Content-Length is a
+# failure (18). A server that is silent for half a minute is given up. A proxy would be measured instead of it.
 start_curls() {
   local left few i each
   for ((left = viewers; left > 0; left -= few)); do
