@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
-# Measures heapserve beside nginx, Node and Python on this machine. See --help.
+# Measures heapserve beside nginx and Node on this machine. See --help.
 here=$(dirname -- "${BASH_SOURCE[0]}") && PYTHONPATH=$here/lib exec python3 -B "$here/bench/run.py" "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Many viewers at once on a server that is already up. Needs no more than curl (7.75 or newer), awk and bash (3.2 as on macOS,
-# or Git Bash).
+# Many viewers at once on a server that is already up. Needs curl (7.75 or newer), awk and bash (3.2 as on macOS, or Git
+# Bash).
 set -euo pipefail
 export LC_ALL=C # awk must write a decimal point
 name=${0##*/} viewers=20 rate='' url=''
@@ -36,28 +36,27 @@ while (($#)); do
 done
 url=${url:-http://localhost:3000/}
 [[ $viewers =~ ^[1-9][0-9]{0,3}$ ]] || wrong "-n must be a whole number from 1 to 9999, not '$viewers'"
-[[ -z $rate || $rate =~ ^[1-9][0-9]{0,11}[kKmMgG]?$ ]] || wrong "-r must be a rate such as 500K or 8M, not '$rate'"
+[[ ${rate:-1} =~ ^[1-9][0-9]{0,11}[kKmMgG]?$ ]] || wrong "-r must be a rate such as 500K or 8M, not '$rate'"
 for tool in curl awk; do
   command -v "$tool" >/dev/null || { say "$name: $tool is not in PATH"; exit 2; }
 done
 
 # One curl for each 100 viewers, since a process may not open many connections. Each download leaves a line: curl's exit
-# code, the status, the bytes, the seconds, and curl's message. A body shorter than its Content-Length is a failure (18). A
-# server that is silent for half a minute is given up. A proxy would be measured instead of it.
+# code, the status, the bytes, the seconds, and curl's message. A body that is shorter than its Content-Length is a
+# failure (18). A server that is silent for half a minute is given up. A proxy would be measured instead of it.
 start_curls() {
-  local left few i each quiet=(-s --no-progress-meter)
-  [[ ! -t 2 || $viewers -gt 100 ]] || quiet=() # curl shows how far the downloads are
+  local left few i each
   for ((left = viewers; left > 0; left -= few)); do
     few=$((left < 100 ? left : 100)) each=()
     for ((i = 0; i < few; i++)); do each+=(-o /dev/null "$url"); done
-    curl -q -g ${quiet[@]+"${quiet[@]}"} --parallel --parallel-immediate --parallel-max "$few" --connect-timeout 10 --speed-time 30 --speed-limit 1 \
-      --noproxy 'localhost,127.0.0.1,::1' ${rate:+--limit-rate "$rate"} \
-      -w '%{exitcode} %{http_code} %{size_download} %{time_total} %{errormsg}\n' "${each[@]}" >"$work/$left" &
+    curl -q -g -s --parallel --parallel-immediate --parallel-max "$few" ${rate:+--limit-rate "$rate"} \
+      --connect-timeout 10 --speed-time 30 --speed-limit 1 --noproxy 'localhost,127.0.0.1,::1' \
+      -w '%{exitcode}\t%{http_code}\t%{size_download}\t%{time_total}\t%{errormsg}\n' "${each[@]}" >"$work/$left" &
   done
 }
 
-# last_run SECONDS: the last run of the server, one JSON object, when none goes on any more. Nothing if one still does after
-# so many seconds, or if it is no heapserve.
+# last_run SECONDS: the last run of the server, one JSON object, when none goes on any more. Nothing if one still does
+# after so many seconds, or if it is no heapserve.
 last_run() {
   local end=$((SECONDS + $1)) sample
   while sample=$(curl -q -gfs --noproxy '*' --max-time 5 "$(grep -oE '^(https?://)?[^/]+' <<<"$url")/heap.json"); do
@@ -69,36 +68,33 @@ last_run() {
 
 # Fails if a download has failed.
 report() {
-  awk -v viewers="$viewers" -v url="$url" -v name="$name" -v before="$before" -v run="$(last_run 10)" '
+  awk -F '\t' -v viewers="$viewers" -v url="$url" -v name="$name" -v before="$before" -v run="$(last_run 10)" '
     function size(bytes,   i) {
+      if (bytes == "") return "unknown"
       for (i = 0; bytes >= 1024 && i < 3; i++) bytes /= 1024
       return sprintf(i ? "%.1f %s" : "%d %s", bytes, substr("bytesKiB  MiB  GiB  ", 5 * i + 1, i ? 3 : 5))
     }
-    function figure(key,   at) { # "" for null
-      at = match(run, "\"" key "\":[0-9]+")
-      return at ? substr(run, at + length(key) + 3, RLENGTH - length(key) - 3) + 0 : ""
+    function figure(key) { # "" for null
+      return match(run, "\"" key "\":[0-9]+") ? substr(run, RSTART + length(key) + 3, RLENGTH - length(key) - 3) : ""
     }
-    function ms(us) { return us == "" ? "?" : sprintf("%.1f", us / 1000) }
-    function why() {
-      if ($1 != 0) { $1 = $2 = $3 = $4 = ""; sub(/^ +/, ""); return $0 }
-      return $2 == 200 || $2 == 206 ? "" : "HTTP status " $2
-    }
-    { bytes += $3; unreached += $1 == 6 || $1 == 7; if ($1 == 0 && $4 > slowest) slowest = $4 }
-    (reason = why()) != "" { failed++; reasons[reason]++ }
+    function ms(key) { return figure(key) == "" ? "unknown" : sprintf("%.1f ms", figure(key) / 1000) }
+    { bytes += $3; if ($1 == 0 && $4 > slowest) slowest = $4 }
+    $1 == 6 || $1 == 7 { unreached++ }
+    $1 != 0 || ($2 != 200 && $2 != 206) { failed++; reasons[$1 ? $5 : "HTTP status " $2]++ }
     END {
       if (NR < viewers) { failed += viewers - NR; reasons["never started"] = viewers - NR }
-      printf "%d of %d succeeded, %s in all", viewers - failed, viewers, size(bytes)
+      printf "%d of %d succeeded, %s in all", viewers - failed, viewers, size(bytes + 0)
       print slowest ? sprintf(", the slowest took %.1f s", slowest) : ""
       if (run != before && figure("requests") != "") {
+        printf "the server: %d requests, %d at once, heap peak %s; each held ", figure("requests"), figure("at_once"), \
+          size(figure("heap_peak"))
         least = size(figure("request_peak_min")); most = size(figure("request_peak_max"))
-        printf "the server: %d requests, %d at once, heap peak %s", figure("requests"), figure("at_once"), size(figure("heap_peak"))
-        if (figure("request_peak_max") != "") printf "; each held %s", least == most ? least : least " to " most
-        if (figure("first_byte_us_max") != "")
-          printf "; first byte: median %s ms, worst %s ms", ms(figure("first_byte_us_median")), ms(figure("first_byte_us_max"))
-        print ""
+        print (least == most ? most : least " to " most) "; first byte: median " ms("first_byte_us_median") \
+          ", worst " ms("first_byte_us_max")
       }
       fflush()
-      if (failed && unreached == viewers) print name ": no server answers at " url "; start one, for example with: cargo run --release" >"/dev/stderr"
+      if (unreached == viewers)
+        print name ": no server answers at " url "; start one, for example with: cargo run --release" >"/dev/stderr"
       else if (failed) {
         print name ": " failed " failed:" >"/dev/stderr"
         for (reason in reasons) printf "%7d %s\n", reasons[reason], reason >"/dev/stderr"

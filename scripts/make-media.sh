@@ -1,26 +1,20 @@
 #!/usr/bin/env bash
 # Usage: make-media.sh [OUT]
-# Makes OUT (default: media/powder-day.mp4 of this repository) with ffmpeg's own filters alone, in about five minutes on two
-# cores: a minute of snow that falls over mountains, with wind. The pictures are computed once, pixel by pixel, with geq
-# expressions; the film only moves them.
+# Makes OUT (default: media/powder-day.mp4 of this repository) with ffmpeg's own filters alone, in about five minutes on
+# two cores: a minute of snow that falls over mountains, with wind. The pictures are computed once, pixel by pixel, with
+# geq expressions; the film only moves them.
 set -euo pipefail
 export LC_ALL=C
-name=${0##*/}
 say() { printf '%s\n' "$*" >&2; }
 [[ ${1-} != -h && ${1-} != --help ]] || { sed -n 's/^# //p; /^set/q' "${BASH_SOURCE[0]}"; exit; }
-[[ $# -le 1 && ${1-} != -* ]] || { say "$name: there is at most one argument, the file to write; see $name --help"; exit 2; }
-command -v ffmpeg >/dev/null || { say "$name: ffmpeg is not in PATH (Debian: apt-get install ffmpeg)"; exit 2; }
+[[ $# -le 1 && ${1-} != -* ]] || { say "${0##*/}: at most one argument, the file to write; see --help"; exit 2; }
+command -v ffmpeg >/dev/null || { say "${0##*/}: ffmpeg is not in PATH (Debian: apt-get install ffmpeg)"; exit 2; }
 out=${1:-$(dirname -- "${BASH_SOURCE[0]}")/../media/powder-day.mp4}
 work=$(mktemp -d "${TMPDIR:-/tmp}/heapserve.XXXXXX")
-trap 'kill $(jobs -p) 2>/dev/null || :; wait; rm -rf -- "$work"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'rm -rf -- "$work"' EXIT
 fps=30 seconds=60 frames=1800 W=2160 H=1080 # the pictures are wider than the film, so that it can pan
 
-ff() { # in the background, so that a signal to this script ends it at once
-  ffmpeg -hide_banner -loglevel error -nostdin -y -filter_complex_threads 2 "$@" &
-  wait "$!"
-}
+ff() { ffmpeg -hide_banner -loglevel error -nostdin -y -filter_complex_threads 2 "$@"; }
 paint() { # NAME SIZE FILTERS: one still picture, with 16 bits a channel and alpha
   say "painting $1"
   ff -f lavfi -i "color=black:s=$2,format=gbrap16le" -filter_complex "$3,format=rgba64be" -frames:v 1 "$work/$1.png"; }
@@ -83,17 +77,20 @@ each_fir() { # TOP REACH BODY: runs it below TOP for every fir within REACH time
     st(3,(56+330*ld(8)*ld(8))*(0.7+0.6*$(hash 'ld(0)' 3)));
     if(lt(abs(X-ld(1)),ld(3)*$2),st(2,$(bank 'ld(1)')+8+150*ld(8)*ld(8));$3);st(0,ld(0)+1));65535*ld(4)"; }
 # Red plane: the firs, from dark needles to the snow lying on each tier of branches.
-firs=$(each_fir 400 0.22 "st(7,(Y-ld(2)+ld(3))/ld(3));st(5,abs(X-ld(1))/ld(3)*4.6);if(between(ld(7),0,0.98-0.06*ld(5)*ld(5)),
+firs=$(each_fir 400 0.22 "st(7,(Y-ld(2)+ld(3))/ld(3));st(5,abs(X-ld(1))/ld(3)*4.6);
+  if(between(ld(7),0,0.98-0.06*ld(5)*ld(5)),
     st(6,ld(7)*(9+5*ld(8))+ld(0)*0.37-1.2*ld(5)+0.5*$(hash 'floor((X-ld(1))/3)' 'ld(0)'));st(9,ld(6)-floor(ld(6)));
     if(lt(ld(5),(0.03+0.97*ld(7))*(0.5+0.5*ld(9))*(0.7+0.3*$(hash 'floor(ld(6))' 'ld(0)*2+gt(X,ld(1))'))),
-      st(4,0.03+0.95*clip(1.05-2*ld(9)+0.9*($(hash 'floor(X/2)' 'floor(Y/2)')-0.5),0,1)*(0.5+0.5*gt(X,ld(1)-ld(3)*0.02)))))")
+      st(4,0.03+0.95*clip(1.05-2*ld(9)+0.9*($(hash 'floor(X/2)' 'floor(Y/2)')-0.5),0,1)
+        *(0.5+0.5*gt(X,ld(1)-ld(3)*0.02)))))")
 # Blue plane: their shadows, cast to the left.
 shadows=$(each_fir 760 2.2 "st(5,(ld(1)-X)/ld(3)/2.2);if(between(ld(5),0,1),st(4,max(ld(4),
     clip((0.08*ld(3)*(1-ld(5))*clip(ld(5)*9,0,1)-abs(Y-ld(2)-0.2*ld(3)*ld(5)))/5+0.5*clip(ld(5)*9,0,1),0,1))))")
 near() { # SHADE SUN NEEDLES SNOW: one colour channel
   echo "st(0,clip(0.5+(g(X-3,Y)-g(X+3,Y))/1700-(g(X,Y+2)-g(X,Y-2))/6000,0.1,1)*(1-0.8*b(X,Y)/65535));
     65535*clip(if(r(X,Y),$3+($4-$3)*r(X,Y)/65535,$1+ld(0)*$2),0,1)"; }
-paint near "${W}x$H" "geq=r='$firs':g='if(gt(Y,760),$(fbm 'X/330+8.2' 'Y/75+1.4' 0.36) 65535*ld(3)/2,0)':b='$shadows':a=65535,
+paint near "${W}x$H" "geq=r='$firs':g='if(gt(Y,760),$(fbm 'X/330+8.2' 'Y/75+1.4' 0.36) 65535*ld(3)/2,0)':
+  b='$shadows':a=65535,
   gblur=2:planes=2,geq=r='$(near 0.25 0.98 0.07 0.88)':g='$(near 0.36 0.66 0.12 0.84)':b='$(near 0.60 0.34 0.17 0.93)':
   a='65535*gt(r(X,Y)+gt(Y,$(bank X)),0)',gblur=0.7:planes=8"
 
@@ -106,7 +103,8 @@ flakes() { # NAME CELL SMALL LARGE STRETCH DENSITY OPACITY: radii in pixels
     st(0,mod(X,$2));st(1,mod(Y,$2));st(2,$3+($4-$3)*$(hash "$i" "$j+0.1"));st(3,ld(2)*$5);
     st(4,(ld(0)-ld(2)-($2-2*ld(2))*$(hash "$i" "$j+0.2"))/ld(2));
     st(5,(ld(1)-ld(3)-($2-2*ld(3))*$(hash "$i" "$j+0.3"))/ld(3));
-    255*$7*lt($(hash "$i" "$j+0.4"),$6)*pow(clip(1-ld(4)*ld(4)-ld(5)*ld(5),0,1),1.5)',loop=5:1,tile=3x2" -frames:v 1 "$work/$1.png"; }
+    255*$7*lt($(hash "$i" "$j+0.4"),$6)*pow(clip(1-ld(4)*ld(4)-ld(5)*ld(5),0,1),1.5)',loop=5:1,tile=3x2" \
+    -frames:v 1 "$work/$1.png"; }
 flakes snow1 30 1.2 2.4 1.0 0.55 0.60
 flakes snow2 50 2.0 3.6 1.1 0.50 0.75
 flakes snow3 90 3.5 6.0 1.2 0.45 0.85
@@ -144,6 +142,6 @@ ff "${inputs[@]}" -filter_complex "
   -colorspace bt709 -color_primaries bt709 -color_trc bt709 -c:a aac -b:a 128k -movflags +faststart "$work/film.mp4"
 
 size=$(wc -c <"$work/film.mp4")
-((size >= 34 << 20 && size <= 48 << 20)) || { say "$name: the film has $size bytes instead of 34 to 48 MiB"; exit 1; }
+((size >= 34 << 20 && size <= 48 << 20)) || { say "${0##*/}: the film has $size bytes, not 34 to 48 MiB"; exit 1; }
 mkdir -p -- "$(dirname -- "$out")" && mv -f -- "$work/film.mp4" "$out"
 say "$out: $size bytes"

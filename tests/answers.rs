@@ -7,7 +7,9 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use support::{Folder, Server, content, eventually, number, raw, text};
+#[cfg(unix)]
+use support::eventually;
+use support::{Folder, Server, content, number, raw, text};
 
 const SIZE: usize = 100_000;
 

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Instant;
 
-use support::{Client, Folder, PATIENCE, STOP_PATIENCE, Server, eventually, load, number, raw, text};
+#[cfg(unix)]
+use support::STOP_PATIENCE;
+use support::{Client, Folder, PATIENCE, Server, eventually, load, number, raw, text};
 
 /// The messages that a page receives before the message `now`: the recorded past.
 fn past(server: &Server) -> Vec<String> {

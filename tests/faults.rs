@@ -4,13 +4,14 @@
 mod support;
 
 use std::fs::{self, OpenOptions};
-use std::net::TcpStream;
-use std::thread;
-use std::time::Instant;
+#[cfg(unix)]
+use std::{net::TcpStream, thread, time::Instant};
 
+#[cfg(unix)]
+use support::STOP_PATIENCE;
 #[cfg(target_os = "linux")]
 use support::limited;
-use support::{Client, Folder, LARGE_BYTES, STOP_PATIENCE, Server, content, eventually, number, text};
+use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, number, text};
 
 /// A client whose download has started and continues only when the client reads on.
 fn downloading(server: &Server) -> Client {

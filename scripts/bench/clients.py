@@ -3,15 +3,15 @@
 import os
 import re
 import resource
-import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 from client import connect, request
-from waiting import wait_until
+from waiting import PATIENCE_SECONDS, wait_until
 
 CURL = ["curl", "-q", "-gsS", "--fail", "--noproxy", "*"]
 MIB = 1 << 20
@@ -44,24 +44,21 @@ def with_curl(server, clients, each, *options):
 
 def reading_mebibytes(server, clients, each):
     """The same with connections that take a mebibyte at a time, as the fastest clients do."""
-    size, wanted = server.file.stat().st_size, request(target=f"/{server.file.name}")
 
-    def download(client):
-        room = memoryview(bytearray(MIB))
+    def download(connection):
+        room = bytearray(MIB)
         for _ in range(each):
-            client.sendall(wanted)
-            head, left = b"", size
-            while b"\r\n\r\n" not in head and (byte := client.recv(1)):
-                head += byte
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"a download of {server.url} began with {head!r}")
-            while left and (got := client.recv_into(room[:left], 0, socket.MSG_WAITALL)):
-                left -= got
-            if left:
-                raise RuntimeError(f"a download of {server.url} ended {left} bytes too early")
+            connection.request("GET", f"/{server.file.name}")
+            answer = connection.getresponse()
+            got_bytes = sum(iter(lambda: answer.readinto(room), 0))
+            if (answer.status, got_bytes) != (200, server.file.stat().st_size):
+                raise RuntimeError(f"a download of {server.url} has status {answer.status} and {got_bytes} bytes")
 
     with ExitStack() as stack:
-        connections = [stack.enter_context(connect(server.port)) for _ in range(clients)]
+        connections = [HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS) for _ in range(clients)]
+        for connection in connections:
+            stack.enter_context(closing(connection))
+            connection.connect()
         start = time.perf_counter()
         with ThreadPoolExecutor(clients) as pool:
             list(pool.map(download, connections))
@@ -71,15 +68,15 @@ def reading_mebibytes(server, clients, each):
 def with_wrk(server, seconds, threads):
     """wrk's requests on 16 connections, kept alive: requests/s, ms within which 99 % were answered, and how much of its
     threads' time wrk was on a CPU, in %."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    cpu_seconds = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    before, start = cpu_seconds(), time.perf_counter()
     command = ["wrk", "-t", str(threads), "-c", "16", "-d", str(seconds), "--latency", server.url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = (cpu_seconds() - before) / (time.perf_counter() - start) / threads
     rate, slow = re.search(r"Requests/sec: +([\d.]+)", done.stdout), re.search(r"99% +([\d.]+)(us|ms|s)", done.stdout)
     if done.returncode or not rate or re.search("Non-2xx|Socket errors|unable", done.stdout):
         raise RuntimeError(f"wrk failed at {server.url}: {done.stdout} {done.stderr}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return float(rate[1]), float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]], 100 * cpu / took / threads
+    return float(rate[1]), float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]], 100 * busy
 
 
 def first_byte_ms(server):

@@ -1,11 +1,11 @@
 """
-Measures heapserve beside nginx, Node and Python's http.server on this machine, and prints Markdown tables. Takes about
-fifteen minutes. Any failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node and python3. Each
-figure is the median of the rounds, with the lowest and the highest, unless its row says otherwise. In a round, each
-server runs alone for a while; the next round begins with the next server.
+Measures heapserve beside nginx and Node on this machine, and prints Markdown tables, which say how each figure is
+measured. Takes about fifteen minutes. Any failed transfer ends it with an error. Needs Linux, curl, wrk, nginx, node
+and python3.
 """
 
 import argparse
+import itertools
 import os
 import re
 import resource
@@ -27,19 +27,18 @@ download with the file, byte for byte, and sends some requests to warm the serve
 from round to round. A transfer that fails ends the run. The clients use the same cores as the server, and nothing is
 pinned to a core. All traffic is on loopback and all files are in the page cache, so neither a network nor a disk is
 measured.
-nginx has one worker for each core, with sendfile and tcp_nopush; "nginx-copies" is the same without sendfile. Node and
-Python run as one process each; the Node programs are in scripts/peers."""
+nginx has one worker for each core, with sendfile and tcp_nopush; "nginx-copies" is the same without sendfile. Node runs
+as one process; its programs are in scripts/peers."""
 
 
 def said_by(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return (done.stdout or done.stderr).strip()
+    return subprocess.check_output(command, stderr=subprocess.STDOUT, text=True).strip()
 
 
 def conditions(options):
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     programs = [said_by(HEAPSERVE, "--version"), said_by("nginx", "-v").rpartition(" ")[2],
-                f"Node {said_by('node', '--version')}", f"Python {sys.version.split()[0]}"]
+                f"Node {said_by('node', '--version')}"]
     return CONDITIONS.format(
         date=time.strftime("%Y-%m-%d", time.gmtime()), command=shlex.join(["scripts/bench.sh", *sys.argv[1:]]),
         cores=os.cpu_count(), processor=cpu[1] if cpu else "unknown", kernel=os.uname().release.split("-")[0],
@@ -47,19 +46,11 @@ def conditions(options):
     )
 
 
-def report(options, work):
-    """Yields the report, a text at a time."""
-    yield conditions(options)
-    bench = Bench(options, work)
-    for table in options.tables or TABLES:
-        yield getattr(bench, table)()
-
-
 def write(texts):
     """Replaces what stands after the heading "Measurements", which is the last one."""
     readme = ROOT / "scripts" / "README.md"
-    head = readme.read_text(encoding="utf-8").partition("\n## Measurements\n")[0]
-    readme.write_text(head + "\n## Measurements\n\n" + "\n\n".join(texts) + "\n", encoding="utf-8")
+    head, heading, _ = readme.read_text(encoding="utf-8").partition("\n## Measurements\n\n")
+    readme.write_text(head + heading + "\n\n".join(texts) + "\n", encoding="utf-8")
 
 
 def read_options():
@@ -85,14 +76,15 @@ def read_options():
 
 def main():
     options = read_options()
-    need_tools("cargo", "rustc", "curl", "wrk", "nginx", "node:nodejs")
+    need_tools("cargo", "curl", "wrk", "nginx", "node:nodejs")
     stop_servers_on_signals()
-    # heapserve and Node raise their own limit of descriptors to the hard one; nginx and Python get the same.
+    # heapserve and Node raise their own limit of descriptors to the hard one; nginx gets the same.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     cargo_build()
-    with work_folder() as name:
-        texts = report(options, Path(name))
+    with work_folder() as work:
+        bench = Bench(options, Path(work))
+        texts = itertools.chain([conditions(options)], (getattr(bench, name)() for name in options.tables or TABLES))
         if options.write:
             write(list(texts))
         else:

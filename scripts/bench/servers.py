@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -38,10 +37,7 @@ def start(kind, file, other):
     if name == "node":
         command = ["node", ROOT / "scripts" / "peers" / f"{what}.mjs", file, "0"]
         return Announced(*command, stderr=subprocess.DEVNULL)
-    if name == "python":
-        # -u: the line with the address must not wait in a buffer. It logs each request, as the traced heapserve does.
-        command = [sys.executable, "-u", "-m", "http.server", "-b", "127.0.0.1", "-d", file.parent, "0"]
-        return Announced(*command, stderr=subprocess.DEVNULL)
+    mode, trace = ("stream", "text") if what == "traced" else (what, "off")
     with open(file.with_name("trace"), "wb") as stderr:
-        return Server(other if name == "other" else HEAPSERVE, file, "--mode", what, "--bind", "127.0.0.1",
-                      trace="text" if name == "traced" else "off", stderr=stderr)
+        return Server(other if name == "other" else HEAPSERVE, file, "--mode", mode, "--bind", "127.0.0.1",
+                      trace=trace, stderr=stderr)

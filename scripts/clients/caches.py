@@ -10,13 +10,14 @@ from http.client import HTTPException
 from itertools import count, islice
 from statistics import median
 
-from downloads import equal
+from downloads import CURL, equal
 from nginx import Nginx
-from program import HEAPSERVE
+from program import FILM, HEAPSERVE
 from server import Server
 from waiting import PATIENCE_SECONDS, wait_until
 
 MIB = 1 << 20
+STATUS_AND_CACHE = "%{http_code} %header{x-cache}"
 # OURS stands for heapserve's port.
 CONFIGURATION = """
   proxy_cache_path cache keys_zone=cache:1m; proxy_cache cache;
@@ -50,42 +51,28 @@ def with_nginx(folder, server, slices_fresh="1h"):
     return Nginx(folder, CONFIGURATION.replace("OURS", str(server.port)).replace("SLICES_FRESH", slices_fresh))
 
 
-def through(box, path):
-    """Downloads the file through nginx. Returns what its cache did."""
-    cache = box.get("-o", "got", "-w", "%header{x-cache}", url=box.front.url + path)
-    box.is_file()
-    return cache
-
-
-def slices(box):
-    asked = box.requests(lambda: equal(through(box, "sliced"), "MISS", "cache"))
-    equal([each["status"] for each in asked], [206] * -(-box.size // MIB), "requests for slices")
-
-
-def slices_again(box):
-    def ask():
-        equal(through(box, "sliced"), "HIT", "cache")
-        box.get("-r", "5000000-7999999", "-o", "got", url=box.front.url + "sliced")
-        box.is_part(5_000_000, 3_000_000)
-
-    equal(box.requests(ask), [], "new requests")
+def through(box, path, cache, statuses, wanted="200", part=slice(None), options=()):
+    """A download through nginx, whose cache says what it did, and asked the server for answers of these statuses."""
+    said = f"{wanted} {cache}"
+    download = lambda: box.get(*options, url=box.front.url + path, write=STATUS_AND_CACHE, wanted=said)
+    equal([each["status"] for each in box.requests(download)], statuses, "answers of the server")
+    box.is_file(part=part)
 
 
 def revalidates(box):
-    equal(through(box, "whole"), "MISS", "cache")
-    asked = box.requests(lambda: wait_until(lambda: through(box, "whole") == "REVALIDATED"))
-    equal([each["status"] for each in asked], [304], "answers")
+    through(box, "whole", "MISS", [200])
+    cache = lambda: box.run(*CURL, "-o", "got", "-w", "%header{x-cache}", box.front.url + "whole")
+    asked = box.requests(lambda: wait_until(lambda: cache() == "REVALIDATED"))
+    equal([each["status"] for each in asked], [304], "answers of the server")
+    box.is_file()
 
 
-def default_host(box):
-    for path in ("by-address", "by-name"):
-        box.get("-o", "got", url=box.front.url + path)
-        box.is_file()
-
-
-def other_host(box):
-    for path, host, status in (("passed-on", "localhost", 200), ("passed-on", "example.org", 421), ("by-group", "127.0.0.1", 421)):
-        equal(box.status("-H", f"Host: {host}", url=box.front.url + path), str(status), f"status of {host}, {path}")
+def hosts(box, *rows):
+    """Locations of nginx, the client's Host, and the status that it should bring."""
+    for path, host, status in rows:
+        box.get("-H", f"Host: {host}", url=box.front.url + path, wanted=status)
+        if status == "200":
+            box.is_file()
 
 
 def events_at_once(box):
@@ -97,13 +84,17 @@ def events_at_once(box):
     assert median(late) < 2, f"half of the samples came {median(late):.1f} s and more after they were taken"
 
 
+SLICES = -(-FILM.stat().st_size // MIB)
+SOME_SLICES = ["206", slice(5_000_000, 8_000_000), ("-r", "5000000-7999999")]
 CACHES = [
-    ("nginx: slices", slices),
-    ("nginx: slices from its cache, without a request", slices_again),
+    ("nginx: slices", through, "sliced", "MISS", SLICES * [206]),
+    ("nginx: slices from its cache, without a request", through, "sliced", "HIT", []),
+    ("nginx: a part of these slices", through, "sliced", "HIT", [], *SOME_SLICES),
     ("nginx: revalidates, 304", revalidates),
-    ("nginx: proxy_pass with its own Host", default_host),
+    ("nginx: proxy_pass with its own Host", hosts, ("by-address", "any", "200"), ("by-name", "any", "200")),
     ("nginx: events come as they are written", events_at_once),
-    ("nginx: another Host is refused, 421", other_host),
+    ("nginx: another Host is refused, 421", hosts, ("passed-on", "localhost", "200"),
+     ("passed-on", "example.org", "421"), ("by-group", "127.0.0.1", "421")),
 ]
 
 # How often the file is replaced at least, and how many of its versions each cache must have given by then.
@@ -139,35 +130,37 @@ def read_version(url):
 def replaced(box):
     """Clients read through both kinds of cache while the file is replaced. Nobody may get parts of two versions as one
     answer, and the caches must come to the last version."""
-    file = box.folder / "film.mp4"
+    file, numbers, over = box.folder / "film.mp4", count(1), threading.Event()
+    got = {"sliced": [], "whole": []}
     put(file, 0)
-    with Server(HEAPSERVE, file, "--mode", "stream") as server, with_nginx(box.folder / "nginx", server, "1s") as front:
-        got, over = {"sliced": [], "whole": []}, threading.Event()
+    with Server(HEAPSERVE, file, "--mode", "stream") as server, \
+            with_nginx(box.folder / "nginx", server, "1s") as front, ThreadPoolExecutor(4) as clients:
 
         def read(path):
             while not over.is_set():
                 got[path].append(read_version(front.url + path))
 
-        def enough(number):
-            return number >= VERSIONS and all(len(set(versions) - {None}) >= SEEN for versions in got.values())
+        def replace():
+            """Returns whether that is enough."""
+            number = next(numbers)
+            # The cache has the first slice of the version before, and no other one.
+            url = f"{front.url}sliced?before={number}"
+            first = urllib.request.Request(url, headers={"Range": "bytes=0-99"})
+            urllib.request.urlopen(first, timeout=PATIENCE_SECONDS).close()
+            put(file, number)
+            read_version(url)
+            time.sleep(0.2)
+            seen = min(len(set(versions) - {None}) for versions in got.values())
+            return number >= VERSIONS and seen >= SEEN or any(each.done() for each in reading)
 
-        with ThreadPoolExecutor(4) as clients:
-            reading, start = [clients.submit(read, path) for path in got for _ in range(2)], time.monotonic()
-            try:
-                for number in count(1):
-                    # The cache has the first slice of the version before, and no other one.
-                    url = f"{front.url}sliced?before={number}"
-                    first = urllib.request.Request(url, headers={"Range": "bytes=0-99"})
-                    urllib.request.urlopen(first, timeout=PATIENCE_SECONDS).close()
-                    put(file, number)
-                    read_version(url)
-                    if enough(number) or any(each.done() for each in reading):
-                        break
-                    assert time.monotonic() - start < 5 * PATIENCE_SECONDS, f"the caches gave too few versions to tell: {got}"
-                    time.sleep(0.2)
-                wait_until(lambda: all(number in versions[-20:] for versions in got.values()))
-            finally:
-                over.set()
-            for each in reading:
-                each.result()  # Raises what a client found wrong.
-    assert all(number in versions[-20:] for versions in got.values()), f"the last version never came: {got}"
+        reading = [clients.submit(read, path) for path in got for _ in range(2)]
+        try:
+            enough = wait_until(replace, 5 * PATIENCE_SECONDS)
+            last = next(numbers) - 1
+            come = wait_until(lambda: all(last in versions[-20:] for versions in got.values()))
+        finally:
+            over.set()
+        for each in reading:
+            each.result()  # Raises what a client found wrong.
+    assert enough is not None, f"the caches gave too few versions to tell: {got}"
+    assert come is not None, f"the last version never came: {got}"

@@ -1,6 +1,5 @@
 """Downloads with curl, wget, aria2, ffmpeg, ab and a plain socket."""
 
-import filecmp
 import re
 import shutil
 import socket
@@ -10,9 +9,13 @@ from client import read_answer, request
 from waiting import PATIENCE_SECONDS, wait_until
 
 CURL = ["curl", "-q", "-sS", "--max-time", str(PATIENCE_SECONDS)]
-CURL_FAILS = [*CURL, "--fail"]
 ARIA2 = ["aria2c", "--no-conf", "-q", "--timeout", str(PATIENCE_SECONDS)]
 WGET = ["wget", "--no-config", "--verbose", "--tries", "1", "--timeout", str(PATIENCE_SECONDS), "-c"]
+NAME = "powder-day.mp4"
+
+
+def equal(found, wanted, what):
+    assert found == wanted, f"{what}: {found!r} instead of {wanted!r}"
 
 
 class Box:
@@ -21,7 +24,7 @@ class Box:
     def __init__(self, folder, server=None, file=None):
         self.folder, self.server, self.file = folder, server, file
         self.url = server and server.url
-        self.size = file and file.stat().st_size
+        self.content = file and file.read_bytes()
 
     def clear(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -29,32 +32,21 @@ class Box:
 
     def run(self, *command, codes=(0,)):
         """Runs a client; returns what it prints. Raises where the exit code is none of these."""
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=5 * PATIENCE_SECONDS, check=False)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=5 * PATIENCE_SECONDS,
+                              check=False)
         assert done.returncode in codes, f"{command[0]} ends with {done.returncode}: {done.stderr.strip()[-200:]}"
         return done.stdout + done.stderr
 
-    def get(self, *options, url=None):
-        return self.run(*CURL_FAILS, *options, url or self.url)
+    def get(self, *options, to=("-o", "got"), url=None, write="%{http_code}", wanted="200"):
+        """Downloads to the file `got`, if not `to` another. Then curl must `write` in its format what is `wanted`."""
+        equal(self.run(*CURL, *to, "-w", write, *options, url or self.url), wanted, write)
 
-    def status(self, *options, url=None, also=""):
-        """The status of the answer, and more of it in curl's format."""
-        return self.run(*CURL, "-o", "/dev/null", "-w", "%{http_code}" + also, *options, url or self.url)
-
-    def part(self, first=0, length=-1):
-        with open(self.file, "rb") as whole:
-            whole.seek(first)
-            return whole.read(length)
-
-    def is_file(self, name="got"):
-        assert filecmp.cmp(self.folder / name, self.file, shallow=False), f"{name} is not the file"
-
-    def is_part(self, first, length):
-        got = (self.folder / "got").read_bytes()
-        assert got == self.part(first, length), f"not the {length} bytes from {first} on"
+    def is_file(self, name="got", part=slice(None)):
+        assert (self.folder / name).read_bytes() == self.content[part], f"{name} is not {part} of the file"
 
     def requests(self, action):
-        """The requests that the trace has of what `action` does. A request is traced when it ends, which can be after the
-        client has left."""
+        """The requests that the trace has of what `action` does. A request is traced when it ends, which can be after
+        the client has left."""
         before = self.settled()
         action()
         return self.settled()[len(before):]
@@ -68,68 +60,45 @@ class Box:
         return self.server.requests()
 
 
-def equal(found, wanted, what):
-    assert found == wanted, f"{what}: {found!r} instead of {wanted!r}"
-
-
 def whole(box, *options):
-    box.get("-o", "got", *options)
+    box.get(*options)
     box.is_file()
 
 
-def part(range_, first, length):
-    """A range counts from the end of the file where `first` is negative."""
-
-    def check(box):
-        at = box.size + first if first < 0 else first
-        equal(box.get("-r", range_.format(at=at), "-o", "got", "-w", "%{http_code}"), "206", "status")
-        box.is_part(at, length)
-
-    return check
+def part(box, range_, first, end=None):
+    """`first` and `end` count from the end of the file where they are negative, as in Python. The range has the first
+    byte's number in place of FIRST."""
+    number = slice(first, end).indices(len(box.content))[0]
+    box.get("-r", range_.replace("FIRST", str(number)), wanted="206")
+    box.is_file(part=slice(first, end))
 
 
-def resumes(first, name, *command):
+def resumes(box, first, name, *command):
     """The first bytes of the file are there, as a download leaves them that was cut off."""
-
-    def check(box):
-        (box.folder / name).write_bytes(box.part(length=first))
-        asked = box.requests(lambda: box.run(*command, box.url + "powder-day.mp4"))
-        equal([each["range"][0] for each in asked if each["range"]].count(first), 1, "number of requests for the rest")
-        box.is_file(name)
-
-    return check
+    (box.folder / name).write_bytes(box.content[:first])
+    asked = box.requests(lambda: box.run(*command, box.url + NAME))
+    equal([each["range"][0] for each in asked if each["range"]].count(first), 1, "number of requests for the rest")
+    box.is_file(name)
 
 
-def leaves_complete(name, *command, codes=(0,), wanted=""):
-    def check(box):
-        shutil.copy(box.file, box.folder / name)
-        said = box.run(*command, box.url + "powder-day.mp4", codes=codes)
-        assert wanted in said, said
-        box.is_file(name)
-
-    return check
+def leaves_complete(box, name, codes, wanted, *command):
+    shutil.copy(box.file, box.folder / name)
+    said = box.run(*command, box.url + NAME, codes=codes)
+    assert wanted in said, said
+    box.is_file(name)
 
 
 def if_modified_since(box):
-    since = box.get("-o", "/dev/null", "-w", "%header{last-modified}")
-    equal(box.get("-z", since, "-o", "got", "-w", "%{http_code} %{size_download}"), "304 0", "status and size")
-    equal(box.status("-z", "1 January 2001", "-r", "0-0"), "206", "status since 2001")
+    since = box.run(*CURL, "-o", "/dev/null", "-w", "%header{last-modified}", box.url)
+    box.get("-z", since, write="%{http_code} %{size_download}", wanted="304 0")
+    box.get("-z", "1 January 2001", "-r", "0-0", wanted="206")
 
 
-def saves_own_name(box):
-    box.get("-OJ", url=box.url + "powder-day.mp4")
-    equal([each.name for each in box.folder.iterdir()], ["powder-day.mp4"], "name")
-    box.is_file("powder-day.mp4")
-
-
-def in_parts(*options):
-    def check(box):
-        aria2 = [*ARIA2, "-k", "1M", "--file-allocation=none", "-o", "got", *options]
-        parts = [each for each in box.requests(lambda: box.run(*aria2, box.url)) if each["status"] == 206]
-        assert len(parts) > 3, f"aria2 asked for {len(parts)} ranges"
-        box.is_file()
-
-    return check
+def in_parts(box, *options):
+    aria2 = [*ARIA2, "-k", "1M", "--file-allocation=none", "-o", "got", *options]
+    parts = [each for each in box.requests(lambda: box.run(*aria2, box.url)) if each["status"] == 206]
+    assert len(parts) > 3, f"aria2 asked for {len(parts)} ranges"
+    box.is_file()
 
 
 def ffprobe_reads(box):
@@ -141,13 +110,15 @@ def ffprobe_reads(box):
 def ffmpeg_seeks(box):
     for source, picture in ((box.url, "over-http.png"), (box.file, "from-disk.png")):
         box.run("ffmpeg", "-v", "error", "-nostdin", "-ss", "30", "-i", source, "-frames:v", "1", picture)
-    assert filecmp.cmp(box.folder / "over-http.png", box.folder / "from-disk.png", shallow=False), "not the same picture"
+    ours, theirs = ((box.folder / picture).read_bytes() for picture in ("over-http.png", "from-disk.png"))
+    assert ours == theirs, "not the same picture"
 
 
 def ab_keeps_alive(box):
-    said = box.run("ab", "-q", "-k", "-n", "200", "-c", "8", "-H", "Range: bytes=0-99", box.url.replace("localhost", "127.0.0.1"))
-    figures = dict(re.findall(r"^([A-Z][\w -]+): +(\d+)", said, re.MULTILINE))
-    equal([figures[name] for name in ("Complete requests", "Failed requests", "Keep-Alive requests")], ["200", "0", "200"], "requests")
+    url = box.url.replace("localhost", "127.0.0.1")
+    said = box.run("ab", "-q", "-k", "-n", "200", "-c", "8", "-H", "Range: bytes=0-99", url)
+    for name, wanted in (("Complete", "200"), ("Failed", "0"), ("Keep-Alive", "200")):
+        equal(re.findall(rf"^{name} requests: +(\d+)", said, re.MULTILINE), [wanted], f"{name} requests")
 
 
 def half_closed(box):
@@ -155,28 +126,29 @@ def half_closed(box):
         client.sendall(request())
         client.shutdown(socket.SHUT_WR)
         status, body = read_answer(client)
-    assert (status, body) == (200, box.part()), f"{status} and {len(body)} bytes, not 200 and the file"
+    assert (status, body) == (200, box.content), f"{status} and {len(body)} bytes, not 200 and the file"
 
 
+COOKIES = [argument for i in range(15) for argument in ("-H", f"Cookie: c{i}={'x' * 4000}")]
+# What is seen, the function that does it, and what that gets beside the Box.
 DOWNLOADS = [
     ("curl: the whole file", whole),
-    ("curl -r: the first byte", part("0-0", 0, 1)),
-    ("curl -r: a part in the middle", part("1234567-8901234", 1234567, 7666668)),
-    ("curl -r: beyond the end", part("{at}-99999999", -99999, 99999)),
-    ("curl -r: the last byte", part("{at}-", -1, 1)),
-    ("curl -r: the last 1000 bytes", part("-1000", -1000, 1000)),
-    ("curl -r: starts at the end, 416", lambda box: equal(box.status("-r", f"{box.size}-"), "416", "status")),
-    ("curl -C -: resumes", resumes(10_000_001, "got", *CURL_FAILS, "-C", "-", "-o", "got")),
+    ("curl -r: the first byte", part, "0-0", 0, 1),
+    ("curl -r: a part in the middle", part, "1234567-8901233", 1234567, 8901234),
+    ("curl -r: beyond the end", part, "FIRST-99999999", -99999),
+    ("curl -r: the last byte", part, "FIRST-", -1),
+    ("curl -r: the last 1000 bytes", part, "-1000", -1000),
+    ("curl -r: starts at the end, 416", lambda box: box.get("-r", f"{len(box.content)}-", wanted="416")),
+    ("curl -C -: resumes", resumes, 10_000_001, "got", *CURL, "--fail", "-C", "-", "-o", "got"),
     # After a 416, curl compares the Content-Range with what it has, and succeeds. Old versions end with 33, which is
     # accepted as long as they leave the file as it is. (With -f, all versions end with 22.)
-    ("curl -C -: leaves a complete file", leaves_complete("got", *CURL, "-C", "-", "-o", "got", codes=(0, 33))),
+    ("curl -C -: leaves a complete file", leaves_complete, "got", (0, 33), "", *CURL, "-C", "-", "-o", "got"),
     ("curl -z: not modified, 304", if_modified_since),
-    ("curl -OJ: saves under the name", saves_own_name),
-    ("curl -b: 60 kB of cookies", lambda box: whole(box, *[arg for i in range(15) for arg in ("-H", f"Cookie: c{i}={'x' * 4000}")])),
-    ("wget -c: resumes", resumes(20_000_003, "powder-day.mp4", *WGET)),
-    ("wget -c: leaves a complete file", leaves_complete("powder-day.mp4", *WGET, wanted="nothing to do")),
-    ("aria2c -x 8: in parts at the same time", in_parts("-x", "8", "-s", "8")),
-    ("aria2c -x 16: with pipelining", in_parts("-x", "16", "-s", "16", "--enable-http-pipelining=true")),
+    ("curl -H: 60 kB of cookies", whole, *COOKIES),
+    ("wget -c: resumes", resumes, 20_000_003, NAME, *WGET),
+    ("wget -c: leaves a complete file", leaves_complete, NAME, (0,), "nothing to do", *WGET),
+    ("aria2c -x 8: in parts at the same time", in_parts, "-x", "8", "-s", "8"),
+    ("aria2c -x 16: with pipelining", in_parts, "-x", "16", "-s", "16", "--enable-http-pipelining=true"),
     ("ab -k: 200 requests on 8 connections", ab_keeps_alive),
     ("a client that closes its half at once", half_closed),
     ("ffprobe: a minute of h264 and aac", ffprobe_reads),

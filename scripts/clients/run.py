@@ -1,8 +1,8 @@
 """
 Usage: check-clients.sh
-Builds heapserve, serves media/powder-day.mp4 in each mode, and downloads it with curl, wget, aria2, ffmpeg, ab and nginx
-(as a cache in front of it). Each result is compared with the file byte for byte; where a client could also get the right
-bytes in another way than it should, the server's trace is checked too. Takes about a minute.
+Builds heapserve, serves media/powder-day.mp4 in each mode, and downloads it with curl, wget, aria2, ffmpeg, ab and
+nginx (as a cache in front of it). Each result is compared with the file byte for byte; where a client could also get
+the right bytes in another way than it should, the server's trace is checked too. Takes about a minute.
 Exit code: 0 if every check passed, 1 if any failed, 2 if a tool is missing or an option is wrong.
 """
 
@@ -18,25 +18,24 @@ from server import Server, stop_servers_on_signals
 from surroundings import SURROUNDINGS
 
 
-def check(report, what, function, box):
-    """Runs a check in an empty folder. What it raises is why it failed."""
-    box.clear()
-    try:
-        function(box)
-        report.check(what, True)
-    except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-        report.check(what, False, str(error).strip() or repr(error))
+def run_table(report, table, box):
+    """Runs each check in an empty folder. What it raises is why it failed."""
+    for what, function, *arguments in table:
+        box.clear()
+        try:
+            function(box, *arguments)
+            report.check(what, True)
+        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+            report.check(what, False, str(error).strip() or repr(error))
 
 
 def check_mode(report, mode, work):
     report.where = mode
     with Server(HEAPSERVE, FILM, "--mode", mode) as server:
         box = Box(work / "box", server, FILM)
-        for what, function in DOWNLOADS:
-            check(report, what, function, box)
+        run_table(report, DOWNLOADS, box)
         with with_nginx(work / mode, server) as box.front:
-            for what, function in CACHES:
-                check(report, what, function, box)
+            run_table(report, CACHES, box)
         failed = [line for line in server.requests() if line["outcome"] == "failed" or line["status"] >= 500]
         report.check("no request failed in the server", not failed, failed)
     last = server.events()[-1]
@@ -56,8 +55,7 @@ def main():
         for mode in ("buffer", "stream"):
             check_mode(report, mode, work)
         report.where = ""
-        for what, function in SURROUNDINGS:
-            check(report, what, function, Box(work / "box", None, FILM))
+        run_table(report, SURROUNDINGS, Box(work / "box", None, FILM))
     return report.finish()
 
 

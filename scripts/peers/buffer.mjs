@@ -6,10 +6,7 @@ const [file, port] = process.argv.slice(2);
 
 const server = createServer((req, res) => {
   readFile(file, (err, data) => {
-    if (err) {
-      res.writeHead(500).end(err.message);
-      return;
-    }
+    if (err) return res.writeHead(500).end(err.message);
     res.writeHead(200, { 'Content-Type': 'video/mp4', 'Content-Length': data.length });
     res.end(data);
   });
