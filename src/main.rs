@@ -86,8 +86,7 @@ fn serve(options: Options, trace: Trace) -> Result<(), String> {
     let answer = |exchange: Exchange| answer::answer(site, exchange);
     let engine = Engine::start(listening.sockets, site.options.timeout, answer, move |text| trace.warning(text))
         .map_err(|error| format!("cannot accept connections: {error}"))?;
-    // Signals are caught only from here on. Before, an error message may block on stderr, and a signal must then be
-    // able to end the process.
+    // Before this, an error message may block on stderr, and a signal must then be able to end the process.
     platform::catch_stop_signals();
     let warnings = [listening.warning, site.options.warning(), site.memory_warning()];
     warnings.into_iter().flatten().for_each(|warning| trace.warning(warning));

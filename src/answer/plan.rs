@@ -1,5 +1,4 @@
-//! The plan of an answer: its status, its head, and where its content comes from. Planning opens the file, but reads
-//! and sends nothing.
+//! The plan of an answer: its status, head, and content. Planning opens the file, but reads and sends nothing.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
@@ -143,8 +142,7 @@ fn file(media: &Media, exchange: &Exchange) -> Plan {
     plan
 }
 
-/// Parses the rate in bytes per second that a target such as `/?rate=8M` requests. The error says which values are
-/// allowed.
+/// Parses the rate in bytes per second of a target such as `/?rate=8M`. The error says which values are allowed.
 fn parse_rate(target: &str) -> Result<Option<u64>, &'static str> {
     let mut given = target::query(target, "rate");
     match (given.next(), given.next()) {

@@ -1,5 +1,4 @@
-//! What the target of a request names on this server. The target is only compared with a few fixed names. It is never
-//! used as a path in the file system.
+//! What the target of a request names. It is only compared with fixed names, and never used as a path of the disk.
 
 use crate::http::target;
 use crate::page;

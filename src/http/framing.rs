@@ -1,4 +1,4 @@
-//! Where a request ends, and whether its connection stays open after it (RFC 9112 6 and 9.3). tiny_http decides this by
+//! Where a request ends, and whether its connection stays open (RFC 9112 6 and 9.3). tiny_http decides this by
 //! the first field of a name.
 
 use tiny_http::{HTTPVersion, Request};

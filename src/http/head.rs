@@ -34,8 +34,7 @@ impl Head {
         head
     }
 
-    /// Appends a field. The value must not contain line breaks, which could add further fields. The file name and the
-    /// `Origin` of a request are checked before.
+    /// Appends a field. A line break in the value would add another one: file name and `Origin` are checked before.
     pub fn field(&mut self, name: &str, value: impl Display) {
         self.line(format_args!("{name}: {value}"));
     }

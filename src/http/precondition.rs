@@ -104,8 +104,7 @@ fn range_applies(fields: &Fields, file: &Validators) -> bool {
     fields.all("If-Range").next().is_none() || fields.single("If-Range").is_some_and(is_current)
 }
 
-/// The entity tags of a list, each with its `W/` if it has one. The list ends at the first element that is not a tag.
-/// The quotes of a tag may contain commas.
+/// The entity tags of a list, with any `W/`. It ends at the first element that is no tag. A tag may contain commas.
 fn tags(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     std::iter::from_fn(move || {

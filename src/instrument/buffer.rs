@@ -28,8 +28,7 @@ pub struct HeapLimit {
 }
 
 impl HeapLimit {
-    /// The default: what the system could give now, less a reserve. There is no limit where the system does not say
-    /// what it could give.
+    /// The default: what the system could give now, less a reserve. No limit if the system does not say that.
     pub fn from_available_memory() -> Self {
         let bytes = platform::available_memory().map(|available| default(heap::live_bytes(), available));
         Self { bytes, is_default: true }
@@ -79,8 +78,7 @@ pub fn allocate(bytes: u64, limit_bytes: Option<u64>) -> Result<Vec<u8>, NoMemor
     Ok(buffer)
 }
 
-/// Frees a buffer. The memory is freed before the count falls: otherwise the heap without its buffers would look too
-/// large for a moment.
+/// Frees a buffer, then lowers the count: the heap without its buffers must not look too large meanwhile.
 pub fn free(buffer: Vec<u8>) {
     let bytes = buffer.capacity();
     drop(buffer);

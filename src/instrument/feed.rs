@@ -1,5 +1,4 @@
-//! The feed of the live pages: it keeps the last events, and passes them on to each reader, followed by new events as
-//! they happen.
+//! The feed of the live pages: it keeps the last events, and passes them on to each reader, followed by new ones.
 //!
 //! There are three kinds of events: starts of requests, ends of requests, and samples of the figures, which the
 //! [`ledger`](super::ledger) adds. Samples have a ring of their own, so that many requests do not displace them. The
@@ -56,8 +55,7 @@ struct State {
     is_closed: bool,
 }
 
-/// A reader of the feed. It reads in turns. The first turn is the recorded past. Each of the others ends with a new
-/// sample.
+/// A reader of the feed. Its first turn is the recorded past. Each of the others ends with a new sample.
 pub struct Reader<'a> {
     feed: &'a Feed,
     /// The index of the next start or end to read, and the one at which the turn ends. Then the same of the samples.
@@ -95,8 +93,7 @@ impl Feed {
         state.samples.push((changes, *sample));
     }
 
-    /// Wakes the readers that wait for a sample. With a thousand of them this takes some time, so the caller should
-    /// hold no lock.
+    /// Wakes the readers that wait for a sample. With many of them this takes time, so the caller should hold no lock.
     pub fn wake_readers(&self) {
         self.sampled.notify_all();
     }
@@ -151,8 +148,7 @@ impl Reader<'_> {
         self.next_change = self.next_change.max(change);
     }
 
-    /// Waits for a sample that has not been read, and starts a new turn that ends with the last sample. Returns `false`
-    /// if the feed is closed.
+    /// Waits for a new sample, and starts a turn that ends with the last one. Returns `false` if the feed is closed.
     pub fn wait_for_sample(&mut self) -> bool {
         let must_wait = |state: &mut State| !state.is_closed && state.samples.kept().end == self.next_sample;
         let waited = self.feed.sampled.wait_while(lock(&self.feed.state), must_wait);

@@ -42,12 +42,10 @@ thread_local! {
 }
 
 struct ThreadCells {
-    /// What the thread allocated since it began to measure, less what it freed. It is signed because a thread may free
-    /// memory that another thread allocated.
+    /// What the thread has allocated, less what it has freed. Signed: it may free what another thread allocated.
     live_bytes: Cell<isize>,
     used: Cell<ThreadUse>,
-    /// The block for the next zeroed allocation of this size. The size is 0 when the block is lent, and the block is
-    /// null if there is none. See [`with_lent`].
+    /// The block for the next zeroed allocation of this size ([`with_lent`]), or null. The size is 0 while it is lent.
     lending: Cell<(usize, *mut u8)>,
 }
 
@@ -109,8 +107,7 @@ pub fn allocations() -> u64 {
     made.saturating_sub(REFUSED_ALLOCATIONS.load(Relaxed)) as u64
 }
 
-/// The same number, without what the calling thread allocated, which must not measure. While it does not change, no
-/// other thread has allocated anything.
+/// The same number, without the calling thread's allocations. That thread must not begin to measure.
 pub fn allocations_of_others() -> u64 {
     allocations() - ThreadUse::so_far().allocations
 }

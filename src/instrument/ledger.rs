@@ -35,8 +35,7 @@ const IDLE_SAMPLE_INTERVAL: Duration = Duration::from_millis(850);
 
 pub struct Ledger {
     start: Instant,
-    /// The time at which the program started, in milliseconds of Unix time. It differs between two runs even if their
-    /// process ids are the same.
+    /// When the program started, in milliseconds of Unix time. It tells two programs with the same process id apart.
     pub started_ms: u64,
     trace: Trace,
     /// A buffer that would take the live heap above this is not allocated.

@@ -1,6 +1,5 @@
-//! What is known about a request that has ended, about a run, and about the process at one point in time. These are
-//! plain data: they can be copied, and do not use the heap. Sizes are in bytes, and times count from the start of the
-//! program.
+//! What is known about a request that has ended, about a run, and about the process at one point in time. This is plain
+//! data, without the heap. Sizes are in bytes, and times count from the start of the program.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -160,8 +159,7 @@ pub struct Run {
     /// The live heap of the process when the first request began.
     pub heap_before: u64,
     pub heap_peak: u64,
-    /// The maximum of the resident set in the run. It is exact if it is the maximum since the program started,
-    /// otherwise it is the highest that was read.
+    /// The maximum of the resident set in the run: exact if it is the program's, otherwise the highest that was read.
     pub rss_peak: Option<u64>,
     /// The median of the times to the first byte. `None` also if there are too many to keep them all.
     pub first_byte_median: Option<Duration>,

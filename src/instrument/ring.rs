@@ -8,8 +8,7 @@ pub struct Ring<T, const KEPT: usize> {
     pushed: u64,
 }
 
-/// An item, or none. The tag of `Empty` is 0, unlike that of an `Option`: so a static without items consists of zeros,
-/// and takes no space in the program's file.
+/// An item, or none. The tag of `Empty` is 0, so a static without items consists of zeros and is not in the binary.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub enum Slot<T> {

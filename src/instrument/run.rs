@@ -1,8 +1,7 @@
 //! The run: what a load costs, from the first answer that sends content of the file until none has been sent for a
 //! second. Times count from the start of the program, and sizes are in bytes.
 //!
-//! This is pure: the [`ledger`](super::ledger) tells [`Runs`] what happens, with the time and the figures of that
-//! moment. Nothing here uses the heap.
+//! This is pure: the [`ledger`](super::ledger) tells [`Runs`] what happens, and when. Nothing here uses the heap.
 
 use std::time::Duration;
 
@@ -14,8 +13,7 @@ use super::sorted::Sorted;
 
 /// A run ends when no content has been sent for this long.
 const RUN_GAP: Duration = Duration::from_secs(1);
-/// The number of requests of a run, and of requests that are answered at once, of which the figures are kept one by
-/// one.
+/// The number of requests of a run, and of those at once, of which the figures are kept one by one.
 const KEPT_FIGURES: usize = 4096;
 
 /// The figures of the process that a run takes over while it goes on.
@@ -141,8 +139,7 @@ impl Runs {
         run.rss_peak = run.rss_peak.max(if is_new_peak { resident.peak_bytes } else { resident.now_bytes });
     }
 
-    /// Takes over the figures if content is being sent. Otherwise ends the run if none has been sent for [`RUN_GAP`],
-    /// and returns it then.
+    /// Takes over the figures if content is being sent. If none has been sent for [`RUN_GAP`], ends the run, returns it.
     pub fn update(&mut self, figures: &Figures) -> Option<Run> {
         if let Slot::Filled(Run { in_flight: 1.., .. }) = self.current {
             self.take_over(figures);

@@ -41,8 +41,7 @@ pub fn short_millis(duration: Duration) -> impl Display {
     decimal(us, 1_000, if us < 995 { 2 } else { usize::from(us < 9_950) })
 }
 
-/// `number / unit`, rounded. Integer arithmetic takes a tenth of the time of floating point, and a trace line has
-/// several of these numbers.
+/// `number / unit`, rounded. Integer arithmetic takes a tenth of the time of floating point, and a line has several.
 fn decimal(number: u64, unit: u64, decimals: usize) -> impl Display {
     let scale = 10_u128.pow(decimals as u32);
     let scaled = (u128::from(number) * scale + u128::from(unit) / 2) / u128::from(unit);

@@ -1,8 +1,7 @@
 //! The two modes: two ways to send the bytes of a file. This program exists to compare them.
 //!
-//! [`buffer`] and [`stream`] have the same shape. `diff -y src/modes/buffer.rs src/modes/stream.rs` shows in what they
-//! differ. The rest of the program is the same for both. Both send through a [`reply`], which can limit the rate
-//! ([`pace`]).
+//! [`buffer`] and [`stream`] have the same shape (see `diff -y src/modes/buffer.rs src/modes/stream.rs`). The rest of
+//! the program is the same for both. Both send through a [`reply`], which can limit the rate ([`pace`]).
 
 pub mod buffer;
 mod pace;

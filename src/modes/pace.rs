@@ -1,17 +1,14 @@
-//! The pace of an answer whose target requests a rate, such as `/?rate=8M`. It simulates a slow viewer, although the
-//! client is fast.
+//! The pace of an answer whose target requests a rate, such as `/?rate=8M`: a slow viewer on a fast client.
 
 use std::time::{Duration, Instant};
 
 use crate::instrument::record::Outcome;
 use crate::platform;
 
-/// The number of steps in which the bytes of one second are sent. At a rate below this number, each step is one byte.
-/// Many steps make the flow even. They also reveal early that a client has disconnected: the first write after that
-/// still succeeds, and the next one fails.
+/// The number of steps in which the bytes of one second are sent, each at least one byte. Many steps make the flow
+/// even, and reveal early that a client has disconnected: the first write after that succeeds, the next one fails.
 const STEPS_PER_SECOND: u64 = 25;
-/// How much delay is caught up. After a longer delay, for example because the client stopped reading, the client does
-/// not receive all the missed bytes at once.
+/// How much delay is caught up. After a longer one, as of a client that stopped reading, not all is sent at once.
 const CATCH_UP_LIMIT: Duration = Duration::from_millis(250);
 
 /// The times at which the bytes of an answer are due.

@@ -29,8 +29,7 @@ impl Bind {
 /// How long to wait for a client. `None` waits for ever. (clap would take an `Option` for an option without a default.)
 pub type Timeout = Option<Duration>;
 
-/// The parser of an option whose value `parse` parses. A byte that is not UTF-8 becomes `\u{fffd}`: clap's own error
-/// for it does not name the option.
+/// The parser of an option. A byte that is not UTF-8 becomes `\u{fffd}`: clap's own error does not name the option.
 pub fn by<T: Clone + Send + Sync + 'static>(
     parse: fn(&str) -> Result<T, &'static str>,
 ) -> impl TypedValueParser<Value = T> {

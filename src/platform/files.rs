@@ -32,14 +32,12 @@ pub fn open_media(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether another program holds the file: with a write lease on Linux (fcntl(2), F_SETLEASE), or without sharing it on
-/// Windows (ERROR_SHARING_VIOLATION).
+/// Whether another program holds the file: by a write lease (F_SETLEASE of fcntl(2)), or ERROR_SHARING_VIOLATION.
 pub fn is_busy(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || cfg!(windows) && error.raw_os_error() == Some(32)
 }
 
-/// Whether no file descriptor is free: EMFILE and ENFILE, which have the same numbers on Linux and macOS, or
-/// ERROR_TOO_MANY_OPEN_FILES on Windows.
+/// Whether no file descriptor is free: EMFILE or ENFILE on Linux and macOS, ERROR_TOO_MANY_OPEN_FILES on Windows.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     let codes: &[i32] = if cfg!(windows) { &[4] } else { &[24, 23] };
     error.raw_os_error().is_some_and(|code| codes.contains(&code))

@@ -128,8 +128,7 @@ impl Sockets {
         Ok(Self { ours, filler })
     }
 
-    /// Calls `look` with a duplicate of each socket, and of all else that has a descriptor, but no address. Returns the
-    /// number of open descriptors.
+    /// Calls `look` with a duplicate of whatever has a descriptor. Only sockets have an address. Returns their number.
     pub fn each(&mut self, mut look: impl FnMut(&TcpStream)) -> u64 {
         let number = raw(&self.ours);
         let mut open = 0;

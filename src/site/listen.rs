@@ -54,8 +54,7 @@ fn connected(ip: IpAddr) -> io::Result<IpAddr> {
 
 /// The warning for a server that other machines can connect to. It names a URL for them, if one is known.
 fn warning(bound: SocketAddr) -> String {
-    /// Addresses outside every network (RFC 5737, RFC 3849). So the system chooses the local address that it uses for
-    /// the default route.
+    /// Addresses outside every network (RFC 5737, RFC 3849), so that the system chooses that of its default route.
     const OUTSIDE_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
     const OUTSIDE_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
     let ip = match bound.ip() {

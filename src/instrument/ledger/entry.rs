@@ -90,8 +90,7 @@ impl Entry<'_> {
         self.held_bytes.take().inspect(|&held_bytes| lock(&STATE).runs.let_go(held_bytes));
     }
 
-    /// Counts bytes of the body that the kernel has taken, possibly none. The first call gives the time to the first
-    /// byte.
+    /// Counts bytes of the body that the kernel has taken. The first call, also of 0, gives the time to the first byte.
     pub fn sent(&self, bytes: u64) {
         let Ledger { content_bytes, other_bytes, .. } = self.ledger;
         let counter = if self.held_bytes.get().is_some() { content_bytes } else { other_bytes };
@@ -102,8 +101,7 @@ impl Entry<'_> {
         }
     }
 
-    /// Closes the entry. All of the answer has been sent then, and its memory has been freed. `duration` is how long
-    /// this took.
+    /// Closes the entry. It took `duration` to send the answer and to free its memory.
     pub fn close(self, asked: Asked, answered: Answered, duration: Duration) {
         // An empty file needs no buffer.
         self.let_go();

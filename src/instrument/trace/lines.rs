@@ -118,8 +118,7 @@ fn write_stopped(f: &mut fmt::Formatter<'_>, end: &Sample, mode: &str) -> fmt::R
     write!(f, "RSS peak {}", or(end.resident.peak_bytes.map(size), "?"))
 }
 
-/// Text with its control characters escaped. Otherwise text from a client could end the line, or change the colour of
-/// the terminal.
+/// Text with its control characters escaped. A client could otherwise end the line, or change the terminal's colour.
 pub fn escaped(text: &str) -> impl Display {
     fmt::from_fn(move |f| {
         text.chars().try_for_each(|c| match c.is_control() {

@@ -64,8 +64,7 @@ impl Trace {
         self.format != TraceFormat::Off
     }
 
-    /// Starts the thread that writes. Its first output is a legend in text format, and `listening`, which says what is
-    /// served, in JSON.
+    /// Starts the thread that writes: first a legend in text format, and `listening`, what is served, in JSON.
     pub fn start(self, url: &str, heap_limit: HeapLimit, listening: impl Display) -> io::Result<Writer> {
         let first = fmt::from_fn(|f| match self.format {
             TraceFormat::Json => listening.fmt(f),
@@ -77,8 +76,7 @@ impl Trace {
         Writer::start(self, self.shows_requests().then_some(first))
     }
 
-    /// Writes the line of a request, of a run, or of the end of the program. With `--trace off`, only the last is
-    /// written.
+    /// Writes the line of a request, of a run, or of the program's end. With `--trace off`, only the last is written.
     pub fn tell(&self, entry: Entry) {
         if self.shows_requests() || matches!(entry, Entry::Stopped(_)) {
             queue::put(entry);

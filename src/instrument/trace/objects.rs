@@ -1,5 +1,4 @@
-//! What the trace and the live page tell for programs: JSON objects (RFC 8259), with sizes in bytes and times in
-//! microseconds. Nothing here allocates.
+//! What programs are told: JSON objects (RFC 8259), sizes in bytes, times in microseconds. Nothing here allocates.
 
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
@@ -9,8 +8,7 @@ use crate::instrument::record::{Record, Run, Sample};
 
 use super::queue::{Entry, LOST};
 
-/// Fields of a JSON object, without its braces: `fields! { status: 200, range: or_null(range) }`. Each value is
-/// anything that is displayed as JSON.
+/// Fields of a JSON object, without its braces. Each value is anything that is displayed as JSON.
 macro_rules! fields {
     ($($name:ident: $value:expr),* $(,)?) => {
         std::fmt::from_fn(move |f| {

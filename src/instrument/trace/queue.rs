@@ -45,8 +45,7 @@ pub type Line = FixedText<LINE_BYTES>;
 /// The text of a warning or an error. A longer one is cut. With each byte written as six, it fits into a line.
 pub type Message = FixedText<640>;
 
-/// The data for one line. The tag of the first variant is 0, so an empty queue consists of zeros and takes no space in
-/// the program's file.
+/// The data for one line. The tag of the first variant is 0: an empty queue consists of zeros and is not in the binary.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub enum Entry {
@@ -176,9 +175,8 @@ fn append(block: &mut Line, line: &impl Display) {
     }
 }
 
-/// Writes `block` to stderr, and empties it. If stderr takes nothing, for example because its disk is full, this tries
-/// again until it does. So no line is cut, and what is lost meanwhile is counted. Only a pipe that nobody can read any
-/// more loses its lines at once.
+/// Writes `block` to stderr, and empties it. While stderr takes nothing, as on a full disk, this tries again: no line
+/// is cut, and what is lost meanwhile is counted. Only a pipe without a reader loses its lines at once.
 fn write_out(block: &mut Line) {
     let mut rest = block.as_bytes();
     while !rest.is_empty() {
