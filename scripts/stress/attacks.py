@@ -156,6 +156,8 @@ def port_used_again(row, rounds):
             got = status_of(again, request("0-0"))
             reset(again)
             row.demand(got in right, f"after a {ending}, the new connection got {got}")
+            if n % 10 == 0:
+                row.others_see(5)
 
 
 def one_client_address(row, rounds):
