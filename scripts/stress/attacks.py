@@ -136,9 +136,10 @@ def port_used_again(row, rounds):
     """A new connection from the port of one that has just ended: by a close that the client asked for, by a reset, or
     by a close that the server decides on, at once or after an answer."""
     endings = {"close": request("0-0", close=True), "reset": request(), "reset body": upload(9_000_000),
-               "refusal": BAD, "late refusal": request("0-0") + BAD}
+               "refusal": BAD, "late refusal": request("0-0") + BAD, "reset refusal": upload(9_000_000)}
     for ending, sent in endings.items():
-        # tiny_http sends these 400 by itself. The new connection may be taken for the old one, and closed.
+        # tiny_http sends the 400 by itself, and a 413 is under way. The new connection may be taken for the old one, and
+        # closed.
         right = {206, "ended"} if "refusal" in ending else {206}
         for n in range(rounds):
             first = row.server.connect(source=ANY_PORT)
@@ -147,8 +148,7 @@ def port_used_again(row, rounds):
             first.sendall(sent)
             if not ending.startswith("reset"):
                 status_of(first, until_end=True)
-            elif n % 2:
-                # Then the answer is on its way when the port begins a new connection.
+            elif "refusal" in ending:
                 time.sleep(0.005)
             # After a reset, the client's side keeps nothing of the old connection.
             reset(first)

@@ -98,7 +98,7 @@ ROWS = [
     # The bystanders are strangers, who may not get another's bytes, nor be hung up in another's place.
     *(
         Row(f"w15_port_used_again_{mode[1]}", "a new connection from the port of one that was closed, refused or reset",
-            (attacks.port_used_again, full(1000, 100)), mode + ("--timeout", "0"), bystanders=4, pause_seconds=0,
+            (attacks.port_used_again, full(1000, 50)), mode + ("--timeout", "0"), bystanders=4, pause_seconds=0,
             slowest_ms=NEVER, left_threads=10)
         for mode in (STREAM, BUFFER)
     ),
