@@ -138,8 +138,7 @@ def port_used_again(row, rounds):
     endings = {"close": request("0-0", close=True), "reset": request(), "reset body": upload(9_000_000),
                "refusal": BAD, "late refusal": request("0-0") + BAD, "reset refusal": upload(9_000_000)}
     for ending, sent in endings.items():
-        # tiny_http sends the 400 by itself, and a 413 is under way. The new connection may be taken for the old one, and
-        # closed.
+        # tiny_http sends the 400 by itself, and a 413 is under way: the new connection may be taken for the old one.
         right = {206, "ended"} if "refusal" in ending else {206}
         for n in range(rounds):
             first = row.server.connect(source=ANY_PORT)
