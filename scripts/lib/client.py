@@ -34,14 +34,10 @@ def new_socket(receive_bytes=None, source=None):
 
 def request(range_=None, close=False, target="/", cookie_bytes=0):
     """The head of a GET: of the file, or of a range of it such as "0-99"."""
-    lines = [f"GET {target} HTTP/1.1", "Host: localhost"]
-    if range_:
-        lines.append(f"Range: bytes={range_}")
-    if cookie_bytes:
-        lines.append("Cookie: a=" + cookie_bytes * "c")
-    if close:
-        lines.append("Connection: close")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    fields = f"Range: bytes={range_}\r\n" if range_ else ""
+    fields += f"Cookie: a={cookie_bytes * 'c'}\r\n" if cookie_bytes else ""
+    fields += "Connection: close\r\n" if close else ""
+    return f"GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode()
 
 
 def upload(length_bytes):

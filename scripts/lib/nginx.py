@@ -4,6 +4,7 @@ import getpass
 import os
 import socket
 
+from client import HOST
 from program import Running
 from waiting import wait_until
 
@@ -25,19 +26,17 @@ class Nginx(Running):
         folder.mkdir()
         # Root's workers would otherwise be of a user who may not enter the folder.
         user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
-        # nginx cannot take any free port. Another program can take this one first, so there are five tries.
-        for _ in range(5):
-            with socket.create_server(("127.0.0.1", 0)) as probe:
-                self.port = probe.getsockname()[1]
-            http_block = http.replace("PORT", str(self.port))
-            (folder / "nginx.conf").write_text(CONFIGURATION.format(user=user, workers=workers, http=http_block))
-            with open(folder / "said", "w", encoding="utf-8") as said:
-                super().__init__("nginx", "-p", f"{folder}/", "-c", folder / "nginx.conf", stderr=said)
-            # It writes the file when it listens.
-            listens = (folder / "nginx.pid").exists
-            wait_until(lambda: listens() or self.process.poll() is not None)
-            if listens():
-                self.url = f"http://127.0.0.1:{self.port}/"
-                return
-            self.__exit__()
-        raise RuntimeError(f"nginx did not start: {(folder / 'said').read_text()}")
+        # nginx cannot take any free port, but goes on with a socket that it is told of.
+        with socket.create_server((HOST, 0)) as listening, open(folder / "said", "wb") as said:
+            self.port, number = listening.getsockname()[1], listening.fileno()
+            http = http.replace("PORT", str(self.port))
+            (folder / "nginx.conf").write_text(CONFIGURATION.format(user=user, workers=workers, http=http))
+            command = ["nginx", "-p", f"{folder}/", "-c", folder / "nginx.conf"]
+            super().__init__(*command, stderr=said, pass_fds=[number], env={**os.environ, "NGINX": f"{number};"})
+        self.url = f"http://{HOST}:{self.port}/"
+        # It writes the file when it listens.
+        listens = (folder / "nginx.pid").exists
+        wait_until(lambda: listens() or self.process.poll() is not None)
+        if not listens():
+            self.kill()
+            raise RuntimeError(f"nginx did not start: {(folder / 'said').read_text()}")

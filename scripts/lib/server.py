@@ -35,21 +35,17 @@ class Server(Announced):
     be a list, such as wine and its program.
     """
 
-    def __init__(
-        self, program, file, *options, port=0, trace="json", descriptors=None, threads=None, stderr=None, folder=None
-    ):
-        program = program if isinstance(program, list) else [program]
-        command = [*program, "--port", str(port), "--trace", trace, *options, file]
-        user = {}
+    def __init__(self, program, file, *options, port=0, trace="json", descriptors=None, threads=None, stderr=None,
+                 folder=None):
+        program, user = program if isinstance(program, list) else [program], {}
         if threads and os.geteuid() == 0:
             user = {name: 30_000 + os.getpid() for name in ("user", "group")} | {"extra_groups": []}
         elif threads:
             # The limit is for all threads of a user.
             threads += len(subprocess.check_output(["ps", "-LU", str(os.getuid())]).splitlines())
-        if descriptors or threads:
-            limits = {"nofile": descriptors, "nproc": threads}
-            command = ["prlimit", *(f"--{name}={most}" for name, most in limits.items() if most), *command]
-        super().__init__(*command, stderr=stderr or subprocess.PIPE, cwd=folder, **user)
+        limits = [f"--{name}={most}" for name, most in (("nofile", descriptors), ("nproc", threads)) if most]
+        command = [*(["prlimit", *limits] if limits else []), *program, "--port", str(port), "--trace", trace]
+        super().__init__(*command, *options, file, stderr=stderr or subprocess.PIPE, cwd=folder, **user)
         self.origin = self.url.rstrip("/")  # `url` has a slash at its end.
         self.lines = []
         if not stderr:
@@ -60,18 +56,13 @@ class Server(Announced):
         if os.name == "nt":  # Windows cannot send Ctrl-C to one program.
             return self.kill()
         try:
-            # The second signal ends running answers, so one of them is followed by another.
-            wait_until(self._ends_soon_after_sigint)
+            # Again and again: the second signal ends running answers.
+            wait_until(lambda: self.process.send_signal(signal.SIGINT) or self.process.poll() is not None)
             code = self.process.poll()
         finally:
             self.kill()
         if code != 0:
             raise RuntimeError("SIGINT did not end the server" if code is None else f"the server's exit code is {code}")
-
-    def _ends_soon_after_sigint(self):
-        self.process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            return self.process.wait(0.1) is not None
 
     def __exit__(self, kind, *_):
         # An error of the block itself comes first.

@@ -19,15 +19,3 @@ def wait_until(condition, seconds=PATIENCE_SECONDS):
         if took_seconds >= seconds:
             return None
         time.sleep(POLL_SECONDS)
-
-
-def wait_until_steady(read, steady_seconds, seconds=PATIENCE_SECONDS):
-    """Calls `read` until its result has been the same for `steady_seconds`, or `seconds` are over. Returns it."""
-    start = changed = time.monotonic()
-    last = read()
-    while time.monotonic() - changed < steady_seconds and time.monotonic() - start < seconds:
-        time.sleep(POLL_SECONDS)
-        now = read()
-        if now != last:
-            last, changed = now, time.monotonic()
-    return last

@@ -7,8 +7,9 @@ import signal
 import sys
 
 from program import HEAPSERVE, cargo_build, fail, need_tools
+from report import Report
 from rows import ROWS
-from scene import CHOSEN, SHORT
+from row import CHOSEN, SHORT
 from server import stop_servers_on_signals
 
 
@@ -36,22 +37,19 @@ def main():
     # One process opens thousands of connections.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     stop_servers_on_signals()
-    failed = 0
+    report, term = Report(), [signal.SIGTERM]
     # Each row has a process of its own, and waits more than it works. Those that still run on the way out get SIGTERM,
     # which must not come while Python forks: it would ignore the exception of our handler then, and go on.
-    term = [signal.SIGTERM]
     signal.pthread_sigmask(signal.SIG_BLOCK, term)
     with multiprocessing.get_context("fork").Pool(
         4 if SHORT else 1, signal.pthread_sigmask, (signal.SIG_UNBLOCK, term), maxtasksperchild=1
     ) as pool:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, term)
-        for passed, line in pool.imap(run_row, rows):
-            failed += not passed
-            print(line, flush=True)
+        for said in pool.imap(run_row, rows):
+            report.check(*said)
         pool.close()
         pool.join()
-    print(f"{len(rows) - failed} passed, {failed} failed")
-    sys.exit(failed > 0)
+    sys.exit(report.finish())
 
 
 try:
