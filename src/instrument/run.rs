@@ -139,7 +139,7 @@ impl Runs {
         run.rss_peak = run.rss_peak.max(if is_new_peak { resident.peak_bytes } else { resident.now_bytes });
     }
 
-    /// Takes over the figures if content is being sent. If none has been sent for [`RUN_GAP`], ends the run, returns it.
+    /// Takes over the figures if content is being sent. If none has been sent for [`RUN_GAP`], ends and returns it.
     pub fn update(&mut self, figures: &Figures) -> Option<Run> {
         if let Slot::Filled(Run { in_flight: 1.., .. }) = self.current {
             self.take_over(figures);
