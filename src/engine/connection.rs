@@ -25,6 +25,9 @@ const UNREAD_WALKS_MOST: u8 = 32;
 /// long. It is the only measure that does not ask what the one connection has done.
 const HEAP_MOST_BYTES: u64 = 64 << 20;
 const HEAD_SMALL_BYTES: u64 = 8 << 10;
+/// If it takes more than this, and does not hand over its requests in time, connections with more than
+/// `HEAD_SMALL_BYTES` of these are hung up: hundreds of clients that pipeline fill its queue faster than a thread empties it.
+const FLOOD_BYTES: u64 = 128 << 20;
 const HEAD_YOUNG: Duration = Duration::from_millis(100);
 /// The maximum number of bytes of a head that tiny_http reads. A request with a longer one is refused anyway.
 const HEAD_MOST_BYTES: u64 = 128 << 10;
@@ -64,6 +67,8 @@ pub struct Connection {
     pub must_end: bool,
     /// Whether tiny_http has handed over a request, or a body has ended, since the last walk that looked for that.
     pub has_stepped: bool,
+    /// The size of the requests that it has handed over since then.
+    pub taken_bytes: u64,
     /// When a request was discarded that came after its last answer.
     pub discarded: Option<Instant>,
     seen: Seen,
@@ -125,6 +130,7 @@ impl Connection {
             waiting_bytes: 0,
             must_end: false,
             has_stepped: false,
+            taken_bytes: 0,
             discarded: None,
             seen: Seen::default(),
         }
@@ -207,8 +213,13 @@ impl Connection {
         let read_bytes = received_bytes.saturating_sub(sight.unread_bytes);
         // A step may have come after this sight, and before this look.
         let has_stepped = mem::take(&mut self.has_stepped);
+        let taken_bytes = mem::take(&mut self.taken_bytes);
+        // Requests that tiny_http has in its queue, although it was to hand over all, are not a step.
+        let is_flood = walk.held_bytes > FLOOD_BYTES && !walk.is_caught_up;
+        walk.needs_ping |= walk.held_bytes > FLOOD_BYTES;
         if mem::replace(&mut self.seen.had_stepped, has_stepped) || has_stepped {
-            (self.seen.stepped_bytes, self.seen.is_suspect) = (read_bytes, false);
+            let stepped_bytes = if is_flood { self.seen.stepped_bytes + taken_bytes } else { read_bytes };
+            (self.seen.stepped_bytes, self.seen.is_suspect) = (stepped_bytes.min(read_bytes), false);
         }
         let most_bytes = match self.state {
             State::Refusing => return false,
@@ -221,7 +232,7 @@ impl Connection {
         // If the bytes are of whole requests in tiny_http's queue, the ping brings a step, unless threads are short.
         let was_suspect = mem::replace(&mut self.seen.is_suspect, is_too_much && walk.is_caught_up);
         let is_beyond_all = read_bytes > self.seen.stepped_bytes + WAITING_MOST_BYTES as u64;
-        is_too_much && (is_beyond_all || was_suspect && walk.is_caught_up)
+        is_too_much && (is_beyond_all || is_flood || was_suspect && walk.is_caught_up)
     }
 
     /// Whether another walk is to look at it now, for its deadline.

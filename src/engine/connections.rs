@@ -86,6 +86,7 @@ impl Connections {
             connection.number = *last_number;
         }
         connection.has_stepped = true;
+        connection.taken_bytes += sent_bytes(&request);
         // The client may have connected again from the same port, and through a later `Server`.
         connection.generation = generation;
         let taken = match connection.state {
@@ -148,6 +149,8 @@ impl Connections {
                 connection.discarded = (!waiting.is_empty()).then(Instant::now);
                 wanted.entry(peer).or_default();
             }
+            // tiny_http may still bring requests that it has read before.
+            End::Gone | End::Left if connection.must_end => connection.enter(State::Ended),
             // A later request is of a new connection from the same port.
             End::Gone | End::Left | End::Replaced => drop(by_peer.remove(&peer)),
         }
@@ -209,6 +212,11 @@ impl Table {
         }
         is_too_much || self.is_stopping || !self.wanted.is_empty()
     }
+}
+
+/// About how many bytes the head of a request had, or a few less.
+fn sent_bytes(request: &Request) -> u64 {
+    (head_bytes(request) + "GET  HTTP/1.1\r\n\r\n".len() + ": \r\n".len() * request.headers().len()) as u64
 }
 
 fn heap_bytes(request: &Request) -> usize {

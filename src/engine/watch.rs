@@ -4,7 +4,7 @@
 //! of the process, which is called a walk, when something has happened, and not more often than the time of a walk
 //! allows. It shuts down those whose deadline has passed, and tiny_http then closes them.
 
-use std::io;
+use std::io::{self, Read};
 use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -41,6 +41,8 @@ const URGENT_SHARE: u32 = 4;
 const SPARE_DESCRIPTORS: u64 = 24;
 /// What tiny_http may take of the heap for each connection. It needs about 6.5 KiB.
 const CONNECTION_BYTES: u64 = 16 << 10;
+/// The maximum number of reads that discard what a connection has received that is shut down: 16 MiB.
+const UNREAD_MOST_READS: u32 = 256;
 /// Connections that have ended are lost if tiny_http has been nudged to take them for this time, and has not closed
 /// them. This is the first number of lost threads that is reported.
 const LOST_AFTER: Duration = Duration::from_secs(1);
@@ -252,6 +254,11 @@ fn look(socket: &TcpStream, [local, peer]: [SocketAddr; 2], all: &Connections, w
     }
     if let Some(side) = side {
         let _ = socket.shutdown(side);
+        if side == Shutdown::Both {
+            // Linux keeps what has come before, some MB, and tiny_http would make requests of it. No read waits now.
+            let (mut socket, mut discarded) = (socket, [0; 64 << 10]);
+            let _ = (0..UNREAD_MOST_READS).take_while(|_| matches!(socket.read(&mut discarded), Ok(1..))).count();
+        }
         if side != Shutdown::Write {
             sockets::cancel_receive(socket);
         }

@@ -142,6 +142,31 @@ fn a_head_is_too_long_if_no_request_has_come_of_what_was_read() {
     }
 }
 
+/// Hundreds of clients together fill the queue of tiny_http, each with little.
+#[test]
+fn in_a_flood_what_waits_in_the_queue_of_tiny_http_is_no_step() {
+    // What tiny_http holds, whether it has caught up, the bytes that each walk finds read and those that were taken of
+    // them, and in which of four walks the connection is hung up.
+    let (few, many) = (HEAD_SMALL_BYTES / 4, HEAD_SMALL_BYTES / 2);
+    let table = [
+        (FLOOD_BYTES + 1, false, many, few, Some(3)),
+        (FLOOD_BYTES + 1, false, many, many, None),
+        (FLOOD_BYTES + 1, true, many, few, None),
+        (FLOOD_BYTES, false, many, few, None),
+    ];
+    for (held_bytes, is_caught_up, read_bytes, taken_bytes, expected) in table {
+        let start = Instant::now();
+        let mut connection = in_state(State::Answering, start);
+        let is_shut = |nth: &u32| {
+            (connection.has_stepped, connection.taken_bytes) = (true, taken_bytes);
+            let mut walk = Walk { held_bytes, is_caught_up, ..walk(start, HEAD_YOUNG + MILLISECOND * (nth + 1)) };
+            let sight = sight(1, 0, Some(read_bytes * u64::from(nth + 1) + u64::from(*nth)));
+            connection.look_at(&sight, &mut walk).is_some()
+        };
+        assert_eq!((0..6).find(is_shut), expected, "{held_bytes} {is_caught_up} {read_bytes} {taken_bytes}");
+    }
+}
+
 #[test]
 fn a_step_counts_all_that_was_read_before_it() {
     let start = Instant::now();
