@@ -65,7 +65,7 @@ fn a_limit_without_room_for_one_viewer_brings_a_warning() {
         assert_eq!((status, warnings.len()), if way_out.is_some() { (503, 1) } else { (200, 0) }, "{warnings:?}");
         if let Some(way_out) = way_out {
             let warning = &warnings[0];
-            assert!(warning.contains("viewers of the whole file will get a 503"), "{warning}");
+            assert!(warning.contains("downloads will get a 503"), "{warning}");
             assert!(warning.contains(way_out), "{warning}");
         }
     }

@@ -25,14 +25,13 @@ const UNREAD_WALKS_MOST: u8 = 32;
 /// long. It is the only measure that does not ask what the one connection has done.
 const HEAP_MOST_BYTES: u64 = 64 << 20;
 const HEAD_SMALL_BYTES: u64 = 8 << 10;
-/// If it takes more than this, and does not hand over its requests in time, connections with more than
-/// `HEAD_SMALL_BYTES` of these are hung up: hundreds of clients that pipeline fill its queue faster than a thread empties it.
+/// If it takes more than this, and is late with requests, connections with more than `HEAD_SMALL_BYTES` of these are
+/// hung up: clients that pipeline together fill its queue faster than a thread empties it.
 const FLOOD_BYTES: u64 = 128 << 20;
 const HEAD_YOUNG: Duration = Duration::from_millis(100);
 /// The maximum number of bytes of a head that tiny_http reads. A request with a longer one is refused anyway.
 const HEAD_MOST_BYTES: u64 = 128 << 10;
-/// The maximum size of a body that is read and discarded, so that the connection can stay open after the answer, and
-/// the same with the sizes of its chunks, as tiny_http reads it.
+/// The maximum size of a body that is discarded, and of what tiny_http reads for it, with the sizes of its chunks.
 pub const DRAIN_MOST_BYTES: u64 = 8 << 20;
 const BODY_MOST_BYTES: u64 = DRAIN_MOST_BYTES + (1 << 20);
 

@@ -214,7 +214,7 @@ impl Table {
     }
 }
 
-/// About how many bytes the head of a request had, or a few less.
+/// The size of the head of a request, or a little less.
 fn sent_bytes(request: &Request) -> u64 {
     (head_bytes(request) + "GET  HTTP/1.1\r\n\r\n".len() + ": \r\n".len() * request.headers().len()) as u64
 }

@@ -23,8 +23,7 @@ use super::panics;
 
 /// How long answers may still take after a stop signal.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// The time between two ticks when nothing happens, when something happens, and when connections may be stuck or are to
-/// be shut down, or a thread waits for a socket.
+/// The time between two ticks when nothing happens, when something does, and when connections or threads wait for it.
 const IDLE_TICK: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_millis(20);
 const URGENT_TICK: Duration = Duration::from_millis(5);
@@ -253,8 +252,7 @@ fn look(socket: &TcpStream, [local, peer]: [SocketAddr; 2], all: &Connections, w
         }
     }
     if let Some(side) = side {
-        let _ = socket.shutdown(side);
-        if side == Shutdown::Both {
+        if socket.shutdown(side).is_ok() && side == Shutdown::Both {
             // Linux keeps what has come before, some MB, and tiny_http would make requests of it. No read waits now.
             let (mut socket, mut discarded) = (socket, [0; 64 << 10]);
             let _ = (0..UNREAD_MOST_READS).take_while(|_| matches!(socket.read(&mut discarded), Ok(1..))).count();

@@ -1,5 +1,4 @@
-//! Where a request ends, and whether its connection stays open (RFC 9112 6 and 9.3). tiny_http decides this by
-//! the first field of a name.
+//! Where a request ends, and whether its connection stays open (RFC 9112 6, 9.3), which tiny_http decides by one field.
 
 use tiny_http::{HTTPVersion, Request};
 

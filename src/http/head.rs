@@ -20,8 +20,7 @@ pub const OPENING_BYTES: usize = 2048;
 pub struct Head(Vec<u8>);
 
 impl Head {
-    /// Starts a head with the status line and the fields that every answer has: `Connection` where it is needed, and a
-    /// `Date` if the clock has a usable time (RFC 9110 6.6.1).
+    /// Starts a head with the fields of every answer: `Connection` where needed, `Date` if known (RFC 9110 6.6.1).
     pub fn new(status: u16, connection: Option<&str>, request: &Fields) -> Self {
         let mut head = Self(Vec::with_capacity(OPENING_BYTES));
         let reason = StatusCode(status).default_reason_phrase();

@@ -19,8 +19,7 @@ pub fn query<'a>(target: &'a str, name: &'a str) -> impl Iterator<Item = &'a str
     })
 }
 
-/// Splits a target in absolute form, with the scheme `http` or `https` (RFC 9112 3.2.2), into its authority and the
-/// rest. The rest is empty, or starts with `/` or `?`.
+/// Splits a target in absolute form (RFC 9112 3.2.2) into its authority and the rest: nothing, or from `/` or `?` on.
 pub fn absolute(target: &str) -> Option<(&str, &str)> {
     let after = ["http://", "https://"].into_iter().find_map(|scheme| {
         let (start, after) = target.split_at_checked(scheme.len())?;

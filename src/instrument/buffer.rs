@@ -1,5 +1,4 @@
-//! Buffers for bytes of the file, which are counted apart from the rest of the heap as well, and the limit of the heap:
-//! the size that it may have with one more buffer.
+//! Buffers for bytes of the file, also counted apart from the rest of the heap, and the heap's limit with one more.
 
 use std::fmt::{self, Display};
 use std::sync::Mutex;
@@ -10,8 +9,7 @@ use crate::platform;
 use super::units::size;
 use super::{heap, lock};
 
-/// The part of the available memory that the default limit leaves for what is not on the heap, such as the stacks of
-/// threads and the buffers of sockets: one of so many.
+/// The part of the memory that the default limit leaves for stacks of threads and buffers of sockets: one of so many.
 const RESERVED_PART: u64 = 8;
 /// The least that it leaves, in bytes.
 const RESERVED_LEAST_BYTES: u64 = 16 << 20;
@@ -44,7 +42,7 @@ impl Display for HeapLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.bytes.map(size) {
             Some(size) if self.is_default => {
-                write!(f, "{size} (from the memory that was free at the start; --heap-limit changes it)")
+                write!(f, "{size} (what the system could give at the start, less a reserve; --heap-limit changes it)")
             }
             Some(size) => write!(f, "{size} (--heap-limit)"),
             None => f.write_str("none"),

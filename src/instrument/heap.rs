@@ -1,9 +1,8 @@
 //! The allocator that counts the heap.
 //!
 //! Every allocation of the process goes through [`CountingAllocator`], a wrapper around stats_alloc, which gives
-//! totals: how many allocations were made, and of how many bytes. It has no peak, it counts allocations that the system
-//! refused, and the difference of two of its totals is wrong while other threads allocate. So the wrapper counts for
-//! itself.
+//! totals: how many allocations were made, and of how many bytes. It has no peak, counts refused allocations, and the
+//! difference of two totals is wrong while other threads allocate. So the wrapper counts for itself.
 //!
 //! Sizes are those that the program requested, without the allocator's headers and rounding. Memory that does not come
 //! from the Rust allocator (thread stacks, the program's code, the kernel's socket buffers) is not included, nor is

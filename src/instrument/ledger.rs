@@ -81,8 +81,7 @@ impl Ledger {
         self.sample_under(&mut lock(&STATE), self.resident())
     }
 
-    /// Adds a sample to the feed, and starts a thread that adds more, so that a page can show what happened before it
-    /// was opened. The thread also notices when a run is over.
+    /// Starts the thread that adds samples to the feed, for later pages, too. It also notices the end of a run.
     pub fn record_samples(&'static self) -> io::Result<()> {
         self.add_sample(&mut None);
         let run = move || {

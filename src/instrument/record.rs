@@ -136,8 +136,7 @@ impl Outcomes {
     }
 }
 
-/// What is known of a run. A request in it is a GET that is answered with content of the file (200 or 206), or that
-/// would be if there were memory for it (503).
+/// What is known of a run. Its requests are GETs answered with content of the file, or a 503 for lack of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     pub number: u64,

@@ -44,8 +44,7 @@ impl<const N: usize> Sorted<N> {
         }
     }
 
-    /// The least, the median and the most. The median of an even count is the mean of the two in the middle, rounded
-    /// down. `None` if there are no numbers, or more than `N`.
+    /// The least, the median (of an even count: the mean of the middle two) and the most. `None` if 0 or over `N`.
     pub fn spread(&self) -> Option<[u64; 3]> {
         let all = &self.numbers[..self.kept];
         let (least, most) = (*all.first()?, *all.last()?);

@@ -40,8 +40,7 @@ pub struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Creates an answer that starts with `head`. The first write contains the head and the first bytes of the body,
-    /// because two writes would cost a second packet.
+    /// Creates an answer that starts with `head`. The first write has bytes of the body, too, which saves a packet.
     pub fn new(
         head: Vec<u8>,
         timeout: Option<Duration>,
@@ -123,8 +122,7 @@ fn write_some(writer: &mut dyn Write, bytes: &[u8], timeout: Option<Duration>) -
     }
 }
 
-/// Converts the error of a write. If the send timeout is over, the error is WouldBlock on Unix and TimedOut on Windows.
-/// Any other error means that the client has disconnected.
+/// Converts the error of a write: WouldBlock (Unix) or TimedOut (Windows) after the timeout. Others: the client left.
 fn outcome_of(error: &io::Error) -> Outcome {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => Outcome::TimedOut,

@@ -50,7 +50,7 @@ function foreseen(servers, number) {
     const { mode, file_bytes, chunk_bytes, heap_limit } = latest;
     const needed = number * (mode === 'buffer' ? file_bytes ?? 0 : Math.min(file_bytes, chunk_bytes));
     return heap_limit !== null && needed + latest.live > heap_limit
-      ? `${several(number, 'viewer')} at once would need ${size(needed)} with ${mode}; its heap limit is ${size(heap_limit)}, so it will refuse some (503).` : '';
+      ? `${several(number, 'viewer')} at once would need ${size(needed)} with ${mode}; its heap limit is ${size(heap_limit)}, so it will refuse ${needed / number + latest.live > heap_limit ? 'all' : 'some'} (503).` : '';
   });
   return [...refused, servers.some(server => isCrowded(server, number)) ? tellRoom(room([0])) : ''];
 }

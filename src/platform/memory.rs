@@ -24,8 +24,7 @@ mod system {
 
     /// VmRSS and VmHWM of /proc/self/status (proc_pid_status(5)). Allocates nothing.
     pub fn resident_set() -> ResidentSet {
-        /// The file stays open, which saves the look-up and works when descriptors have run out. The text is static,
-        /// because on the stack each thread would keep a page for it.
+        /// Stays open, for when descriptors have run out. The text is static: every stack would keep a page for it.
         static STATUS: Mutex<(Option<File>, [u8; 4096])> = Mutex::new((None, [0; 4096]));
         let mut status = STATUS.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, text) = &mut *status;

@@ -27,8 +27,7 @@ extern "C" fn count_stop_signal(_number: i32) {
     catch_stop_signals();
 }
 
-/// Counts these signals from now on, instead of letting them end the process. A SIGHUP that was ignored
-/// when the program started, as under `nohup`, stays ignored.
+/// Counts these signals from now on, and lets none end the process. An ignored SIGHUP (`nohup`) stays ignored.
 pub fn catch_stop_signals() {
     let handler = count_stop_signal as extern "C" fn(i32) as usize;
     // SAFETY: the handler only adds to an atomic and, on Windows, calls `signal` again. A handler may do both.
@@ -41,8 +40,7 @@ pub fn catch_stop_signals() {
     }
 }
 
-/// The number of stop signals so far. For the main thread, which calls this several times a second: after the first
-/// signal, this wakes the threads in [`wait_for_stop`].
+/// The number of stop signals so far. Wakes [`wait_for_stop`] after the first: the main thread calls this often.
 pub fn notice_stop_signals() -> u32 {
     let signals = STOP_SIGNALS.load(Relaxed);
     if signals > 0 {

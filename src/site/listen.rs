@@ -62,10 +62,10 @@ fn warning(bound: SocketAddr) -> String {
         ip => connected(if ip.is_ipv4() { OUTSIDE_V4 } else { OUTSIDE_V6 }).ok(),
     };
     let ip = ip.filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
-    let url = ip.map_or(String::new(), |ip| format!(", as http://{}/", SocketAddr::new(ip, bound.port())));
+    let url = ip.map_or(String::new(), |ip| format!(" (page: http://{}/heap)", SocketAddr::new(ip, bound.port())));
     format!(
-        "the server listens on {}, where other machines can reach it{url}: whoever connects sees the file and the \
-         figures of the heap",
+        "the server listens on {}, where other machines can reach it{url}: whoever connects sees the file, its \
+         path, and all requests with their addresses",
         bound.ip()
     )
 }

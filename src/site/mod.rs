@@ -39,18 +39,17 @@ impl Site {
     /// What the user should know if the heap limit leaves no room for one viewer of the whole file.
     pub fn memory_warning(&self) -> Option<String> {
         let (mode, file_bytes, limit) = (self.options.mode, self.media.size_bytes(), self.ledger.heap_limit);
-        let (buffer_bytes, way_out) = match mode {
-            Mode::Buffer if limit.is_default => (file_bytes, "use --mode stream"),
-            Mode::Buffer => (file_bytes, "use --mode stream, or raise --heap-limit"),
-            Mode::Stream => {
-                (file_bytes.min(self.options.chunk_size as u64), "raise --heap-limit, or use a smaller --chunk-size")
-            }
+        let chunk_bytes = file_bytes.min(self.options.chunk_size as u64);
+        let (buffer_bytes, who, way_out) = match mode {
+            Mode::Buffer if limit.is_default => (file_bytes, "all downloads", "use --mode stream"),
+            Mode::Buffer => (file_bytes, "all downloads", "use --mode stream, or raise --heap-limit"),
+            Mode::Stream => (chunk_bytes, "whole downloads", "raise --heap-limit, or use a smaller --chunk-size"),
         };
         let needed_bytes = heap::live_bytes().saturating_add(buffer_bytes);
         limit.bytes.filter(|&limit| limit < needed_bytes)?;
         let (mode, needed) = (mode.name(), size(needed_bytes));
         Some(format!(
-            "viewers of the whole file will get a 503: the heap limit is {limit}, and one viewer in {mode} mode takes \
+            "{who} will get a 503: the heap limit is {limit}, and one viewer in {mode} mode takes \
              the heap to {needed}; {way_out}"
         ))
     }

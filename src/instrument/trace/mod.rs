@@ -25,11 +25,11 @@ pub use queue::{Entry, LINE_BYTES, Writer};
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TraceFormat {
-    /// One line per request
+    /// One line per request and per run
     Text,
-    /// One object per request, sizes in bytes, times in microseconds
+    /// The same as JSON objects, sizes in bytes, times in microseconds
     Json,
-    /// No request lines
+    /// Only warnings, and the sum at the end
     Off,
 }
 
