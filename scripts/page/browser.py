@@ -115,8 +115,10 @@ def firefox(folder):
     options.add_argument("--headless")
     for name, value in {
         "browser.download.dir": str(folder / "downloads"), "browser.download.folderList": 2,
-        # The console of the page goes to the log.
-        "devtools.console.stdout.content": True, "browser.dom.window.dump.enabled": True,
+        # The panel of downloads would take the keys.
+        "browser.download.alwaysOpenPanel": False,
+        # The console of the page goes to the log, and not that of the browser.
+        "devtools.console.stdout.content": True, "devtools.console.stdout.chrome": False, "browser.dom.window.dump.enabled": True,
     }.items():
         options.set_preference(name, value)
     service = webdriver.FirefoxService(shutil.which("geckodriver"), log_output=str(folder / "log"))
