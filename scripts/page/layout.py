@@ -110,6 +110,8 @@ class Layout(Page):
 
     def start(self, name):
         """What a user sees after Start without scrolling, during the load and after it."""
+        self.browser.click("button", "Reset")
+        wait_until(lambda: "Press Start" in self.lesson())
         self.browser.call("() => scrollTo(0, 0)")
         place = lambda: self.browser.call("() => document.querySelector('#cards').offsetTop")
         before = place()
