@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from contextlib import contextmanager, suppress
+from datetime import timedelta, timezone
 
 from program import Running
 from selenium import webdriver
@@ -19,6 +20,9 @@ CANDIDATES = {
     "slider": "[role=slider]", "alert": "[role=alert]", "region": "section", "list": "ul", "form": "form",
 }
 WIDTH, HEIGHT = 1280, 900
+# Not that of most machines: a time that the page tells in another zone is wrong.
+ZONE = timezone(timedelta(hours=9))
+os.environ["TZ"] = "Asia/Tokyo"
 
 
 class Browser:
@@ -36,7 +40,8 @@ class Browser:
         return self.driver.execute_script(f"return ({function})(...arguments)", *arguments)
 
     def locate(self, role, name):
-        return [element for element in self.driver.find_elements("css selector", CANDIDATES[role]) if self._is(element, role, name)]
+        candidates = self.driver.find_elements("css selector", CANDIDATES[role])
+        return [element for element in candidates if self._is(element, role, name)]
 
     def _is(self, element, role, name):
         with suppress(WebDriverException):  # It has left the page.
@@ -75,8 +80,7 @@ class Browser:
     def tab_to(self, element, most=40):
         """Presses Tab, or Shift and Tab, until the element has the focus. Not all around: the browser's own buttons are
         between the end of a page and its beginning. Raises if it does not get there."""
-        is_behind = """element => document.activeElement !== document.body && Boolean(
-            element.compareDocumentPosition(document.activeElement) & Node.DOCUMENT_POSITION_FOLLOWING)"""
+        is_behind = "element => document.activeElement.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_PRECEDING"
         goes_back = self.call(is_behind, element)
         for _ in range(most):
             if element == self.driver.switch_to.active_element:
@@ -93,8 +97,7 @@ def chromium(folder, *arguments):
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for argument in (
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--mute-audio", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",
         "--autoplay-policy=no-user-gesture-required", f"--window-size={WIDTH},{HEIGHT}", *arguments,
     ):
         options.add_argument(argument)
@@ -111,9 +114,10 @@ def firefox(folder):
     options.binary_location = shutil.which("firefox-esr")
     options.add_argument("--headless")
     for name, value in {
-        "browser.download.dir": str(folder / "downloads"), "browser.download.folderList": 2, "browser.download.useDownloadDir": True,
-        "browser.download.alwaysOpenPanel": False, "media.autoplay.default": 0, "app.normandy.enabled": False, "network.proxy.type": 0,
-        # The console of the page goes to the log.
+        "browser.download.dir": str(folder / "downloads"), "browser.download.folderList": 2,
+        # The panel of downloads would take the keys.
+        "browser.download.alwaysOpenPanel": False,
+        # The console of the page goes to the log, and not that of the browser.
         "devtools.console.stdout.content": True, "devtools.console.stdout.chrome": False, "browser.dom.window.dump.enabled": True,
     }.items():
         options.set_preference(name, value)

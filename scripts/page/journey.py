@@ -3,7 +3,9 @@
 import csv
 import re
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 
+from browser import ZONE
 from page import CHART, MIB, MIB_TEXT, SIDE_BY_SIDE, Page, number, two_free_ports
 from selenium.webdriver import Keys
 from waiting import wait_until
@@ -64,8 +66,8 @@ class Journey(Page):
         # Each would take sixteen seconds, so that they are together also where they begin slowly.
         self.watch("1 MiB/s")
         wait_until(lambda: self.heap_mib(self.buffer, "Now") >= TOP_MIB)
-        self.see("while it goes on, the lesson is of what is held", self.lesson, f"{VIEWERS} requests at once: buffer holds up to",
-                 lambda said: "median" not in said)
+        self.see("while it goes on, the lesson is of what is held", self.lesson,
+                 f"{VIEWERS} requests at once: buffer holds up to", lambda said: "median" not in said)
         # The top lasts for some steps of the arrow keys, also if the sockets hold a quarter.
         wait_until(lambda: (run := self.buffer.figures()["run"]) and run["sent_bytes"] >= TOP_MIB * MIB / 2)
         self.browser.reload()
@@ -116,50 +118,47 @@ class Journey(Page):
         folder = self.browser.downloads
         if not folder:
             return
-        kept = []
-        for what, end in (("picture (PNG)", ".png"), ("samples (CSV)", "-samples.csv"), ("requests (CSV)", "-requests.csv")):
+
+        def save(what, end):
             self.browser.click("button", f"Save {what}")
-            wait_until(lambda: any(file.stat().st_size for file in folder.glob(f"heapserve-*{end}")))
-            kept.append(next(folder.glob(f"heapserve-*{end}")).read_bytes())
-        picture, samples, requests = kept
-        self.check("the picture is a PNG", picture.startswith(b"\x89PNG\r\n") and len(picture) > 10_000, len(picture))
-        samples, requests = (list(csv.DictReader(table.decode().splitlines())) for table in (samples, requests))
-        top = max((int(row["live_bytes"]) for row in samples if row["mode"] == "buffer"), default=0)
+            wait_until(lambda: any(file.stat().st_size for file in folder.glob(end)))
+            return next(folder.glob(end))
+
+        def table(what):
+            return list(csv.DictReader(save(f"{what} (CSV)", f"*-{what}.csv").read_text(encoding="utf-8").splitlines()))
+
+        picture = save("picture (PNG)", "*.png")
+        head, size = picture.read_bytes()[:6], picture.stat().st_size
+        self.check("the picture is a PNG", head == b"\x89PNG\r\n" and size > 10_000, f"{head}, {size} bytes")
+        ago = datetime.now(ZONE) - datetime.strptime(picture.name, "heapserve-%Y-%m-%d-%H-%M-%S.png").replace(tzinfo=ZONE)
+        self.check("its name has the local time", timedelta() <= ago < timedelta(minutes=2), picture.name)
+        top = max((int(row["live_bytes"]) for row in table("samples") if row["mode"] == "buffer"), default=0)
         self.check("the samples have buffer's top", top >= TOP_MIB * MIB, top)
-        whole = [row for row in requests if row["sent_bytes"] == str(FILE_MIB * MIB)]
+        whole = [row for row in table("requests") if row["sent_bytes"] == str(FILE_MIB * MIB)]
         self.check("the requests have all viewers", len(whole) >= 2 * VIEWERS, len(whole))
 
     def look_at_a_time(self):
-        browser, chart, read = self.browser, self.browser.find(*CHART), lambda: self.browser.read(*CHART)
-        browser.call("() => document.activeElement.blur()")
-        for part in range(84, 5, -2):
-            browser.point_at(chart, across=part / 100, down=0.3)
-            if "buffer: heap" in (shown := read()) and "stream: heap" in shown:
-                break
-        self.check("the pointer shows the figures at a time", "buffer: heap" in shown and "−" in shown, shown)
-        browser.point_at(browser.find("button", "Reset"))
+        read = lambda: self.browser.read(*CHART)
+        self.browser.point_at(self.browser.find(*CHART), down=0.3)
+        self.see("the pointer shows the figures at a time", read, "buffer: heap", "stream: heap", "−")
+        self.browser.point_at(self.browser.find("button", "Reset"))
         self.see("and hides them when it leaves", read, lambda shown: "heap" not in shown)
 
     def hold_the_chart(self):
-        browser, chart = self.browser, self.browser.find(*CHART)
-
-        def drawing():
-            return browser.call("chart => chart.querySelector('canvas').toDataURL()", chart)
-
-        def after_a_request():
-            requests = self.stream.figures()["requests"]
-            browser.call("() => fetch('/').then(answer => answer.blob()).then(() => null)")
-            self.await_card(self.stream, f"{requests + 1} answered")
-            return drawing()
-
+        browser, chart, held = self.browser, self.browser.find(*CHART), []
+        drawing = lambda: browser.call("chart => chart.querySelector('canvas').toDataURL()", chart)
         moving = drawing()
         self.check("the chart moves", wait_until(lambda: drawing() != moving), "it stands still")
         browser.click("button", "Pause")
         # The page draws once more after the click.
-        held = after_a_request()
-        self.check("Pause holds it, whatever happens", after_a_request() == held, "it moved")
+        while len(held) < 2:
+            requests = self.stream.figures()["requests"]
+            browser.call("() => fetch('/').then(answer => answer.blob()).then(() => null)")
+            self.await_card(self.stream, f"{requests + 1} answered")
+            held.append(drawing())
+        self.check("Pause holds it, whatever happens", held[0] == held[1], "it moved")
         browser.click("button", "Pause")
-        self.check("and lets it go on", wait_until(lambda: drawing() != held), "it stands still")
+        self.check("and lets it go on", wait_until(lambda: drawing() != held[1]), "it stands still")
 
     def keyboard_alone(self):
         self.browser.reload()

@@ -1,20 +1,24 @@
 """The page at each size that people use: nothing is cut, covered, too faint or out of the window."""
 
 import re
+from itertools import product
 from pathlib import Path
 
 import axe_core_python
-from page import CHART, Page
+from page import Page
+from waiting import wait_until
 
-# The rules of WCAG 2 (A and AA) that elements break, such as a contrast that is too low; by axe-core.
-INACCESSIBLE = """() => axe.run({ runOnly: ['wcag2a', 'wcag2aa'], resultTypes: ['violations'] }).then(({ violations }) =>
+# The rules of WCAG 2 (A and AA), and others of axe-core, that elements break, such as a contrast that is too low.
+INACCESSIBLE = """() => axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'best-practice'], resultTypes: ['violations'] }).then(({ violations }) =>
   violations.flatMap(({ nodes }) => nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`)).slice(0, 5))"""
 
 # What is cut off or covers other text: texts that are wider than their box, that cross each other, or leave the window.
 CROWDED = """() => {
   const shown = [], faults = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const overlap = (a, b) => new DOMRect(Math.max(a.left, b.left), Math.max(a.top, b.top),
-    Math.max(0, Math.min(a.right, b.right) - Math.max(a.left, b.left)), Math.max(0, Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)));
+  const overlap = (a, b) => {
+    const left = Math.max(a.left, b.left), top = Math.max(a.top, b.top);
+    return new DOMRect(left, top, Math.max(0, Math.min(a.right, b.right) - left), Math.max(0, Math.min(a.bottom, b.bottom) - top));
+  };
   for (let node; (node = walker.nextNode());) {
     const element = node.parentElement, style = getComputedStyle(element), text = node.data.trim().slice(0, 30);
     if (!text || !element.checkVisibility({ visibilityProperty: true }) || element.closest('.only-read-aloud, select, template')) continue;
@@ -50,42 +54,43 @@ CROWDED = """() => {
   return [...new Set(faults)].slice(0, 5);
 }"""
 
+FAULTS = {"texts can be read, and controls be used (WCAG)": INACCESSIBLE, "nothing is cut or covered, or scrolls sideways": CROWDED}
+
 # The lesson is in the window, and below it the chart with its end; what is not so.
-SEEN_TOGETHER = """(...parts) => {
-  const [lesson, chart] = parts.map(part => part.getBoundingClientRect());
+APART = """() => {
+  const [lesson, chart] = ['#lesson', '#plot'].map(id => document.querySelector(id).getBoundingClientRect());
   const isRight = lesson.top >= 0 && chart.top >= lesson.bottom - 1 && chart.bottom <= innerHeight + 1;
   return isRight ? [] : [`lesson ${lesson.top} to ${lesson.bottom}, chart ${chart.top} to ${chart.bottom}, of ${innerHeight}`];
 }"""
 DRAWN = "() => new Promise(done => { scrollTo(0, 0); requestAnimationFrame(() => requestAnimationFrame(done)); })"
 
 # Width and height of the window in pixels, and the browser's zoom.
-SIZES = [(320, 568, 1), (390, 844, 1), (568, 320, 1), (768, 1024, 1), (1024, 768, 1), (1100, 800, 1), (1280, 800, 1), (1280, 800, 2),
-         (1920, 1080, 1), (2560, 1440, 1)]
+SIZES = [(320, 568, 1), (390, 844, 1), (568, 320, 1), (768, 1024, 1), (1024, 768, 1), (1100, 800, 1), (1280, 800, 1),
+         (1280, 800, 2), (1920, 1080, 1), (2560, 1440, 1)]
 # More widths, with more to tell: viewers that were refused, and figures since a reset.
-WIDTHS = [320, 340, 360, 390, 414, 480, 568, 640, 700, 768, 800, 900, 961, 1024, 1100, 1199, 1201, 1280, 1366, 1440, 1600, 1920, 2200, 2560]
+WIDTHS = [320, 340, 360, 390, 414, 480, 568, 640, 700, 768, 800, 900, 961, 1024, 1100, 1199, 1201, 1280, 1366, 1440, 1600,
+          1920, 2200, 2560]
 
 
 class Layout(Page):
     def run(self, pictures):
-        with self.serve("stream") as stream:
-            with self.serve("buffer") as buffer:
-                self.open_both(stream, buffer)
-                for scheme in ("light", "dark"):
-                    for width, height, zoom in SIZES:
-                        name = f"{scheme}-{width}x{height}-{zoom}00"
-                        self.show_as(width, height, scheme, zoom)
-                        if scheme == "light":
-                            self.start(name)
-                        self.size(name)
-                        (pictures / f"{name}.png").write_bytes(self.browser.picture())
-            with self.serve("buffer", "--heap-limit", "20M") as limited:
-                self.open_both(stream, limited)
-                self.browser.click("button", "Reset")
-                self.browser.click("button", "Start")
-                self.see("viewers that are refused are counted", self.lesson, re.compile(r"buffer refused \d+ of 20 requests"))
-                for width in WIDTHS:
-                    self.show_as(width, 800)
-                    self.size(f"refused-{width}")
+        with self.serve("stream") as stream, self.serve("buffer") as buffer:
+            self.open_both(stream, buffer)
+            for scheme, (width, height, zoom) in product(("light", "dark"), SIZES):
+                name = f"{scheme}-{width}x{height}-{zoom}00"
+                self.show_as(width, height, scheme, zoom)
+                if scheme == "light":
+                    self.start(name)
+                self.size(name)
+                (pictures / f"{name}.png").write_bytes(self.browser.picture())
+        with self.serve("stream") as stream, self.serve("buffer", "--heap-limit", "20M") as limited:
+            self.open_both(stream, limited)
+            self.browser.click("button", "Reset")
+            self.browser.click("button", "Start")
+            self.see("viewers that are refused are counted", self.lesson, re.compile(r"buffer refused \d+ of 20 requests"))
+            for width in WIDTHS:
+                self.show_as(width, 800)
+                self.size(f"refused-{width}")
         self.show_as(1280, 900)
         self.browser.errors()  # Chromium writes each refused request to the console.
 
@@ -93,7 +98,8 @@ class Layout(Page):
         self.browser.open(f"{stream.url}heap?with=localhost:{buffer.port}")
         self.await_card(buffer, "live")
         self.choose_rate("full speed")
-        self.browser.driver.execute_script(Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8"))
+        axe = Path(axe_core_python.__file__).with_name("axe.min.js")
+        self.browser.driver.execute_script(axe.read_text(encoding="utf-8"))
 
     def show_as(self, width, height, scheme="light", zoom=1):
         """Makes the window so large in pixels, with the browser's zoom, and the page light or dark."""
@@ -104,16 +110,22 @@ class Layout(Page):
 
     def start(self, name):
         """What a user sees after Start without scrolling, during the load and after it."""
+        self.browser.click("button", "Reset")
+        wait_until(lambda: "Press Start" in self.lesson())
         self.browser.call("() => scrollTo(0, 0)")
+        place = lambda: self.browser.call("() => document.querySelector('#cards').offsetTop")
+        before = place()
         self.browser.click("button", "Start")
-        parts = [self.browser.find("region", "The lesson"), self.browser.find(*CHART)]
         for when in ("during", "after"):
-            missing = self.browser.call(SEEN_TOGETHER, *parts)
-            self.check(f"the sentence and the chart are seen together {when} the load, {name}", not missing, missing)
+            apart = self.browser.call(APART)
+            self.check(f"the sentence and the chart are seen together {when} the load, {name}", not apart, apart)
             self.await_end()
+            # A run ends a second after its last answer, and then the sentence is longest.
+            wait_until(lambda: "first byte" in self.lesson())
+        self.check(f"the sentence moves nothing, {name}", place() == before, f"{before} px from the top, then {place()}")
 
     def size(self, name):
         self.browser.call(DRAWN)
-        for what, fault in (("texts can be read, and controls be used (WCAG)", INACCESSIBLE), ("nothing is cut or covered, or scrolls sideways", CROWDED)):
-            found = self.browser.call(fault)
+        for what, faults in FAULTS.items():
+            found = self.browser.call(faults)
             self.check(f"{what}, {name}", not found, found)

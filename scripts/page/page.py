@@ -34,6 +34,13 @@ def two_free_ports():
     raise RuntimeError("no two free ports in a row")
 
 
+def sparse_file(path, size):
+    """Makes a file of this size, which takes no room on the disk. Returns its path."""
+    with path.open("wb") as file:
+        file.truncate(size)
+    return path
+
+
 def has(found, wanted):
     """Whether a text has a word or a pattern, or something of any type is what a function demands."""
     if callable(wanted):
@@ -103,29 +110,24 @@ class Page:
 
     def highest_read(self, mode):
         """The highest heap of a mode in MiB that the arrow keys find in the chart, which is held meanwhile."""
-        highest, chart = 0, self.browser.find(*CHART)
+        chart, readings = self.browser.find(*CHART), []
         self.browser.click("button", "Pause")
         self.choose(*CHART, Keys.HOME)
         for _ in range(60):
-            reading = chart.get_dom_attribute("aria-valuetext")
-            highest = max([highest, *(number(text) for text in re.findall(rf"{mode}: heap {MIB_TEXT}", reading))])
+            readings += re.findall(rf"{mode}: heap {MIB_TEXT}", chart.get_dom_attribute("aria-valuetext"))
             self.browser.press(Keys.ARROW_RIGHT)
         # With a key: in WebKit, Shift and Tab do not leave a button whose text was clicked (its bug 316027).
         self.choose("button", "Pause", Keys.ENTER)
-        return highest
+        return max(map(number, readings), default=0)
 
     def coloured(self, look):
         """How many pixels of the chart have the colour of a mode."""
         return self.browser.call("""look => {
           const chart = document.querySelector('#chart'), { width, height } = chart;
           // On a copy: Chromium warns in the console of a canvas that is read again.
-          const pen = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-          pen.fillStyle = getComputedStyle(document.body).getPropertyValue('--' + look);
-          pen.fillRect(0, 0, 1, 1);
-          const wanted = pen.getImageData(0, 0, 1, 1).data;
-          pen.clearRect(0, 0, 1, 1);
+          const pen = new OffscreenCanvas(width, height).getContext('2d');
           pen.drawImage(chart, 0, 0);
-          const { data } = pen.getImageData(0, 0, width, height);
-          const differs = at => [0, 1, 2].reduce((sum, i) => sum + Math.abs(data[at + i] - wanted[i]), 0);
-          return Array.from({ length: width * height }, (_, i) => differs(4 * i)).filter(by => by < 12).length;
+          const pixels = new Uint32Array(pen.getImageData(0, 0, width, height).data.buffer);
+          const [red, green, blue] = getComputedStyle(document.body).getPropertyValue('--' + look).match(/\\w\\w/g);
+          return pixels.filter(pixel => pixel === Number(`0xff${blue}${green}${red}`)).length;
         }""", look)

@@ -19,6 +19,7 @@ from report import Report
 from server import stop_servers_on_signals
 
 HERE, MADE = Path(__file__).resolve().parent, TARGET / "page-check"
+PICTURES = MADE / "pictures"
 TOOLS = {
     "chromium": ["chromium", "chromedriver:chromium-driver"],
     "firefox": ["firefox-esr"],
@@ -48,36 +49,31 @@ def get_geckodriver():
     os.environ["PATH"] = f"{MADE / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
-def check(kind, folder, pictures, report):
+def check(kind, folder, report):
     """All that is checked in one browser. What it shows at the end, or where it fails, is kept as a picture."""
     from browser import BROWSERS
     from edges import NAMES, Edges
     from journey import FILE_MIB, Journey
     from layout import Layout
-    from stories import Stories
+    from page import sparse_file
 
     folder.mkdir()
     # Small, so that it takes seconds. Its end says that there is a video, which a page without one hides.
-    file = folder / "film.mp4"
-    file.touch()
-    os.truncate(file, FILE_MIB << 20)
+    file = sparse_file(folder / "film.mp4", FILE_MIB << 20)
     with BROWSERS[kind](folder, *([NAMES] if kind == "chromium" else [])) as browser:
         try:
             Journey(browser, file, report).run()
         finally:
-            (pictures / f"{kind}.png").write_bytes(browser.picture())
+            (PICTURES / f"{kind}.png").write_bytes(browser.picture())
         if kind == "chromium":
-            Stories(browser, file, report).run()
-            Layout(browser, file, report).run(pictures)
+            Layout(browser, file, report).run(PICTURES)
             Edges(browser, file, report).run()
 
 
 def main():
     parser = argparse.ArgumentParser(prog="check-page.sh", description=__doc__)
     parser.add_argument("browsers", metavar="BROWSER", nargs="*", help=f"{', '.join(TOOLS)} (default: all)")
-    parser.add_argument("--pictures", metavar="FOLDER", type=Path, default=MADE / "pictures", help="where to leave pictures of the page")
-    options = parser.parse_args()
-    browsers = options.browsers or list(TOOLS)
+    browsers = parser.parse_args().browsers or list(TOOLS)
     if unknown := set(browsers) - set(TOOLS):
         parser.error(f"there is no browser {', '.join(unknown)}; there are {', '.join(TOOLS)}")
     need_tools("cargo", "node:nodejs", *(tool for browser in browsers for tool in TOOLS[browser]))
@@ -85,7 +81,7 @@ def main():
     if "firefox" in browsers:
         get_geckodriver()
     stop_servers_on_signals()
-    options.pictures.mkdir(parents=True, exist_ok=True)
+    PICTURES.mkdir(parents=True, exist_ok=True)
     cargo_build()
     modules = subprocess.run(["node", "--test", *sorted((HERE / "tests").glob("*.mjs"))], check=False).returncode
     report = Report()
@@ -93,7 +89,7 @@ def main():
         for kind in browsers:
             report.where = kind
             try:
-                check(kind, Path(work) / kind, options.pictures, report)
+                check(kind, Path(work) / kind, report)
             except Exception as error:  # One that makes all further steps in this browser pointless.
                 traceback.print_exc()
                 report.check("the check runs to its end", False, f"{type(error).__name__}: {error}")

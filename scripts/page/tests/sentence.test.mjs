@@ -21,6 +21,9 @@ const refused = (n, all, more) => buffer(all, { refused: n, complete: all - n, a
 
 const TOTAL = '20 requests at once: buffer needed 804.7 MiB of heap, stream 1.3 MiB: 615 times as much. Each request held 40.2 MiB and 66.0 KiB.';
 const FIRST = ' The server sent the first byte after 316 ms and 0.07 ms (medians).';
+const apart = (buffers, streams) =>
+  `Each request held 40.2 MiB with buffer (${buffers}) and 66.0 KiB with stream (${streams}): 624 times as much.${FIRST}`;
+const AT_ONCE = '20 requests at once', SIX = '20 requests, 6 at once at most';
 
 const TABLE = [
   ['nothing was served', [], ''],
@@ -37,14 +40,10 @@ const TABLE = [
   ['one goes on', [running('buffer', 20, EACH), stream()],
     '20 requests at once: buffer holds up to 804.7 MiB of heap, stream needed 1.3 MiB: 615 times as much. Each request holds 40.2 MiB and 66.0 KiB.'],
   ['the last answers have ended, and no other has begun for less than a second', [running('buffer', 20, EACH, { in_flight: 0, complete: 20 }), stream()], TOTAL],
-  ['other numbers', [buffer(3), stream(200)],
-    'Each request held 40.2 MiB with buffer (3 requests at once) and 66.0 KiB with stream (200 requests at once): 624 times as much.' + FIRST],
-  ['equal numbers that did not run at once', [buffer(20, { at_once: 6 }), stream()],
-    'Each request held 40.2 MiB with buffer (20 requests, 6 at once at most) and 66.0 KiB with stream (20 requests at once): 624 times as much.' + FIRST],
-  ['equal numbers that are not in view', [buffer(20, { to: 10 }), stream(20, { to: 20 })],
-    'Each request held 40.2 MiB with buffer (20 requests at once) and 66.0 KiB with stream (20 requests at once): 624 times as much.' + FIRST],
-  ['some were refused', [refused(14, 20), stream()],
-    'Each request held 40.2 MiB with buffer (20 requests, 6 at once at most) and 66.0 KiB with stream (20 requests at once): 624 times as much.' + FIRST + ' buffer refused 14 of 20 requests.'],
+  ['other numbers', [buffer(3), stream(200)], apart('3 requests at once', '200 requests at once')],
+  ['equal numbers that did not run at once', [buffer(20, { at_once: 6 }), stream()], apart(SIX, AT_ONCE)],
+  ['equal numbers that are not in view', [buffer(20, { to: 10 }), stream(20, { to: 20 })], apart(AT_ONCE, AT_ONCE)],
+  ['some were refused', [refused(14, 20), stream()], `${apart(SIX, AT_ONCE)} buffer refused 14 of 20 requests.`],
   ['all were refused', [refused(20, 20, { request_peak_min: null, request_peak_median: null, request_peak_max: null, first_byte_us_median: null }), stream()],
     'buffer refused all 20 requests for lack of memory. 20 requests at once: stream needed 1.3 MiB of heap, 66.0 KiB each. A thousand at once would hold 64.5 MiB. The server sent the first byte after 0.07 ms (median).'],
   ['the file is empty', [run('buffer', 2, 2048, { file_bytes: 0 })], '2 requests at once: buffer needed 23.5 KiB of heap, 2.0 KiB each. The file is empty.'],
