@@ -52,10 +52,10 @@ def need_tools(*tools):
         fail("\n".join(missing), 2)
 
 
-def cargo_build(target=TARGET):
+def cargo_build():
     """Builds the release program."""
     command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", ROOT / "Cargo.toml"]
-    if subprocess.run([*command, "--target-dir", target], check=False).returncode:
+    if subprocess.run([*command, "--target-dir", TARGET], check=False).returncode:
         fail("heapserve does not build; the reason is above")
 
 
