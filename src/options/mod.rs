@@ -57,7 +57,7 @@ pub struct Options {
 
     /// The size of the buffer in stream mode, one for each viewer
     ///
-    /// A smaller chunk takes more CPU for the same file, a larger one more memory per viewer.
+    /// A much smaller chunk takes more CPU for the same file, a larger one memory per viewer.
     /// A size is a number of bytes, or of K, M or G (powers of 1,024). Buffer mode has no chunks.
     #[arg(short, long, default_value = "64K", value_name = "SIZE", value_parser = by(parse_chunk_size))]
     #[arg(verbatim_doc_comment)]

@@ -44,7 +44,7 @@ pub struct Trace {
 /// The legend of a request's line. The meaning of the RSS on this system follows it.
 const LEGEND: &str = "\
 [pid] ms since start: #request mode method target status  peak, heap (RSS) before -> after, first / last byte, in flight
-peak: the most memory that the request held; heap: what the program has allocated; RSS: what the system holds for it,
+peak: the most memory that the request held; heap: what the program has in use; RSS: what the system holds for it,
 ";
 
 impl Trace {
