@@ -25,10 +25,10 @@ const UNREAD_WALKS_MOST: u8 = 32;
 /// long. It is the only measure that does not ask what the one connection has done.
 const HEAP_MOST_BYTES: u64 = 64 << 20;
 const HEAD_SMALL_BYTES: u64 = 8 << 10;
+const HEAD_YOUNG: Duration = Duration::from_millis(100);
 /// If it takes more than this, and is late with requests, connections with more than `HEAD_SMALL_BYTES` of these are
 /// hung up: clients that pipeline together fill its queue faster than a thread empties it.
 const FLOOD_BYTES: u64 = 128 << 20;
-const HEAD_YOUNG: Duration = Duration::from_millis(100);
 /// The maximum number of bytes of a head that tiny_http reads. A request with a longer one is refused anyway.
 const HEAD_MOST_BYTES: u64 = 128 << 10;
 /// The maximum size of a body that is discarded, and of what tiny_http reads for it, with the sizes of its chunks.
@@ -106,6 +106,22 @@ pub struct Walk {
     pub needs_ping: bool,
     /// Whether a connection may be stuck.
     pub is_urgent: bool,
+}
+
+impl Walk {
+    /// One when nothing is short, and nothing waits in tiny_http's queues.
+    pub fn new(start: Instant, timeout: Option<Duration>) -> Self {
+        Self {
+            start,
+            timeout,
+            resumed: None,
+            are_descriptors_short: false,
+            held_bytes: 0,
+            is_caught_up: true,
+            needs_ping: false,
+            is_urgent: false,
+        }
+    }
 }
 
 /// What a walk sees of a socket.
@@ -213,9 +229,10 @@ impl Connection {
         // A step may have come after this sight, and before this look.
         let has_stepped = mem::take(&mut self.has_stepped);
         let taken_bytes = mem::take(&mut self.taken_bytes);
+        let holds_much = walk.held_bytes > FLOOD_BYTES;
+        walk.needs_ping |= holds_much;
         // Requests that tiny_http has in its queue, although it was to hand over all, are not a step.
-        let is_flood = walk.held_bytes > FLOOD_BYTES && !walk.is_caught_up;
-        walk.needs_ping |= walk.held_bytes > FLOOD_BYTES;
+        let is_flood = holds_much && !walk.is_caught_up;
         if mem::replace(&mut self.seen.had_stepped, has_stepped) || has_stepped {
             let stepped_bytes = if is_flood { self.seen.stepped_bytes + taken_bytes } else { read_bytes };
             (self.seen.stepped_bytes, self.seen.is_suspect) = (stepped_bytes.min(read_bytes), false);

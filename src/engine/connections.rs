@@ -77,6 +77,7 @@ impl Connections {
     /// Takes a request that came through the `Server` of this generation. The result is the request, with the number of
     /// its connection, or without if it is to be discarded. `None` if it waits for the thread of its connection.
     pub fn take(&self, peer: SocketAddr, generation: u32, request: Request) -> Option<(Request, Option<u64>)> {
+        let sent_bytes = sent_bytes(&request);
         let mut table = self.lock();
         let Table { by_peer, last_number, wanted, .. } = &mut *table;
         let connection = by_peer.entry(peer).or_insert_with(|| Connection::new(Instant::now()));
@@ -86,7 +87,7 @@ impl Connections {
             connection.number = *last_number;
         }
         connection.has_stepped = true;
-        connection.taken_bytes += sent_bytes(&request);
+        connection.taken_bytes += sent_bytes;
         // The client may have connected again from the same port, and through a later `Server`.
         connection.generation = generation;
         let taken = match connection.state {

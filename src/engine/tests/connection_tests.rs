@@ -5,16 +5,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// One that begins so long after `start`, when nothing is short, and nothing waits in tiny_http's queues.
 fn walk(start: Instant, after: Duration) -> Walk {
-    Walk {
-        start: start + after,
-        timeout: Some(SECONDS_10),
-        resumed: None,
-        are_descriptors_short: false,
-        held_bytes: 0,
-        is_caught_up: true,
-        needs_ping: false,
-        is_urgent: false,
-    }
+    Walk::new(start + after, Some(SECONDS_10))
 }
 
 fn sight(identity: u64, unread_bytes: u64, received_bytes: Option<u64>) -> Sight {
