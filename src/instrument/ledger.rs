@@ -83,13 +83,11 @@ impl Ledger {
 
     /// Starts the thread that adds samples to the feed, for later pages, too. It also notices the end of a run.
     pub fn record_samples(&'static self) -> io::Result<()> {
-        self.add_sample(&mut None);
-        let run = move || {
-            let mut last = None;
-            loop {
-                thread::sleep(SAMPLE_INTERVAL);
-                self.add_sample(&mut last);
-            }
+        let mut last = None;
+        self.add_sample(&mut last);
+        let run = move || loop {
+            thread::sleep(SAMPLE_INTERVAL);
+            self.add_sample(&mut last);
         };
         thread::Builder::new().name("recorder".to_owned()).spawn(run).map(drop)
     }
@@ -109,8 +107,7 @@ impl Ledger {
         }
     }
 
-    /// Ends the trace: tells of the run that goes on, if any, and then sums up all requests that the trace has told of.
-    /// Requests that end later are not told of.
+    /// Ends the trace: tells of the run that goes on, if any, and then sums up all requests that have ended until now.
     pub fn close(&self) {
         let resident = self.resident();
         let mut state = lock(&STATE);
