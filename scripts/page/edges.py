@@ -48,7 +48,7 @@ STORIES = [
         "2 MiB/s", ("progress", pattern(r"\b1[89] failed \(the server answered 503\)")),
         ("lesson", pattern(r"buffer refused 1[89] of 20 requests\."))]),
     ("a heap limit for none", [("buffer", FILE, "--heap-limit", "10M")], "", [
-        "full speed", ("lesson", "buffer refused all 20 requests for lack of memory.")]),
+        ("room", "so it will refuse all (503)."), "full speed", ("lesson", "buffer refused all 20 requests for lack of memory.")]),
     ("a heap limit far above", [("buffer", FILE, "--heap-limit", "1G")], "", [
         ("cards", "heap limit 1.0 GiB"), ("legend", lambda legend: "heap limit" not in legend), ("room", lambda room: not room)]),
     ("a file of 10 GiB", [("buffer", 10 << 30, "--heap-limit", "16G")], "", [

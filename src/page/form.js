@@ -48,9 +48,9 @@ function sameMode([one, other]) {
 function foreseen(servers, number) {
   const refused = servers.map(({ history: { latest } }) => {
     const { mode, file_bytes, chunk_bytes, heap_limit } = latest;
-    const needed = number * (mode === 'buffer' ? file_bytes ?? 0 : Math.min(file_bytes, chunk_bytes));
+    const each = mode === 'buffer' ? file_bytes ?? 0 : Math.min(file_bytes, chunk_bytes), needed = number * each;
     return heap_limit !== null && needed + latest.live > heap_limit
-      ? `${several(number, 'viewer')} at once would need ${size(needed)} with ${mode}; its heap limit is ${size(heap_limit)}, so it will refuse ${needed / number + latest.live > heap_limit ? 'all' : 'some'} (503).` : '';
+      ? `${several(number, 'viewer')} at once would need ${size(needed)} with ${mode}; its heap limit is ${size(heap_limit)}, so it will refuse ${each + latest.live > heap_limit ? 'all' : 'some'} (503).` : '';
   });
   return [...refused, servers.some(server => isCrowded(server, number)) ? tellRoom(room([0])) : ''];
 }
