@@ -16,12 +16,10 @@
 //!
 //! Each depends only on those before it.
 //!
-//! * [`platform`]: what differs between systems. Only this module and the allocator ([`instrument::heap`]) have unsafe
-//!   code.
+//! * [`platform`]: what differs between systems. Only this and the allocator ([`instrument::heap`]) have unsafe code.
 //! * [`http`]: the rules of HTTP, as pure functions.
 //! * [`instrument`]: the allocator that counts, the ledger, and the trace.
-//! * [`modes`]: the two ways to send a file that this program compares. They are two files of the same shape; read
-//!   these first.
+//! * [`modes`]: the two ways to send a file that this program compares, as two files of one shape. Read these first.
 //! * [`engine`]: the connections, and what is done about the weaknesses of tiny_http.
 //! * [`options`] and [`site`]: what is served, how, and where.
 //! * [`page`]: the live page and its figures.

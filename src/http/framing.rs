@@ -1,4 +1,4 @@
-//! Where a request ends, and whether its connection stays open (RFC 9112 6, 9.3), which tiny_http decides by one field.
+//! Where a request ends, and whether its connection stays open (RFC 9112 6, 9.3). Of a field, tiny_http reads one line.
 
 use tiny_http::{HTTPVersion, Request};
 

@@ -1,4 +1,4 @@
-//! Which host a request is for (RFC 9112 3.2), whether this server answers for it, and which other pages may read that.
+//! Which host a request is for (RFC 9112 3.2), whether this server is that, and which web pages may read the answer.
 //!
 //! The first check prevents DNS rebinding. In such an attack, a web page from `evil.example` makes the DNS resolve that
 //! name to 127.0.0.1. The browser then treats a server on this machine as the page's own origin, and lets the page read

@@ -19,7 +19,7 @@ pub struct Validators {
 }
 
 impl Validators {
-    /// Any program can set `modified`. The file system alone sets `changed`: when it last changed, and its number.
+    /// Any program can set `modified`. Only the file system sets `changed`: the last change, and the file's number.
     ///
     /// Another file with the same size and time of modification, as `cp -p` and `rsync -t` make it, must have another
     /// tag. So the tag contains `changed`. Without that it is weak (RFC 9110 8.8.1). A file keeps its tag only if it is

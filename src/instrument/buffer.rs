@@ -1,4 +1,4 @@
-//! Buffers for bytes of the file, also counted apart from the rest of the heap, and the heap's limit with one more.
+//! Buffers for bytes of the file, which are counted also apart from the rest of the heap, and the limit of the heap.
 
 use std::fmt::{self, Display};
 use std::sync::Mutex;

@@ -6,8 +6,7 @@
 //!
 //! Sizes are those that the program requested, without the allocator's headers and rounding. Memory that does not come
 //! from the Rust allocator (thread stacks, the program's code, the kernel's socket buffers) is not included, nor is
-//! memory that the C library keeps after it was freed. The resident set includes all of these except the kernel's
-//! buffers.
+//! memory that the C library keeps after it was freed. The resident set includes all these but the kernel's buffers.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -112,8 +111,7 @@ pub fn allocations_of_others() -> u64 {
 }
 
 /// Runs `act`, whose first zeroed allocation of exactly `bytes` gets `block` instead of heap memory, and is in no
-/// figure. `act` must free it, on this thread. For a buffer that another library allocates, whatever its size, and does
-/// not use.
+/// figure. `act` must free it, on this thread. For a large buffer that another library allocates and never uses.
 pub fn with_lent<T>(block: &Mapping, bytes: usize, act: impl FnOnce() -> T) -> T {
     struct Lending;
     impl Drop for Lending {

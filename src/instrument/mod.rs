@@ -2,11 +2,10 @@
 //!
 //! * [`heap`]: the allocator that counts.
 //! * [`buffer`]: buffers for bytes of the file. They are counted separately as well, and have a limit.
-//! * [`ledger`]: opens an entry for each request. Closing the entry makes a [`record`], which goes to the trace and to
-//!   the feed.
+//! * [`ledger`]: opens an entry for each request, and closes it with a [`record`], for the trace and the feed.
 //! * [`run`]: what a load costs, from many requests together.
 //! * [`trace`]: writes each record and each run to stderr.
-//! * [`feed`]: keeps records and samples of the last minute, and passes them on to the live pages.
+//! * [`feed`]: keeps the last starts and records, and samples of a minute, and passes them on to the live pages.
 //! * [`units`] and [`fixed_text`]: write figures without using the heap.
 
 pub mod buffer;

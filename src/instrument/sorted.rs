@@ -44,7 +44,7 @@ impl<const N: usize> Sorted<N> {
         }
     }
 
-    /// The least, the median (of an even count: the mean of the middle two) and the most. `None` if 0 or over `N`.
+    /// The least, the median (of an even count: the mean of the middle two) and the most. `None` for 0 or over `N`.
     pub fn spread(&self) -> Option<[u64; 3]> {
         let all = &self.numbers[..self.kept];
         let (least, most) = (*all.first()?, *all.last()?);

@@ -19,7 +19,7 @@ const WRITE_MOST_BYTES: usize = 16 * SEGMENT_BYTES;
 /// How many bytes of a buffer to fill before each write, so that whole segments are sent.
 ///
 /// A write of 64 KiB would leave 72 bytes over. Nagle's algorithm is off, so they would be sent as a packet of their
-/// own, and a single client would get half the throughput (README, "Speed").
+/// own, and a single client would get half the throughput.
 pub fn whole_segments(buffer_bytes: usize) -> usize {
     match buffer_bytes / SEGMENT_BYTES {
         0 => buffer_bytes,

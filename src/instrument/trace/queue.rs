@@ -87,7 +87,7 @@ impl<const CAPACITY: usize> Queue<CAPACITY> {
         Self { entries: [Entry::Lost(0); CAPACITY], count: 0 }
     }
 
-    /// Appends an entry, or counts it as lost. The last place is for the summary, the one before it for that count.
+    /// Appends an entry, or counts it as lost. The last two places are for the number of lost ones and the summary.
     fn push(&mut self, entry: Entry) {
         let most = match entry {
             Entry::Request(_) => CAPACITY - RESERVED_ENTRIES,
