@@ -1,4 +1,4 @@
-//! Where a request ends, and whether its connection stays open (RFC 9112 6, 9.3). tiny_http goes by a field's first line.
+//! Where a request ends, and whether its connection stays open (RFC 9112 6, 9.3): tiny_http reads a field's first line.
 
 use tiny_http::{HTTPVersion, Request};
 
