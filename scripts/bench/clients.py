@@ -13,7 +13,8 @@ from pathlib import Path
 from client import connect, request
 from waiting import PATIENCE_SECONDS, wait_until
 
-CURL = ["curl", "-q", "-gsS", "--fail", "--noproxy", "*"]
+# A transfer that stands still for a minute fails.
+CURL = ["curl", "-q", "-gsS", "--fail", "--noproxy", "*", "--speed-time", str(PATIENCE_SECONDS)]
 MIB = 1 << 20
 
 

@@ -29,6 +29,9 @@ class Nginx(Running):
         # nginx cannot take any free port, but goes on with a socket that it is told of.
         with socket.create_server((HOST, 0)) as listening, open(folder / "said", "wb") as said:
             self.port, number = listening.getsockname()[1], listening.fileno()
+            # nginx does not do this with a socket that it is told of. A worker would then wait in accept(2) when
+            # another one was faster, and leave its own connections unanswered.
+            listening.setblocking(False)
             http = http.replace("PORT", str(self.port))
             (folder / "nginx.conf").write_text(CONFIGURATION.format(user=user, workers=workers, http=http))
             command = ["nginx", "-p", f"{folder}/", "-c", folder / "nginx.conf"]
