@@ -75,7 +75,7 @@ SAMPLE = {"event": "sample", "mode": "<b>", "live": MOST, "live_peak": MOST, "in
 
 
 class Nonsense(BaseHTTPRequestHandler):
-    """Answers as heapserve does, but with figures that no server has. Each kind of them is in tests/pure.test.mjs."""
+    """Answers as heapserve does, but with figures that no server has. Each kind of them is in tests/page/pure.test.mjs."""
 
     def do_GET(self):
         self.send_response(200)

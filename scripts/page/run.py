@@ -14,7 +14,7 @@ import traceback
 import venv
 from pathlib import Path
 
-from program import TARGET, cargo_build, fail, need_tools, work_folder
+from program import ROOT, TARGET, cargo_build, fail, need_tools, work_folder
 from report import Report
 from server import stop_servers_on_signals
 
@@ -83,7 +83,8 @@ def main():
     stop_servers_on_signals()
     PICTURES.mkdir(parents=True, exist_ok=True)
     cargo_build()
-    modules = subprocess.run(["node", "--test", *sorted((HERE / "tests").glob("*.mjs"))], check=False).returncode
+    tables = sorted((ROOT / "tests" / "page").glob("*.mjs"))
+    modules = subprocess.run(["node", "--test", *tables], check=False).returncode
     report = Report()
     with work_folder() as work:
         for kind in browsers:

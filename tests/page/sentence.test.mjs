@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sentence } from '../../../src/page/sentence.js';
+import { sentence } from '../../src/page/sentence.js';
 
 const MIB = 2 ** 20, EACH = 42_190_000, CHUNK = 67_584;
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { commandFor, nextOrigin, parseOrigin } from '../../../src/page/address.js';
-import { message } from '../../../src/page/checked.js';
-import { clockTime, moment, unixMs } from '../../../src/page/clock.js';
-import { History } from '../../../src/page/history.js';
-import { Places, spread } from '../../../src/page/labels.js';
-import { drawLanes } from '../../../src/page/lanes.js';
-import { marks, niceAbove, seconds } from '../../../src/page/scale.js';
-import { brief, ms, partOf, size } from '../../../src/page/units.js';
+import { commandFor, nextOrigin, parseOrigin } from '../../src/page/address.js';
+import { message } from '../../src/page/checked.js';
+import { clockTime, moment, unixMs } from '../../src/page/clock.js';
+import { History } from '../../src/page/history.js';
+import { Places, spread } from '../../src/page/labels.js';
+import { drawLanes } from '../../src/page/lanes.js';
+import { marks, niceAbove, seconds } from '../../src/page/scale.js';
+import { brief, ms, partOf, size } from '../../src/page/units.js';
 
 const KIB = 1024, MIB = KIB ** 2, GIB = KIB ** 3;
 
