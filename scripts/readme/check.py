@@ -1,14 +1,12 @@
 """
 Usage: check-readme.sh
-Takes the commands out of README.md and runs them: starts the two servers, asks for each address, downloads with curl,
-and does the same with the two Node programs. If another program has one of the ports, it takes others. Then it checks
-that the quoted lines of the traces, the summaries, the options, the fields of JSON and the lines of code are those of
-the programs.
+Takes the commands out of README.md and runs them on free ports: starts the two servers, asks for each address,
+downloads with curl, and does the same with the two Node programs. Then it checks that the quoted lines of the traces,
+the summaries, the options, the fields of JSON and the lines of code are those of the programs.
 """
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -22,7 +20,8 @@ from waiting import PATIENCE_SECONDS, wait_until
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 GC = re.compile(r"\[\d+:0x[0-9a-f]+\] +\d+ ms: [\w-]+ [\d.]+ \([\d.]+\) -> [\d.]+ \([\d.]+\) MB, [\d.]+ / [\d.]+ ms")
 EVENT = re.compile(r"^\| `(\w+)` \| (`.*) \|$", re.MULTILINE)
-URL = re.compile(r"http://localhost:\d+[^\s>`\")\[]*")
+URL = re.compile(r"http://localhost:(\d+)([^\s>`\")\[]*)")
+DEFAULT_PORT = "3000"
 
 
 def lines(text, language, start=""):
@@ -48,11 +47,6 @@ def shape(line):
     return re.sub(r"[0-9.]+ ?([KMG]i?B?\b|bytes)?", "N", re.sub(r" {2,}", " ", line))
 
 
-def is_free(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
 def download(command, port, check):
     """Runs a curl command of the README with this port."""
     asked = re.sub(r"localhost:\d+", f"localhost:{port}", command).replace("curl ", "curl --no-progress-meter ", 1)
@@ -60,31 +54,30 @@ def download(command, port, check):
     check(f"{command[:60]}… from port {port}", done.returncode == 0, done.stderr[-200:])
 
 
-def run_servers(text, first_port, check):
+def run_servers(text, check):
     """Does what "Try it" says. Returns each server's lines on stderr."""
-    commands = lines(text, "", "cargo run --release -- --mode")
-    if first_port != 3000:
-        commands = [command if "--port" in command else f"{command} --port {first_port}" for command in commands]
-    check("there are commands for two servers", len(commands) == 2, commands)
-    ports = (first_port + 1, first_port)
+    servers = {}  # By the ports that the README gives them.
 
     def runs_end():
         """A request that comes before would be part of the last run."""
-        for port in ports:
-            ended = lambda: b'"run":null' in ask(port, request(close=True, target="/heap.json"))[1]
-            check(f"the run ends, port {port}", wait_until(ended) is not None)
+        for named, server in servers.items():
+            ended = lambda: b'"run":null' in ask(server.port, request(close=True, target="/heap.json"))[1]
+            check(f"the run ends, port {named}", wait_until(ended) is not None)
 
     with ExitStack() as up:
-        servers = [up.enter_context(start(command)) for command in commands]
-        for url in sorted(set(URL.findall(text))):
-            if not url.endswith("viewer="):  # An address with a query in brackets is one of curl's own forms.
-                download(f"curl --fail --output /dev/null {url}", url.split(":")[2].split("/")[0], check)
+        for command in lines(text, "", "cargo run --release -- --mode"):
+            option = re.search(r" --port (\d+)$|$", command)
+            servers[option[1] or DEFAULT_PORT] = up.enter_context(start(f"{command[:option.start()]} --port 0"))
+        check("there are commands for two servers", len(servers) == 2, servers)
+        for named, path in sorted(set(URL.findall(text))):
+            if not path.endswith("viewer="):  # An address with a query in brackets is one of curl's own forms.
+                download(f"curl --fail --output /dev/null http://localhost:{named}{path}", servers[named].port, check)
         runs_end()
         for command in lines(text, "", "curl "):
-            for port in ports:
-                download(command, port, check)
+            for server in servers.values():
+                download(command, server.port, check)
         runs_end()
-        return [stop(server) for server in servers]
+        return [stop(server) for server in servers.values()]
 
 
 def run_node(text, check):
@@ -134,7 +127,9 @@ def check_code(text, check):
     for line in lines(text, "rust"):
         check(f"the code has {line.strip()[:60]}", line.strip() in code_lines, "it has not")
     option = re.compile(r"^ +(?:-\w, )?(--[a-z-]+)", re.MULTILINE)
-    options = set(option.findall(subprocess.check_output([HEAPSERVE, "--help"], text=True)))
+    told = subprocess.check_output([HEAPSERVE, "--help"], text=True)
+    check("the server without --port has the default one", f"[default: {DEFAULT_PORT}]" in told, told)
+    options = set(option.findall(told))
     listed = set(option.findall("\n".join(lines(text, "", "  "))))
     check("every option is listed", options - listed == {"--help", "--version"}, options ^ listed)
 
@@ -143,10 +138,8 @@ def main():
     only_help(__doc__)
     need_tools("cargo", "curl", "node:nodejs")
     report = Report()
-    first_port = next(port for port in (3000, *range(3100, 9000, 100)) if is_free(port) and is_free(port + 1))
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    text = text.replace("3001", str(first_port + 1)).replace("3000", str(first_port))
-    said, said_by_node = run_servers(text, first_port, report.check), run_node(text, report.check)
+    said, said_by_node = run_servers(text, report.check), run_node(text, report.check)
     check_quotes(text, said, said_by_node, report.check)
     check_fields(text, report.check)
     check_code(text, report.check)
