@@ -10,9 +10,9 @@ from http.client import HTTPException
 from itertools import count, islice
 from statistics import median
 
-from downloads import CURL, equal
+from downloads import CURL, FILM_BYTES, equal
 from nginx import Nginx
-from program import FILM, HEAPSERVE
+from program import HEAPSERVE
 from server import Server
 from waiting import PATIENCE_SECONDS, wait_until
 
@@ -38,12 +38,6 @@ CONFIGURATION = """
       proxy_cache_key $uri; proxy_cache_revalidate on;
       proxy_cache_valid 200 1s; proxy_pass http://ours/;
     }
-    # A location with a proxy_set_header of its own inherits none. Without one for Host, nginx sends the name that
-    # proxy_pass has.
-    location = /by-address { proxy_cache off; proxy_set_header Connection ""; proxy_pass http://127.0.0.1:OURS/; }
-    location = /by-name { proxy_cache off; proxy_set_header Connection ""; proxy_pass http://localhost:OURS/; }
-    location = /by-group { proxy_cache off; proxy_set_header Connection ""; proxy_pass http://ours/; }
-    location = /passed-on { proxy_cache off; proxy_set_header Host $http_host; proxy_pass http://ours/; }
   }"""
 
 
@@ -67,14 +61,6 @@ def revalidates(box):
     box.is_file()
 
 
-def hosts(box, *rows):
-    """Locations of nginx, the client's Host, and the status that it should bring."""
-    for path, host, status in rows:
-        box.get("-H", f"Host: {host}", url=box.front.url + path, wanted=status)
-        if status == "200":
-            box.is_file()
-
-
 def events_at_once(box):
     """nginx passes events on as they come. It would hold back those of seven seconds, until they are 4 KiB."""
     with urllib.request.urlopen(f"{box.front.url}heap/events", timeout=PATIENCE_SECONDS) as events:
@@ -84,17 +70,14 @@ def events_at_once(box):
     assert median(late) < 2, f"half of the samples came {median(late):.1f} s and more after they were taken"
 
 
-SLICES = -(-FILM.stat().st_size // MIB)
+SLICES = -(-FILM_BYTES // MIB)
 SOME_SLICES = ["206", slice(5_000_000, 8_000_000), ("-r", "5000000-7999999")]
 CACHES = [
     ("nginx: slices", through, "sliced", "MISS", SLICES * [206]),
     ("nginx: slices from its cache, without a request", through, "sliced", "HIT", []),
     ("nginx: a part of these slices", through, "sliced", "HIT", [], *SOME_SLICES),
     ("nginx: revalidates, 304", revalidates),
-    ("nginx: proxy_pass with its own Host", hosts, ("by-address", "any", "200"), ("by-name", "any", "200")),
     ("nginx: events come as they are written", events_at_once),
-    ("nginx: another Host is refused, 421", hosts, ("passed-on", "localhost", "200"),
-     ("passed-on", "example.org", "421"), ("by-group", "127.0.0.1", "421")),
 ]
 
 # How often the file is replaced at least, and how many of its versions each cache must have given by then.

@@ -6,12 +6,14 @@ import socket
 import subprocess
 
 from client import read_answer, request
+from program import FILM
 from waiting import PATIENCE_SECONDS, wait_until
 
 CURL = ["curl", "-q", "-sS", "--max-time", str(PATIENCE_SECONDS)]
 ARIA2 = ["aria2c", "--no-conf", "-q", "--timeout", str(PATIENCE_SECONDS)]
 WGET = ["wget", "--no-config", "--verbose", "--tries", "1", "--timeout", str(PATIENCE_SECONDS), "-c"]
-NAME = "powder-day.mp4"
+NAME = FILM.name
+FILM_BYTES = FILM.stat().st_size
 
 
 def equal(found, wanted, what):
@@ -19,12 +21,11 @@ def equal(found, wanted, what):
 
 
 class Box:
-    """An empty folder in which clients of `server`, which serves `file`, are run."""
+    """An empty folder in which clients of `server`, which serves FILM, are run."""
 
-    def __init__(self, folder, server=None, file=None):
-        self.folder, self.server, self.file = folder, server, file
+    def __init__(self, folder, server=None):
+        self.folder, self.server, self.content = folder, server, FILM.read_bytes()
         self.url = server and server.url
-        self.content = file and file.read_bytes()
 
     def clear(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -65,12 +66,10 @@ def whole(box, *options):
     box.is_file()
 
 
-def part(box, range_, first, end=None):
-    """`first` and `end` count from the end of the file where they are negative, as in Python. The range has the first
-    byte's number in place of FIRST."""
-    number = slice(first, end).indices(len(box.content))[0]
-    box.get("-r", range_.replace("FIRST", str(number)), wanted="206")
-    box.is_file(part=slice(first, end))
+def part(box, range_, *bounds):
+    """`bounds` are those of the bytes that must come, as slice() takes them."""
+    box.get("-r", range_, wanted="206")
+    box.is_file(part=slice(*bounds))
 
 
 def resumes(box, first, name, *command):
@@ -82,7 +81,7 @@ def resumes(box, first, name, *command):
 
 
 def leaves_complete(box, name, codes, wanted, *command):
-    shutil.copy(box.file, box.folder / name)
+    shutil.copy(FILM, box.folder / name)
     said = box.run(*command, box.url + NAME, codes=codes)
     assert wanted in said, said
     box.is_file(name)
@@ -108,7 +107,7 @@ def ffprobe_reads(box):
 
 
 def ffmpeg_seeks(box):
-    for source, picture in ((box.url, "over-http.png"), (box.file, "from-disk.png")):
+    for source, picture in ((box.url, "over-http.png"), (FILM, "from-disk.png")):
         box.run("ffmpeg", "-v", "error", "-nostdin", "-ss", "30", "-i", source, "-frames:v", "1", picture)
     ours, theirs = ((box.folder / picture).read_bytes() for picture in ("over-http.png", "from-disk.png"))
     assert ours == theirs, "not the same picture"
@@ -133,12 +132,12 @@ COOKIES = [argument for i in range(15) for argument in ("-H", f"Cookie: c{i}={'x
 # What is seen, the function that does it, and what that gets beside the Box.
 DOWNLOADS = [
     ("curl: the whole file", whole),
-    ("curl -r: the first byte", part, "0-0", 0, 1),
+    ("curl -r: the first byte", part, "0-0", 1),
     ("curl -r: a part in the middle", part, "1234567-8901233", 1234567, 8901234),
-    ("curl -r: beyond the end", part, "FIRST-99999999", -99999),
-    ("curl -r: the last byte", part, "FIRST-", -1),
-    ("curl -r: the last 1000 bytes", part, "-1000", -1000),
-    ("curl -r: starts at the end, 416", lambda box: box.get("-r", f"{len(box.content)}-", wanted="416")),
+    ("curl -r: beyond the end", part, f"{FILM_BYTES - 99999}-99999999", -99999, None),
+    ("curl -r: the last byte", part, f"{FILM_BYTES - 1}-", -1, None),
+    ("curl -r: the last 1000 bytes", part, "-1000", -1000, None),
+    ("curl -r: starts at the end, 416", lambda box: box.get("-r", f"{FILM_BYTES}-", wanted="416")),
     ("curl -C -: resumes", resumes, 10_000_001, "got", *CURL, "--fail", "-C", "-", "-o", "got"),
     # After a 416, curl compares the Content-Range with what it has, and succeeds. Old versions end with 33, which is
     # accepted as long as they leave the file as it is. (With -f, all versions end with 22.)

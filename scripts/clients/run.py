@@ -12,7 +12,7 @@ from pathlib import Path
 
 from caches import CACHES, with_nginx
 from downloads import DOWNLOADS, Box
-from program import FILM, HEAPSERVE, cargo_build, fail, need_tools, only_help, work_folder
+from program import FILM, HEAPSERVE, cargo_build, need_tools, only_help, work_folder
 from report import Report
 from server import Server, stop_servers_on_signals
 from surroundings import SURROUNDINGS
@@ -32,7 +32,7 @@ def run_table(report, table, box):
 def check_mode(report, mode, work):
     report.where = mode
     with Server(HEAPSERVE, FILM, "--mode", mode) as server:
-        box = Box(work / "box", server, FILM)
+        box = Box(work / "box", server)
         run_table(report, DOWNLOADS, box)
         with with_nginx(work / mode, server) as box.front:
             run_table(report, CACHES, box)
@@ -45,8 +45,6 @@ def check_mode(report, mode, work):
 def main():
     only_help(__doc__)
     need_tools("cargo", "curl", "wget", "aria2c:aria2", "ffmpeg", "ffprobe:ffmpeg", "nginx", "ab:apache2-utils")
-    if "http_slice_module" not in subprocess.run(["nginx", "-V"], capture_output=True, text=True, check=True).stderr:
-        fail("this nginx has no slice module; Debian's package nginx has it")
     stop_servers_on_signals()
     report = Report()
     cargo_build()
@@ -55,7 +53,7 @@ def main():
         for mode in ("buffer", "stream"):
             check_mode(report, mode, work)
         report.where = ""
-        run_table(report, SURROUNDINGS, Box(work / "box", None, FILM))
+        run_table(report, SURROUNDINGS, Box(work / "box"))
     return report.finish()
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from caches import replaced
 from downloads import ARIA2, equal
-from program import HEAPSERVE
+from program import FILM, HEAPSERVE
 from server import Server
 from waiting import PATIENCE_SECONDS
 
@@ -40,7 +40,7 @@ def terminal_without_colours(box):
     """The trace on a terminal that has none."""
     ours, theirs = pty.openpty()
     os.environ["TERM"] = "dumb"
-    with Server(HEAPSERVE, box.file, *STREAM, trace="text", stderr=theirs) as server:
+    with Server(HEAPSERVE, FILM, *STREAM, trace="text", stderr=theirs) as server:
         box.get("-r", "0-0", url=server.url, wanted="206")
         shown = b""
         while b" 206 " not in shown and select.select([ours], [], [], PATIENCE_SECONDS)[0]:
@@ -49,7 +49,7 @@ def terminal_without_colours(box):
 
 
 def odd_name(box):
-    (box.folder / ODD_NAME).symlink_to(box.file)
+    (box.folder / ODD_NAME).symlink_to(FILM)
     for mode in ("buffer", "stream"):
         with Server(HEAPSERVE, box.folder / ODD_NAME, "--mode", mode) as server:
             box.get("--create-dirs", "--output-dir", mode, to=["-OJ"], url=server.url + quote(ODD_NAME))
