@@ -4,12 +4,13 @@
 mod support;
 
 use std::fs::File;
+use std::net::Shutdown;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 #[cfg(unix)]
 use support::eventually;
-use support::{Folder, Server, content, number, raw, text};
+use support::{Folder, LARGE_BYTES, Server, content, number, raw, text};
 
 const SIZE: usize = 100_000;
 
@@ -171,6 +172,20 @@ fn connections_stay_open_or_close_as_the_client_asks() {
         assert_eq!((answer.field("Connection"), answer.body.len()), (Some("close"), SIZE));
         assert_eq!(hidden.rest(), b"");
     });
+}
+
+#[test]
+fn a_client_that_ends_its_half_of_the_connection_at_once_gets_its_answer() {
+    let folder = Folder::new();
+    let file = folder.file("a.bin", LARGE_BYTES);
+    for mode in ["buffer", "stream"] {
+        let server = Server::start(&["--mode", mode], &file);
+        let mut client = server.client();
+        client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        client.stream().shutdown(Shutdown::Write).unwrap();
+        assert_eq!(client.head().status, 200, "{mode}");
+        client.expect(&content(LARGE_BYTES));
+    }
 }
 
 #[test]
