@@ -1,11 +1,9 @@
-"""Downloads with curl, wget, aria2, ffmpeg, ab and a plain socket."""
+"""Downloads with curl, wget, aria2, ffmpeg and ab."""
 
 import re
 import shutil
-import socket
 import subprocess
 
-from client import read_answer, request
 from program import FILM
 from waiting import PATIENCE_SECONDS, wait_until
 
@@ -21,15 +19,11 @@ def equal(found, wanted, what):
 
 
 class Box:
-    """An empty folder in which clients of `server`, which serves FILM, are run."""
+    """A folder in which clients of `server`, which serves FILM, are run. Each check gets an empty one."""
 
-    def __init__(self, folder, server=None):
-        self.folder, self.server, self.content = folder, server, FILM.read_bytes()
+    def __init__(self, server=None):
+        self.server, self.content = server, FILM.read_bytes()
         self.url = server and server.url
-
-    def clear(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
 
     def run(self, *command, codes=(0,)):
         """Runs a client; returns what it prints. Raises where the exit code is none of these."""
@@ -120,14 +114,6 @@ def ab_keeps_alive(box):
         equal(re.findall(rf"^{name} requests: +(\d+)", said, re.MULTILINE), [wanted], f"{name} requests")
 
 
-def half_closed(box):
-    with box.server.connect() as client:
-        client.sendall(request())
-        client.shutdown(socket.SHUT_WR)
-        status, body = read_answer(client)
-    assert (status, body) == (200, box.content), f"{status} and {len(body)} bytes, not 200 and the file"
-
-
 COOKIES = [argument for i in range(15) for argument in ("-H", f"Cookie: c{i}={'x' * 4000}")]
 # What is seen, the function that does it, and what that gets beside the Box.
 DOWNLOADS = [
@@ -149,7 +135,6 @@ DOWNLOADS = [
     ("aria2c -x 8: in parts at the same time", in_parts, "-x", "8", "-s", "8"),
     ("aria2c -x 16: with pipelining", in_parts, "-x", "16", "-s", "16", "--enable-http-pipelining=true"),
     ("ab -k: 200 requests on 8 connections", ab_keeps_alive),
-    ("a client that closes its half at once", half_closed),
     ("ffprobe: a minute of h264 and aac", ffprobe_reads),
     ("ffmpeg -ss 30: the same picture as from disk", ffmpeg_seeks),
 ]

@@ -21,20 +21,21 @@ from surroundings import SURROUNDINGS
 def run_table(report, table, box):
     """Runs each check in an empty folder. What it raises is why it failed."""
     for what, function, *arguments in table:
-        box.clear()
-        try:
-            function(box, *arguments)
-            report.check(what, True)
-        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-            report.check(what, False, str(error).strip() or repr(error))
+        with work_folder() as name:
+            box.folder = Path(name)
+            try:
+                function(box, *arguments)
+                report.check(what, True)
+            except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+                report.check(what, False, str(error).strip() or repr(error))
 
 
-def check_mode(report, mode, work):
+def check_mode(report, mode):
     report.where = mode
-    with Server(HEAPSERVE, FILM, "--mode", mode) as server:
-        box = Box(work / "box", server)
+    with work_folder() as work, Server(HEAPSERVE, FILM, "--mode", mode) as server:
+        box = Box(server)
         run_table(report, DOWNLOADS, box)
-        with with_nginx(work / mode, server) as box.front:
+        with with_nginx(Path(work) / "nginx", server) as box.front:
             run_table(report, CACHES, box)
         failed = [line for line in server.requests() if line["outcome"] == "failed" or line["status"] >= 500]
         report.check("no request failed in the server", not failed, failed)
@@ -48,12 +49,10 @@ def main():
     stop_servers_on_signals()
     report = Report()
     cargo_build()
-    with work_folder() as name:
-        work = Path(name)
-        for mode in ("buffer", "stream"):
-            check_mode(report, mode, work)
-        report.where = ""
-        run_table(report, SURROUNDINGS, Box(work / "box"))
+    for mode in ("buffer", "stream"):
+        check_mode(report, mode)
+    report.where = ""
+    run_table(report, SURROUNDINGS, Box())
     return report.finish()
 
 
