@@ -11,8 +11,9 @@ from program import Running
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.support.wait import WebDriverWait
 from selenium.webdriver.webkitgtk.service import Service as WebKitGTKService
-from waiting import PATIENCE_SECONDS, wait_until
+from waiting import PATIENCE_SECONDS
 
 # Where elements of a role are looked for; the driver then tells their role and name.
 CANDIDATES = {
@@ -49,11 +50,9 @@ class Browser:
             return is_named and element.aria_role == self.roles.get(role, role) and element.is_displayed()
 
     def find(self, role, name):
-        """The element with this role and accessible name. Waits for it; raises if it does not come."""
-        found = []
-        if not wait_until(lambda: found.extend(self.locate(role, name)) or found):
-            raise RuntimeError(f"there is no {role} “{name}”")
-        return found[0]
+        """The first element with this role and accessible name. Waits for it; raises if it does not come."""
+        wait = WebDriverWait(self.driver, PATIENCE_SECONDS)
+        return wait.until(lambda _: self.locate(role, name), f"there is no {role} “{name}”")[0]
 
     def read(self, role, name):
         """What a user reads in the element with this role and name; nothing if there is none."""
@@ -62,34 +61,26 @@ class Browser:
                 return element.get_property("innerText")
         return ""
 
-    def point_at(self, element, across=0.5, down=0.5, press=False):
-        """Moves the pointer to a place in the element, given as parts of its width and height."""
+    def point_at(self, element):
+        """Moves the pointer to the middle of the element."""
         self.call("element => element.scrollIntoView({ block: 'nearest' })", element)
-        x, y = (round((part - 0.5) * element.size[side]) for part, side in ((across, "width"), (down, "height")))
-        moved = ActionChains(self.driver, duration=0).move_to_element_with_offset(element, x, y)
-        # In one step: the page may move between two.
-        (moved.click() if press else moved).perform()
+        ActionChains(self.driver, duration=0).move_to_element(element).perform()
 
     def click(self, role, name):
-        self.point_at(self.find(role, name), press=True)
+        self.find(role, name).click()
 
-    def press(self, *keys):
-        """Presses keys: those of Keys, or characters."""
-        ActionChains(self.driver).send_keys(*keys).perform()
-
-    def tab_to(self, element, most=40):
-        """Presses Tab, or Shift and Tab, until the element has the focus. Not all around: the browser's own buttons are
-        between the end of a page and its beginning. Raises if it does not get there."""
+    def choose(self, role, name, *keys, most=40):
+        """Gives an element the focus with Tab, or Shift and Tab, and presses keys. Not all around: the browser's own buttons
+        are between the end of a page and its beginning. Raises if Tab does not get there."""
+        element = self.find(role, name)
         is_behind = "element => document.activeElement.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_PRECEDING"
-        goes_back = self.call(is_behind, element)
+        shift = Keys.SHIFT if self.call(is_behind, element) else ""
         for _ in range(most):
-            if element == self.driver.switch_to.active_element:
-                return
-            keys = ActionChains(self.driver)
-            if goes_back:
-                keys.key_down(Keys.SHIFT)
-            keys.send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
-        raise RuntimeError(f"Tab does not reach “{element.accessible_name}”")
+            focused = self.driver.switch_to.active_element
+            if focused == element:
+                return element.send_keys(*keys)
+            focused.send_keys(shift + Keys.TAB)
+        raise RuntimeError(f"Tab does not reach “{name}”")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 from browser import ZONE
-from page import CHART, MIB, MIB_TEXT, SIDE_BY_SIDE, Page, number, two_free_ports
+from page import MIB, MIB_TEXT, PARTS, Page, number, two_free_ports
 from selenium.webdriver import Keys
 from waiting import wait_until
 
@@ -40,21 +40,19 @@ class Journey(Page):
         return server
 
     def one_server_then_two(self):
-        browser = self.browser
         # The page looks for the second server at the next port.
         self.stream = self.start("stream", two_free_ports())
-        browser.open(f"{self.stream.url}heap")
-        self.see("the card says mode, port, process, file and chunk", lambda: self.card(self.stream), "stream", "live",
+        self.browser.open(f"{self.stream.url}heap")
+        self.see("the card says mode, port, process, file and chunk", self.stream, "stream", "live",
                  f"port {self.stream.port}", str(self.stream.pid), self.file.name, "64.0 KiB")
         port = self.stream.port + 1
-        self.see("the missing server's card has its command", lambda: browser.read(*SIDE_BY_SIDE),
+        self.see("the missing server's card has its command", "missing",
                  f"cargo run --release -- --mode buffer --port {port} {self.file}")
-        browser.click("button", "Copy")
-        self.see("the button copies it, or selects it and says so", lambda: browser.read(*SIDE_BY_SIDE),
-                 re.compile("Copied|selected"))
+        self.browser.click("button", "Copy")
+        self.see("the button copies it, or selects it and says so", "missing", re.compile("Copied|selected"))
         self.buffer = self.start("buffer", port)
-        self.see("the page notices the second server and adds it", lambda: self.card(self.buffer), "buffer", "live")
-        self.check("and takes the command away", not browser.locate(*SIDE_BY_SIDE), "it stays")
+        self.see("the page notices the second server and adds it", self.buffer, "buffer", "live")
+        self.check("and takes the command away", not (said := self.read("missing")), said)
         self.silent("while it waits for the second server")
 
     def await_rest(self):
@@ -66,12 +64,12 @@ class Journey(Page):
         # Each would take sixteen seconds, so that they are together also where they begin slowly.
         self.watch("1 MiB/s")
         wait_until(lambda: self.heap_mib(self.buffer, "Now") >= TOP_MIB)
-        self.see("while it goes on, the lesson is of what is held", self.lesson,
+        self.see("while it goes on, the lesson is of what is held", "lesson",
                  f"{VIEWERS} requests at once: buffer holds up to", lambda said: "median" not in said)
         # The top lasts for some steps of the arrow keys, also if the sockets hold a quarter.
         wait_until(lambda: (run := self.buffer.figures()["run"]) and run["sent_bytes"] >= TOP_MIB * MIB / 2)
         self.browser.reload()
-        self.await_card(self.buffer, "buffer", "live")
+        self.comes(self.buffer, "buffer", "live")
         self.see("a reload in the middle keeps what was seen", lambda: self.heap_mib(self.buffer, "In view, most"),
                  lambda kept: kept >= TOP_MIB)
         # The viewers were the page's, and ended with it.
@@ -82,10 +80,9 @@ class Journey(Page):
     def everybody_gets_everything(self):
         before = {server: len(server.requests()) for server in (self.stream, self.buffer)}
         self.watch("2 MiB/s")
-        said = self.await_end()
         for mode, server in (("buffer", self.buffer), ("stream", self.stream)):
-            told = f"{mode}: {VIEWERS} of {VIEWERS} viewers got the whole file; {TOP_MIB}.0 of {TOP_MIB}.0 MiB."
-            self.check(f"each viewer of {mode} got every byte, says the page", told in said, said)
+            self.see(f"each viewer of {mode} got every byte, says the page", "progress", "Done",
+                     f"{mode}: {VIEWERS} of {VIEWERS} viewers got the whole file; {TOP_MIB}.0 of {TOP_MIB}.0 MiB.")
             wait_until(lambda: len(server.requests()) >= before[server] + VIEWERS)
             sent = [line["sent_bytes"] for line in server.requests()[before[server]:] if line["outcome"] == "sent"]
             self.check(f"and says {mode}'s trace", sent == [FILE_MIB * MIB] * VIEWERS, sent)
@@ -94,18 +91,18 @@ class Journey(Page):
             rf"{VIEWERS} requests at once: buffer needed {MIB_TEXT} of heap, stream {MIB_TEXT}: ([\d,]+) times as much\. Each "
             rf"request held {MIB_TEXT} and ([\d.]+) KiB\. The server sent the first byte after [\d,.]+ ms and [\d,.]+ ms \(medians\)\."
         )
-        found = pattern.search(self.see("the lesson is a sentence", self.lesson, pattern))
+        found = pattern.search(self.see("the lesson is a sentence", "lesson", pattern))
         if found:
             buffer, stream, times, buffer_each, stream_each_kib = map(number, found.groups())
             right = buffer >= TOP_MIB and stream < 3 and abs(times / (buffer / stream) - 1) < 0.05
             right = right and FILE_MIB <= buffer_each < FILE_MIB + 1 and 64 < stream_each_kib < 80
             self.check("whose figures are right", right, found[0])
-        rows = self.read_in("#rows")
+        rows = self.read("rows")
         self.check("the last requests of both modes stand side by side", {"buffer", "stream"} <= set(rows.split()), rows)
-        said = self.lesson()
+        said = self.read("lesson")
         self.browser.reload()
-        self.await_card(self.buffer, "live")
-        self.see("a page that is opened after the load tells the same", self.lesson, said)
+        self.comes(self.buffer, "live")
+        self.see("a page that is opened after the load tells the same", "lesson", said)
         # The page forgets what is older than a minute, but not what it shows while it is paused.
         self.browser.click("button", "Pause")
         self.keep_files()
@@ -138,14 +135,13 @@ class Journey(Page):
         self.check("the requests have all viewers", len(whole) >= 2 * VIEWERS, len(whole))
 
     def look_at_a_time(self):
-        read = lambda: self.browser.read(*CHART)
-        self.browser.point_at(self.browser.find(*CHART), down=0.3)
-        self.see("the pointer shows the figures at a time", read, "buffer: heap", "stream: heap", "−")
+        self.browser.point_at(self.browser.find(*PARTS["chart"]))
+        self.see("the pointer shows the figures at a time", "chart", "buffer: heap", "stream: heap", "−")
         self.browser.point_at(self.browser.find("button", "Reset"))
-        self.see("and hides them when it leaves", read, lambda shown: "heap" not in shown)
+        self.see("and hides them when it leaves", "chart", lambda shown: "heap" not in shown)
 
     def hold_the_chart(self):
-        browser, chart, held = self.browser, self.browser.find(*CHART), []
+        browser, chart, held = self.browser, self.browser.find(*PARTS["chart"]), []
         drawing = lambda: browser.call("chart => chart.querySelector('canvas').toDataURL()", chart)
         moving = drawing()
         self.check("the chart moves", wait_until(lambda: drawing() != moving), "it stands still")
@@ -154,7 +150,7 @@ class Journey(Page):
         while len(held) < 2:
             requests = self.stream.figures()["requests"]
             browser.call("() => fetch('/').then(answer => answer.blob()).then(() => null)")
-            self.await_card(self.stream, f"{requests + 1} answered")
+            self.comes(self.stream, f"{requests + 1} answered")
             held.append(drawing())
         self.check("Pause holds it, whatever happens", held[0] == held[1], "it moved")
         browser.click("button", "Pause")
@@ -163,31 +159,30 @@ class Journey(Page):
     def keyboard_alone(self):
         self.browser.reload()
         for server in (self.stream, self.buffer):
-            self.await_card(server, "live")
-        self.choose("spinbutton", "Viewers", Keys.END, Keys.BACKSPACE, Keys.BACKSPACE, "3")
+            self.comes(server, "live")
+        self.browser.choose("spinbutton", "Viewers", Keys.END, Keys.BACKSPACE, Keys.BACKSPACE, "3")
         self.choose_rate("full speed")
-        self.choose("button", "Start", Keys.ENTER)
-        said = self.await_end()
-        self.check("three viewers watch by keyboard alone", said.count("3 of 3 viewers got the whole file") == 2, said)
+        self.browser.choose("button", "Start", Keys.ENTER)
+        self.see("three viewers watch by keyboard alone", "progress",
+                 re.compile("Done.*: 3 of 3 viewers got the whole file.*: 3 of 3 viewers got the whole file"))
         # Stop works whatever stands in the fields.
         self.choose_rate("1 MiB/s")
-        self.choose("button", "Start", Keys.ENTER)
+        self.browser.choose("button", "Start", Keys.ENTER)
         wait_until(lambda: self.stream.figures()["in_flight"] == 3)
-        self.choose("spinbutton", "Viewers", Keys.END, Keys.BACKSPACE)
-        self.choose("button", "Stop", Keys.ENTER)
-        said = self.await_end()
-        self.check("and stop, with the number cleared", said.startswith("Stopped.") and "3 stopped" in said, said)
+        self.browser.choose("spinbutton", "Viewers", Keys.END, Keys.BACKSPACE)
+        self.browser.choose("button", "Stop", Keys.ENTER)
+        self.see("and stop, with the number cleared", "progress", "Stopped.", "3 stopped")
         self.await_rest()
 
     def restart_in_the_other_mode(self):
         port, others, before = self.buffer.port, self.buffer, self.coloured("buffer")
         self.stream.kill()
-        self.see("a server that is gone is said to be, and since when", lambda: self.card(self.stream),
+        self.see("a server that is gone is said to be, and since when", self.stream,
                  re.compile(r"gone; last heard at \d\d:\d\d:\d\d"))
         others.stop()
-        self.await_card(others, "gone; last heard")
+        self.comes(others, "gone; last heard")
         self.buffer = self.start("stream", port)
-        card = self.see("on the same port it is back in the other mode", lambda: self.card(self.buffer), "stream", "live",
+        card = self.see("on the same port it is back in the other mode", self.buffer, "stream", "live",
                         f"process {self.buffer.pid}", lambda card: "buffer" not in card)
         self.check("its peak is its own", self.heap_mib(self.buffer, "Since start") < 3, card)
         # The chart goes back for a minute, of which a slow machine has used some.

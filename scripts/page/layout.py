@@ -6,7 +6,6 @@ from pathlib import Path
 
 import axe_core_python
 from page import Page
-from waiting import wait_until
 
 # The rules of WCAG 2 (A and AA), and others of axe-core, that elements break, such as a contrast that is too low.
 INACCESSIBLE = """() => axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'best-practice'], resultTypes: ['violations'] }).then(({ violations }) =>
@@ -87,7 +86,7 @@ class Layout(Page):
             self.open_both(stream, limited)
             self.browser.click("button", "Reset")
             self.browser.click("button", "Start")
-            self.see("viewers that are refused are counted", self.lesson, re.compile(r"buffer refused \d+ of 20 requests"))
+            self.see("viewers that are refused are counted", "lesson", re.compile(r"buffer refused \d+ of 20 requests"))
             for width in WIDTHS:
                 self.show_as(width, 800)
                 self.size(f"refused-{width}")
@@ -96,7 +95,7 @@ class Layout(Page):
 
     def open_both(self, stream, buffer):
         self.browser.open(f"{stream.url}heap?with=localhost:{buffer.port}")
-        self.await_card(buffer, "live")
+        self.comes(buffer, "live")
         self.choose_rate("full speed")
         axe = Path(axe_core_python.__file__).with_name("axe.min.js")
         self.browser.driver.execute_script(axe.read_text(encoding="utf-8"))
@@ -111,7 +110,7 @@ class Layout(Page):
     def start(self, name):
         """What a user sees after Start without scrolling, during the load and after it."""
         self.browser.click("button", "Reset")
-        wait_until(lambda: "Press Start" in self.lesson())
+        self.comes("lesson", "Press Start")
         self.browser.call("() => scrollTo(0, 0)")
         place = lambda: self.browser.call("() => document.querySelector('#cards').offsetTop")
         before = place()
@@ -119,9 +118,9 @@ class Layout(Page):
         for when in ("during", "after"):
             apart = self.browser.call(APART)
             self.check(f"the sentence and the chart are seen together {when} the load, {name}", not apart, apart)
-            self.await_end()
             # A run ends a second after its last answer, and then the sentence is longest.
-            wait_until(lambda: "first byte" in self.lesson())
+            self.comes("progress", "Done")
+            self.comes("lesson", "first byte")
         self.check(f"the sentence moves nothing, {name}", place() == before, f"{before} px from the top, then {place()}")
 
     def size(self, name):

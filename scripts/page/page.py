@@ -11,8 +11,10 @@ from server import Server
 from waiting import wait_until
 
 MIB = 1 << 20
-SIDE_BY_SIDE = ("region", "Both modes side by side")
-CHART = ("slider", "Time in the chart")
+# Parts of the page, by role and name where they have these.
+PARTS = {"alert": ("alert", ""), "chart": ("slider", "Time in the chart"), "legend": ("list", "Legend"),
+         "lesson": ("region", "The lesson"), "missing": ("region", "Both modes side by side"),
+         "body": "body", "cards": "#cards", "progress": "form output", "room": "#room", "rows": "#rows"}
 RATES = ["1 MiB/s", "2 MiB/s", "4 MiB/s", "8 MiB/s", "16 MiB/s", "full speed"]
 UNITS = {"B": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
 MIB_TEXT = r"([\d,]+\.\d+) MiB"
@@ -52,12 +54,28 @@ class Page:
     def __init__(self, browser, file, report):
         self.browser, self.file, self.check = browser, file, report.check
 
-    def see(self, what, read, *wanted):
-        """Checks that what `read` returns has all that is wanted: words, patterns or functions. Waits for it."""
+    def read(self, part):
+        """What a user reads in one of PARTS, or in the card of a server; nothing where it is not there. `part` may also
+        be a function, which reads."""
+        if callable(part):
+            return part()
+        place = ("region", f"Server {part.origin}") if isinstance(part, Server) else PARTS[part]
+        if isinstance(place, tuple):
+            return self.browser.read(*place)
+        return self.browser.call("selector => document.querySelector(selector).innerText", place)
+
+    def comes(self, part, *wanted):
+        """Waits until a part has all that is wanted: words, patterns or functions. Returns whether it has, and what was
+        read at last."""
         found = []
-        right = wait_until(lambda: found.append(read()) or all(has(found[-1], each) for each in wanted)) is not None
-        self.check(what, right, found[-1])
-        return found[-1]
+        is_all = lambda: found.append(self.read(part)) or all(has(found[-1], each) for each in wanted)
+        return wait_until(is_all) is not None, found[-1]
+
+    def see(self, what, part, *wanted):
+        """Checks that it comes. Returns what was read at last."""
+        right, found = self.comes(part, *wanted)
+        self.check(what, right, found)
+        return found
 
     def silent(self, when):
         if (told := self.browser.errors()) is not None:
@@ -66,58 +84,31 @@ class Page:
     def serve(self, mode, *options, port=0, file=None):
         return Server(HEAPSERVE, file or self.file, "--mode", mode, *options, port=port)
 
-    def card(self, server):
-        """What the card of a server says; nothing if it has none."""
-        return self.browser.read("region", f"Server {server.origin}")
-
-    def await_card(self, server, *words):
-        """Waits until the card has all these words."""
-        wait_until(lambda: all(word in self.card(server) for word in words))
-
-    def read_in(self, selector):
-        return self.browser.call("selector => document.querySelector(selector).innerText", selector)
-
     def heap_mib(self, server, row):
         """A heap of its card in MiB; 0 where there is none yet."""
-        figure = re.search(rf"^{row}\s+([\d,.]+)([BKMG])\s", self.card(server), re.MULTILINE)
+        figure = re.search(rf"^{row}\s+([\d,.]+)([BKMG])\s", self.read(server), re.MULTILINE)
         return number(figure[1]) * UNITS[figure[2]] / MIB if figure else 0
-
-    def lesson(self):
-        return self.browser.read("region", "The lesson")
-
-    def progress(self):
-        """What the form says about the viewers."""
-        return self.read_in("form output")
 
     def watch(self, rate):
         """Starts the viewers, each at that rate."""
         self.choose_rate(rate)
         self.browser.click("button", "Start")
 
-    def await_end(self):
-        """Waits until the form says how the viewers ended. Returns that."""
-        wait_until(lambda: re.match("Done|Stopped", self.progress()))
-        return self.progress()
-
-    def choose(self, role, name, *keys):
-        """Gives something the focus as a user does with Tab, and presses keys."""
-        self.browser.tab_to(self.browser.find(role, name))
-        self.browser.press(*keys)
-
     def choose_rate(self, text):
         """Chooses a rate with the arrow keys."""
-        self.choose("combobox", "each at", *[Keys.ARROW_UP] * len(RATES), *[Keys.ARROW_DOWN] * RATES.index(text))
+        keys = len(RATES) * Keys.ARROW_UP + RATES.index(text) * Keys.ARROW_DOWN
+        self.browser.choose("combobox", "each at", keys)
 
     def highest_read(self, mode):
         """The highest heap of a mode in MiB that the arrow keys find in the chart, which is held meanwhile."""
-        chart, readings = self.browser.find(*CHART), []
+        chart, readings = self.browser.find(*PARTS["chart"]), []
         self.browser.click("button", "Pause")
-        self.choose(*CHART, Keys.HOME)
+        self.browser.choose(*PARTS["chart"], Keys.HOME)
         for _ in range(60):
             readings += re.findall(rf"{mode}: heap {MIB_TEXT}", chart.get_dom_attribute("aria-valuetext"))
-            self.browser.press(Keys.ARROW_RIGHT)
+            chart.send_keys(Keys.ARROW_RIGHT)
         # With a key: in WebKit, Shift and Tab do not leave a button whose text was clicked (its bug 316027).
-        self.choose("button", "Pause", Keys.ENTER)
+        self.browser.choose("button", "Pause", Keys.ENTER)
         return max(map(number, readings), default=0)
 
     def coloured(self, look):

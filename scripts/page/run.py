@@ -1,7 +1,7 @@
 """
-Checks /heap, the live page, as a user would, in about five minutes, and runs the tests of its modules with Node. The first
-run gets what drives the browsers, into target/page-check: the packages in scripts/page/requirements.txt from PyPI, and
-geckodriver, which Debian does not have, from crates.io.
+Checks /heap, the live page, as a user would, in about five minutes, and runs the tests of its modules with Node. The
+first run gets what drives the browsers, into target/page-check: two packages from PyPI, and geckodriver, which Debian
+does not have, from crates.io.
 Exit code: 0 if every check passed, 1 if any failed, 2 if a tool is missing or an option is wrong.
 """
 
@@ -18,24 +18,25 @@ from program import ROOT, TARGET, cargo_build, fail, need_tools, work_folder
 from report import Report
 from server import stop_servers_on_signals
 
-HERE, MADE = Path(__file__).resolve().parent, TARGET / "page-check"
+MADE = TARGET / "page-check"
 PICTURES = MADE / "pictures"
 TOOLS = {
     "chromium": ["chromium", "chromedriver:chromium-driver"],
     "firefox": ["firefox-esr"],
     "webkit": ["WebKitWebDriver:webkit2gtk-driver", "Xvfb:xvfb"],
 }
+PACKAGES = ["axe-core-python==0.1.0", "selenium==4.51.0"]
 GECKODRIVER = "geckodriver@0.37.1"
 
 
 def get_packages():
     """Makes a virtual environment, unless there is one, and goes on with its packages."""
     folder = MADE / "python"
-    pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt"]
+    pip = folder / "bin" / "pip"
     try:
-        if not pip[0].exists():
+        if not pip.exists():
             venv.create(folder, clear=True, with_pip=True)
-        subprocess.run(pip, check=True)
+        subprocess.run([pip, "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         fail(f"{error} (a virtual environment needs Debian's python3-venv)", 2)
     site.addsitedir(next(folder.glob("lib/python*/site-packages")))
@@ -72,10 +73,9 @@ def check(kind, folder, report):
 
 def main():
     parser = argparse.ArgumentParser(prog="check-page.sh", description=__doc__)
-    parser.add_argument("browsers", metavar="BROWSER", nargs="*", help=f"{', '.join(TOOLS)} (default: all)")
-    browsers = parser.parse_args().browsers or list(TOOLS)
-    if unknown := set(browsers) - set(TOOLS):
-        parser.error(f"there is no browser {', '.join(unknown)}; there are {', '.join(TOOLS)}")
+    parser.add_argument("browsers", nargs="*", choices=["all", *TOOLS], default="all", help="default: all")
+    chosen = parser.parse_args().browsers
+    browsers = list(TOOLS) if "all" in chosen else chosen
     need_tools("cargo", "node:nodejs", *(tool for browser in browsers for tool in TOOLS[browser]))
     get_packages()
     if "firefox" in browsers:
@@ -91,9 +91,8 @@ def main():
             report.where = kind
             try:
                 check(kind, Path(work) / kind, report)
-            except Exception as error:  # One that makes all further steps in this browser pointless.
-                traceback.print_exc()
-                report.check("the check runs to its end", False, f"{type(error).__name__}: {error}")
+            except Exception:  # One that makes all further steps in this browser pointless.
+                report.check("the check runs to its end", False, traceback.format_exc())
     return report.finish() or modules
 
 
