@@ -1,11 +1,11 @@
-"""What a user does with a browser: looks for things by their role and name, reads, clicks, and types. Selenium drives all."""
+"""What a user does with a browser: looks for things by role and name, reads, clicks, and types. Selenium drives all."""
 
 import os
 import re
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager, suppress
-from datetime import timedelta, timezone
 
 from program import Running
 from selenium import webdriver
@@ -21,14 +21,16 @@ CANDIDATES = {
     "slider": "[role=slider]", "alert": "[role=alert]", "region": "section", "list": "ul", "form": "form",
 }
 WIDTH, HEIGHT = 1280, 900
+PRECEDING = 2  # Node.DOCUMENT_POSITION_PRECEDING in the DOM.
 # Not that of most machines: a time that the page tells in another zone is wrong.
-ZONE = timezone(timedelta(hours=9))
 os.environ["TZ"] = "Asia/Tokyo"
+time.tzset()
 
 
 class Browser:
-    """`errors` returns what the console has told since the last call; None where the driver does not tell it. `downloads` is
-    a folder; None where files cannot be saved without a dialog. `roles` has what the driver calls a role by another name."""
+    """`errors` returns what the console has told since the last call; None where the driver does not tell it.
+    `downloads` is a folder; None where files cannot be saved without a dialog. `roles` has what the driver calls a role
+    by another name."""
 
     def __init__(self, driver, errors=lambda: None, downloads=None, roles=()):
         self.driver, self.errors, self.downloads, self.roles = driver, errors, downloads, dict(roles)
@@ -54,9 +56,10 @@ class Browser:
         wait = WebDriverWait(self.driver, PATIENCE_SECONDS)
         return wait.until(lambda _: self.locate(role, name), f"there is no {role} “{name}”")[0]
 
-    def read(self, role, name):
-        """What a user reads in the element with this role and name; nothing if there is none."""
-        for element in self.locate(role, name):
+    def read(self, place):
+        """What a user reads in an element, given by role and name or by a CSS selector; nothing if there is none."""
+        is_named = isinstance(place, tuple)
+        for element in self.locate(*place) if is_named else self.driver.find_elements("css selector", place):
             with suppress(WebDriverException):  # It has left the page.
                 return element.get_property("innerText")
         return ""
@@ -70,11 +73,11 @@ class Browser:
         self.find(role, name).click()
 
     def choose(self, role, name, *keys, most=40):
-        """Gives an element the focus with Tab, or Shift and Tab, and presses keys. Not all around: the browser's own buttons
-        are between the end of a page and its beginning. Raises if Tab does not get there."""
+        """Gives an element the focus with Tab, or Shift and Tab, and presses keys. Not all around: the browser's own
+        buttons are between the end of a page and its beginning. Raises if Tab does not get there."""
         element = self.find(role, name)
-        is_behind = "element => document.activeElement.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_PRECEDING"
-        shift = Keys.SHIFT if self.call(is_behind, element) else ""
+        position = self.call("element => document.activeElement.compareDocumentPosition(element)", element)
+        shift = Keys.SHIFT if position & PRECEDING else ""
         for _ in range(most):
             focused = self.driver.switch_to.active_element
             if focused == element:
@@ -87,10 +90,8 @@ class Browser:
 def chromium(folder, *arguments):
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    for argument in (
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",
-        "--autoplay-policy=no-user-gesture-required", f"--window-size={WIDTH},{HEIGHT}", *arguments,
-    ):
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--window-size={WIDTH},{HEIGHT}",
+                     "--mute-audio", "--autoplay-policy=no-user-gesture-required", *arguments):
         options.add_argument(argument)
     options.add_experimental_option("prefs", {"download.default_directory": str(folder / "downloads")})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -109,7 +110,8 @@ def firefox(folder):
         # The panel of downloads would take the keys.
         "browser.download.alwaysOpenPanel": False,
         # The console of the page goes to the log, and not that of the browser.
-        "devtools.console.stdout.content": True, "devtools.console.stdout.chrome": False, "browser.dom.window.dump.enabled": True,
+        "browser.dom.window.dump.enabled": True,
+        "devtools.console.stdout.content": True, "devtools.console.stdout.chrome": False,
     }.items():
         options.set_preference(name, value)
     service = webdriver.FirefoxService(shutil.which("geckodriver"), log_output=str(folder / "log"))
@@ -125,8 +127,9 @@ def webkit(folder):
     xvfb = ("Xvfb", "-displayfd", "1", "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp")
     with Running(*xvfb, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as display:
         environment = {
-            **os.environ, "DISPLAY": f":{display.process.stdout.readline().strip()}", "HOME": str(folder), "GDK_BACKEND": "x11",
-            "NO_AT_BRIDGE": "1", "WEBKIT_DISABLE_COMPOSITING_MODE": "1", "WEBKIT_DISABLE_DMABUF_RENDERER": "1",
+            **os.environ, "DISPLAY": f":{display.process.stdout.readline().strip()}", "GDK_BACKEND": "x11",
+            "HOME": str(folder), "NO_AT_BRIDGE": "1",
+            "WEBKIT_DISABLE_COMPOSITING_MODE": "1", "WEBKIT_DISABLE_DMABUF_RENDERER": "1",
             # Its sandbox needs user namespaces, which containers do not give; the page is our own.
             "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",
         }

@@ -21,14 +21,15 @@ NAMES = "--host-resolver-rules=MAP teacher-pc 127.0.0.2, MAP other-pc 127.0.0.2"
 SINCE_RESET, HELD = pattern(r"Since \d\d:\d\d:\d\d"), "20 requests at once: stream holds up to"
 FILE, MOST, TO_ALL = 16 * MIB, (1 << 53) - 1, ("--bind", "0.0.0.0")
 
-# (what, servers, address, steps). A server is its mode, the size of its file, and its options. The page is that of the
-# first one, and finds a second one, which is at the next port. The address is relative to that page. PORT is the port of
-# the first one, and NEXT the next. A step is a rate, at which viewers start to watch, "Reset", or a part of the page and
-# what it comes to say.
+# (what, servers, address, steps). A server is its mode, the size of its file, and its options. The page is that of
+# the first one, and finds a second one, which is at the next port. The address is relative to that page. PORT is the
+# port of the first one, and NEXT the next. A step is a rate, at which viewers start to watch, "Reset", or a part of the
+# page and what it comes to say.
 STORIES = [
     ("from another machine", [("stream", FILE, *TO_ALL), ("buffer", FILE, *TO_ALL)], "//teacher-pc:PORT/heap", [
-        ("cards", "stream teacher-pc, port PORT", "buffer teacher-pc, port NEXT"), ("room", "4 viewers watch at a time"),
-        "full speed", ("progress", pattern("Done.* stream: 20 of 20 viewers .* buffer: 20 of 20 viewers got the whole file"))]),
+        ("cards", "stream teacher-pc, port PORT", "buffer teacher-pc, port NEXT"),
+        ("room", "4 viewers watch at a time"),
+        "full speed", ("progress", pattern("stream: 20 of 20 viewers .* buffer: 20 of 20 viewers got the whole"))]),
     ("an address that is none", [("stream", FILE)], "?with=javascript:alert(1)", [("alert", "not an address")]),
     ("different files", [("stream", FILE), ("buffer", 1000)], "", [
         ("alert", "different files"), "full speed",
@@ -38,14 +39,17 @@ STORIES = [
         "full speed", ("lesson", pattern(r"Each request held 2\.\d KiB with .*: about the same"))]),
     ("a heap limit for two of twenty", [("buffer", FILE, "--heap-limit", "40M")], "", [
         ("cards", "heap limit 40.0 MiB"), ("legend", "heap limit"),
-        ("room", "20 viewers at once would need 320.0 MiB with buffer; its heap limit is 40.0 MiB, so it will refuse some (503)."),
+        ("room", "20 viewers at once would need 320.0 MiB with buffer; "
+                 "its heap limit is 40.0 MiB, so it will refuse some (503)."),
         # Slow enough for all to come before the first two end.
         "2 MiB/s", ("progress", pattern(r"Done.*\b1[89] failed \(the server answered 503\)")),
         ("lesson", pattern(r"buffer refused 1[89] of 20 requests\."))]),
     ("a heap limit for none", [("buffer", FILE, "--heap-limit", "10M")], "", [
-        ("room", "so it will refuse all (503)."), "full speed", ("lesson", "buffer refused all 20 requests for lack of memory.")]),
+        ("room", "so it will refuse all (503)."),
+        "full speed", ("lesson", "buffer refused all 20 requests for lack of memory.")]),
     ("a heap limit far above", [("buffer", FILE, "--heap-limit", "1G")], "", [
-        ("cards", "heap limit 1.0 GiB"), ("legend", lambda legend: "heap limit" not in legend), ("room", lambda room: not room)]),
+        ("cards", "heap limit 1.0 GiB"), ("legend", lambda legend: "heap limit" not in legend),
+        ("room", lambda room: not room)]),
     ("a file of 10 GiB", [("buffer", 10 << 30, "--heap-limit", "16G")], "", [
         ("room", "would need 200.0 GiB with buffer; its heap limit is 16.0 GiB")]),
     # JavaScript's numbers cannot tell this size.
@@ -75,12 +79,12 @@ PLAY = """async video => {
   return video.videoWidth > 0;
 }"""
 
-SAMPLE = {"event": "sample", "mode": "<b>", "live": MOST, "live_peak": MOST, "in_flight": MOST, "requests": 0, "rss": "x",
-          "at_us": MOST, "pid": 1, "started_ms": MOST, "file": {"a": 1}, "file_bytes": 1, "sent_bytes": 0, "heap_limit": {}}
+SAMPLE = {"event": "sample", "mode": "<b>", "live": MOST, "live_peak": MOST, "in_flight": MOST, "requests": 0, "pid": 1,
+          "at_us": MOST, "started_ms": MOST, "file": {"a": 1}, "rss": "x", "heap_limit": {}}
 
 
 class Nonsense(BaseHTTPRequestHandler):
-    """Answers as heapserve does, but with figures that no server has. Each kind of them is in tests/page/pure.test.mjs."""
+    """Answers as heapserve does, with figures that no server has. tests/page/pure.test.mjs has each kind of them."""
 
     def do_GET(self):
         self.send_response(200)
@@ -99,8 +103,7 @@ class Edges(Page):
         told = [line for line in self.browser.errors() if not re.search("503|other-pc", line)]
         self.check("the console has the refused requests only", not told, told)
         for step in (self.tells_nonsense, self.silent_server, self.many_tabs, self.play):
-            # No browser plays a file that has only the length of one.
-            with self.serve("stream", file=FILM if step == self.play else self.file) as self.stream:
+            with self.serve("stream", file=FILM) as self.stream:
                 self.browser.open(f"{self.stream.url}heap")
                 self.comes(self.stream, "live")
                 step()
@@ -109,13 +112,14 @@ class Edges(Page):
 
     def story(self, what, servers, address, steps):
         port = two_free_ports()
-        named = lambda text: text.replace("PORT", str(port)).replace("NEXT", str(port + 1)) if isinstance(text, str) else text
+        with_ports = lambda text: text.replace("PORT", str(port)).replace("NEXT", str(port + 1))
+        named = lambda wanted: with_ports(wanted) if isinstance(wanted, str) else wanted
         # A file system in memory allows any size.
         with ExitStack() as up, tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
             for at, (mode, size, *options) in enumerate(servers, port):
                 file = sparse_file(Path(folder) / f"{size}.mp4", size)
                 up.enter_context(self.serve(mode, *options, port=at, file=file))
-            self.browser.open(urljoin(f"http://localhost:{port}/heap", named(address)))
+            self.browser.open(urljoin(f"http://localhost:{port}/heap", with_ports(address)))
             self.comes("cards", lambda cards: len(re.findall(r"\blive\b", cards)) == len(servers))
             for step in steps:
                 if step in RATES:
@@ -128,29 +132,25 @@ class Edges(Page):
             self.browser.open("about:blank")
 
     def tells_nonsense(self):
-        browser = self.browser
         with ThreadingHTTPServer(("127.0.0.1", 0), Nonsense) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            browser.open(f"{self.stream.url}heap?with=127.0.0.1:{server.server_port}")
+            self.browser.open(f"{self.stream.url}heap?with=127.0.0.1:{server.server_port}")
             told = self.see("a server that tells nonsense is said to", "missing",
                             "make no sense: mode, in_flight, live, live_peak.")
             self.check("but nothing that it tells", not re.search("NaN|Infinity|undefined|null|<b>", told), told)
-            browser.click("button", "Pause")
-            pressed = lambda: browser.find("button", "Pause").get_dom_attribute("aria-pressed")
+            self.browser.click("button", "Pause")
+            pressed = lambda: self.browser.find("button", "Pause").get_dom_attribute("aria-pressed")
             self.see("it does not stop the page", pressed, "true")
             self.see("nor hides the other one", self.stream, "live", "stream")
-            browser.open("about:blank")
             server.shutdown()
 
     def silent_server(self):
         """A server that stops without an end of its connections, as a machine does that sleeps."""
         self.check("a new page has missed nothing", "too fast" not in (body := self.read("body")), body)
-        self.stream.process.send_signal(signal.SIGSTOP)
-        try:
-            silent = pattern(r"silent; last heard at \d\d:\d\d:\d\d")
-            self.see("a server that is silent is not live", self.stream, silent, lambda card: "live" not in card)
-        finally:
-            self.stream.process.send_signal(signal.SIGCONT)
+        self.stream.signal(signal.SIGSTOP)
+        silent = pattern(r"silent; last heard at \d\d:\d\d:\d\d")
+        self.see("a server that is silent is not live", self.stream, silent, lambda card: "live" not in card)
+        self.stream.signal(signal.SIGCONT)
         self.see("and is live when it goes on", self.stream, "live", lambda card: "silent" not in card)
 
     def many_tabs(self):

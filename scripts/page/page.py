@@ -59,10 +59,7 @@ class Page:
         be a function, which reads."""
         if callable(part):
             return part()
-        place = ("region", f"Server {part.origin}") if isinstance(part, Server) else PARTS[part]
-        if isinstance(place, tuple):
-            return self.browser.read(*place)
-        return self.browser.call("selector => document.querySelector(selector).innerText", place)
+        return self.browser.read(("region", f"Server {part.origin}") if isinstance(part, Server) else PARTS[part])
 
     def comes(self, part, *wanted):
         """Waits until a part has all that is wanted: words, patterns or functions. Returns whether it has, and what was
