@@ -36,8 +36,7 @@ def start(command):
 
 
 def stop(server):
-    """Ends it as Ctrl-C does: the whole group, as the terminal would. Returns the lines that it wrote, but the ready
-    line."""
+    """Ends its whole group, as Ctrl-C does. Returns the lines that it wrote after the ready line."""
     server.signal(signal.SIGINT)
     return "".join(server.process.communicate(timeout=PATIENCE_SECONDS)).splitlines()
 
