@@ -1,5 +1,6 @@
 """What the checks in Python share: messages, the tools that they need, the program, and how they start programs."""
 
+import argparse
 import os
 import re
 import shutil
@@ -35,12 +36,9 @@ def fail(message, code=1):
 
 
 def only_help(usage):
-    """For scripts without options."""
-    if sys.argv[1:] in (["-h"], ["--help"]):
-        print(usage.strip())
-        sys.exit()
-    if sys.argv[1:]:
-        fail(f"there is no option or argument '{sys.argv[1]}'; see --help", 2)
+    """For scripts without options. The first line of `usage` names the script."""
+    name, description = usage.strip().removeprefix("Usage: ").split("\n", 1)
+    argparse.ArgumentParser(prog=name, description=description).parse_args()
 
 
 def need_tools(*tools):
