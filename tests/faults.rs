@@ -109,10 +109,16 @@ fn a_file_that_grows_or_is_replaced_is_sent_as_it_was_at_the_request() {
         let file = folder.file("a.bin", LARGE_BYTES);
         let server = Server::start(&["--mode", mode], &file);
         let mut client = downloading(&server);
-        fs::write(folder.0.join("new.bin"), "new").unwrap();
-        fs::rename(folder.0.join("new.bin"), &file).unwrap();
+        let [old, new] = ["old.bin", "new.bin"].map(|name| folder.0.join(name));
+        fs::write(&new, "new").unwrap();
+        // Windows lets a file in use be moved away and deleted only if it was opened in a way that allows it, and lets
+        // no file be moved to its name.
+        fs::rename(&file, &old).unwrap();
+        fs::rename(&new, &file).unwrap();
+        fs::remove_file(&old).unwrap();
         client.expect(&content(LARGE_BYTES));
         assert_eq!(client.ask("GET / HTTP/1.1").body, b"new");
+        eventually("the end of the old file", || (!old.exists()).then_some(()));
 
         let file = folder.file("b.bin", LARGE_BYTES);
         let server = Server::start(&["--mode", mode], &file);
