@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bystander import Bystander
 from client import is_answered
+from program import HEAPSERVE
 from server import Server
 from waiting import wait_until
 
@@ -21,13 +22,10 @@ code: 0 if all rows passed, 1 if one failed, 2 if the command line is wrong or a
 _parser.add_argument("--short", action="store_true", help="""fewer rows and clients, several rows at once, in under
 three minutes. Times and shares of the CPU are shown, but decide nothing: a busy machine can pass. The full run needs an
 idle one""")
-_parser.add_argument("--program", type=Path, help="another heapserve (default: builds this one)")
 _parser.add_argument("patterns", nargs="*", type=str.lower, metavar="ROW", help="""run these rows only: a name (resets),
 a pattern ('*descriptors*'), or the number of a wall (W1). Also those that --short leaves out""")
 CHOSEN = _parser.parse_args()
 SHORT = CHOSEN.short
-if CHOSEN.program and not CHOSEN.program.is_file():
-    _parser.error(f"--program: {CHOSEN.program} is not a file")
 
 
 def full(count, short):
@@ -141,7 +139,7 @@ class Row:
 
     def play(self, folder):
         """Starts the server and the bystanders, lets the row act, and judges what is left."""
-        program = CHOSEN.program
+        program = HEAPSERVE
         self.file, self.whole = f"{folder}/file", os.urandom(self.file_mib << 20)
         Path(self.file).write_bytes(self.whole)
         if self.threads:

@@ -6,7 +6,7 @@ import resource
 import signal
 import sys
 
-from program import HEAPSERVE, cargo_build, fail, need_tools
+from program import cargo_build, fail, need_tools
 from report import Report
 from rows import ROWS
 from row import CHOSEN, SHORT
@@ -23,6 +23,7 @@ def is_chosen(row):
 def run_row(number):
     # Ctrl-C reaches all processes. This one ends when the first one ends it.
     signal.signal(signal.SIGINT, lambda *_: None)
+    stop_servers_on_signals()
     return ROWS[number].run()
 
 
@@ -31,28 +32,21 @@ def main():
     if not rows:
         fail("stress.sh: there is no such row; scripts/stress/rows.py has all", 2)
     need_tools("curl", "cargo")
-    if not CHOSEN.program:
-        cargo_build()
-    CHOSEN.program = str((CHOSEN.program or HEAPSERVE).absolute())
+    cargo_build()
     # One process opens thousands of connections.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    stop_servers_on_signals()
-    report, term = Report(), [signal.SIGTERM]
+    report = Report()
     # Each row has a process of its own, and waits more than it works. Those that still run on the way out get SIGTERM,
-    # which must not come while Python forks: it would ignore the exception of our handler then, and go on.
-    signal.pthread_sigmask(signal.SIG_BLOCK, term)
-    with multiprocessing.get_context("fork").Pool(
-        4 if SHORT else 1, signal.pthread_sigmask, (signal.SIG_UNBLOCK, term), maxtasksperchild=1
-    ) as pool:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, term)
+    # which must not come while Python forks, so none is a fork.
+    stop_servers_on_signals()
+    with multiprocessing.get_context("spawn").Pool(4 if SHORT else 1, maxtasksperchild=1) as pool:
         for said in pool.imap(run_row, rows):
             report.check(*said)
-        pool.close()
-        pool.join()
     sys.exit(report.finish())
 
 
-try:
-    main()
-except KeyboardInterrupt:
-    sys.exit(130)
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
