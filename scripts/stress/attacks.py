@@ -9,16 +9,15 @@ import subprocess
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 from client import HOST, ask, connect, new_socket, request, reset, status_of, upload
 from crowd import held, sends
 from row import NEVER, SHORT
-from waiting import PATIENCE_SECONDS, wait_until
+from waiting import wait_until
 
-CURL = ("curl", "-q", "--silent", "--max-time", str(PATIENCE_SECONDS))
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "
 BAD = b"GET / HTTP/1.1\r\n\r\n"
+CHUNKED = b"PUT / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 # A close, and a body that comes late or not at all.
 WITHHELD = request("0-0")[:-2] + b"Connection: x\r\nConnection: close\r\n\r\n" + upload(2000)
 HTTP_2 = (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -89,29 +88,20 @@ def crowds(row, rounds, count, sents, short_from=0, back_seconds=NEVER):
     row.comes(lambda: ask(row.server.port, request()) == (200, row.whole), "a viewer does not get the file any more")
 
 
-def by_curl(row, rounds, lengths_bytes=(200_000, 3_000_000, 40_000_000)):
-    """curl uploads so many bytes, with their length, and in chunks."""
-    said, body = Counter(), Path(f"{row.file}.upload")
-    command = [*CURL, f"{row.server.url}file", "-o", os.devnull, "--write-out", "%{http_code}", "--upload-file", body]
-    for length_bytes in rounds * lengths_bytes:
-        body.write_bytes(bytes(length_bytes))
-        for how in (), ("--header", "Transfer-Encoding: chunked", "--header", "Expect:"):
-            ran = subprocess.run([*command, *how], stdout=subprocess.PIPE, text=True, check=False)
-            said[ran.stdout, ran.returncode] += 1
-    row.demand(set(said) <= {("405", 0), ("413", 0)}, f"status and exit code of curl, and how often: {dict(said)}")
-
-
 def sent_whole(row, count, lengths_bytes):
-    """Bodies that are sent whole, whatever the server says meanwhile. Then the refusal must be there to be read."""
+    """Bodies that are sent whole, with their length or as one chunk, whatever the server says meanwhile. Then the
+    answer must be there to be read: to long ones, a refusal."""
     for n in range(count):
         length_bytes = lengths_bytes[n % len(lengths_bytes)]
-        with row.server.connect() as client:
-            # Most clients give up where this fails, though Linux lets them read what came before the reset.
-            was_sent = sends(client, upload(length_bytes) + bytes(length_bytes))
-            said = status_of(client)
-        # The server reads on for a second, which is too short for a client on a machine that stands still.
-        is_late = SHORT and not was_sent and said == "ended"
-        row.demand(is_late or said == 413, f"number {n} read {said}; all was sent: {was_sent}")
+        for head, end in (upload(length_bytes), b""), (CHUNKED + b"%x\r\n" % length_bytes, b"\r\n0\r\n\r\n"):
+            with row.server.connect() as client:
+                # Most clients give up where this fails, though Linux lets them read what came before the reset.
+                was_sent = sends(client, head + bytes(length_bytes) + end)
+                said = status_of(client)
+            # The server reads on for a second, which is too short for a client on a machine that stands still.
+            is_late = SHORT and not was_sent and said == "ended"
+            right = 405 if length_bytes <= 8 << 20 else 413
+            row.demand(is_late or said == right, f"{head} was answered with {said}; all was sent: {was_sent}")
 
 
 def stopped_server(row, count, stopped_seconds):
@@ -183,7 +173,7 @@ def resets(row, count):
 
 
 def samples(row, seconds):
-    page = [*CURL, "--no-buffer", "--max-time", str(seconds), f"{row.server.url}heap/events"]
+    page = ["curl", "-q", "--silent", "--no-buffer", "--max-time", str(seconds), f"{row.server.url}heap/events"]
     said = subprocess.run(page, capture_output=True, text=True, check=False).stdout
     at_us = [int(us) for us in re.findall('"event":"sample".*?"at_us":([0-9]+)', said)]
     apart_us = max(later - earlier for earlier, later in zip(at_us, at_us[1:]))
