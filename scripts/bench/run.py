@@ -17,9 +17,20 @@ from pathlib import Path
 
 from program import HEAPSERVE, ROOT, cargo_build, need_tools, work_folder
 from server import stop_servers_on_signals
-from tables import TABLES, Bench
+from tables import Bench
 
-CONDITIONS = """Measured on {date} with `{command}`: {cores} cores ({processor}), Linux {kernel}, {programs}. \
+
+def said_by(*command):
+    return subprocess.check_output(command, stderr=subprocess.STDOUT, text=True).strip()
+
+
+def conditions(rounds):
+    date, command = time.strftime("%Y-%m-%d", time.gmtime()), shlex.join(["scripts/bench.sh", *sys.argv[1:]])
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    machine = f"{os.cpu_count()} cores ({cpu[1] if cpu else 'unknown'}), Linux {os.uname().release.split('-')[0]}"
+    nginx, node = said_by("nginx", "-v").rpartition(" ")[2], said_by("node", "--version")
+    return f"""\
+Measured on {date} with `{command}`: {machine}, {said_by(HEAPSERVE, "--version")}, {nginx}, Node {node}. \
 Rounds: {rounds}; the median (lowest to highest).
 
 The server under test runs alone, and is started anew for each round. Before each measurement, the script compares a
@@ -29,21 +40,6 @@ pinned to a core. All traffic is on loopback and all files are in the page cache
 measured.
 nginx has one worker for each core, with sendfile and tcp_nopush; "nginx-copies" is the same without sendfile. Node runs
 as one process; its programs are in scripts/peers."""
-
-
-def said_by(*command):
-    return subprocess.check_output(command, stderr=subprocess.STDOUT, text=True).strip()
-
-
-def conditions(options):
-    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    programs = [said_by(HEAPSERVE, "--version"), said_by("nginx", "-v").rpartition(" ")[2],
-                f"Node {said_by('node', '--version')}"]
-    return CONDITIONS.format(
-        date=time.strftime("%Y-%m-%d", time.gmtime()), command=shlex.join(["scripts/bench.sh", *sys.argv[1:]]),
-        cores=os.cpu_count(), processor=cpu[1] if cpu else "unknown", kernel=os.uname().release.split("-")[0],
-        programs=", ".join(programs), rounds=options.rounds,
-    )
 
 
 def write(texts):
@@ -56,7 +52,6 @@ def write(texts):
 def read_options():
     parser = argparse.ArgumentParser(prog="bench.sh", description=__doc__)
     add = parser.add_argument
-    add("tables", metavar="TABLE", nargs="*", help=f"print only this one: {' '.join(TABLES)}")
     add("--against", metavar="PROGRAM", type=Path, help="measure another heapserve as well: other-stream, -buffer")
     add("--rounds", type=int, metavar="N", help="1 to 99 rounds (default: 5)")
     add("--write", action="store_true", help="put the tables into scripts/README.md instead of printing them")
@@ -65,12 +60,10 @@ def read_options():
     options.rounds = options.rounds or (1 if options.smoke else 5)
     if not 1 <= options.rounds <= 99:
         parser.error("--rounds must be a whole number from 1 to 99")
-    for table in set(options.tables) - set(TABLES):
-        parser.error(f"there is no table '{table}'; there are {' '.join(TABLES)}")
     if options.against and not options.against.is_file():
         parser.error(f"--against: {options.against} is not a file")
-    if options.write and (options.tables or options.against):
-        parser.error("--write is for all tables of this program alone; use neither TABLE nor --against")
+    if options.write and options.against:
+        parser.error("--write is for this program alone; do not use --against")
     return options
 
 
@@ -84,7 +77,8 @@ def main():
     cargo_build()
     with work_folder() as work:
         bench = Bench(options, Path(work))
-        texts = itertools.chain([conditions(options)], (getattr(bench, name)() for name in options.tables or TABLES))
+        tables = (bench.throughput, bench.fast_clients, bench.memory, bench.viewers, bench.requests, bench.first_byte)
+        texts = itertools.chain([conditions(options.rounds)], (table() for table in tables))
         if options.write:
             write(list(texts))
         else:

@@ -10,7 +10,6 @@ import clients
 from servers import measured
 
 MIB = 1 << 20
-TABLES = ("throughput", "fast_clients", "memory", "viewers", "requests", "first_byte")
 TO_NGINX, TO_NODE = "to nginx", "to its Node twin"
 
 
