@@ -105,12 +105,9 @@ def viewers(row, clients, rounds, latest_ms):
             latest.append(1000 * (time.monotonic() - start))
             row.demand(begun == clients, f"{clients - begun} of {clients} viewers were not answered")
             row.serves("beside the viewers")
-            figures = row.server.figures()
             for client in opened:
                 row.demand(read_answer(client, 1 << 20) == right, "a viewer got wrong bytes, or not all")
     row.at_most(max(latest), latest_ms, "ms", "latest first byte")
-    rss_kib, heap_kib = (figures[name] / clients / 1024 for name in ("rss", "live"))
-    row.show(f"{rss_kib:.0f} KiB of RSS and {heap_kib:.0f} of heap each")
 
 
 def load_script(row):
@@ -120,36 +117,32 @@ def load_script(row):
     row.show(ran.stdout.partition("\n")[0])
 
 
-def cpu_of(row, work, *how):
-    """The CPU that the server takes for that: seconds in all, and percent of a CPU."""
-    start, before_seconds = time.monotonic(), row.server.cpu_seconds()
-    work(*how)
-    used_seconds = row.server.cpu_seconds() - before_seconds
-    return used_seconds, 100 * used_seconds / (time.monotonic() - start)
+def cpu_of_next(row, seconds, percent, what):
+    """The CPU that the server takes in the next seconds."""
+    before_seconds = row.server.cpu_seconds()
+    time.sleep(seconds)
+    row.at_most(100 * (row.server.cpu_seconds() - before_seconds) / seconds, percent, "%", f"CPU {what}")
 
 
 def cpu_of_held(row, count, sent, percent):
     """Connections that are held, all their bytes sent."""
     with held(row, count, sent):
         time.sleep(1)
-        used = cpu_of(row, time.sleep, full(5, 1))[1]
-    row.at_most(used, percent, "%", f"CPU for {count} of them, the bystander's included:")
+        cpu_of_next(row, full(5, 1), percent, f"for {count} of them, the bystander's included:")
 
 
 def cpu_of_leavers(row, count, sent, stay_asks, most_ms, idle=0):
     """Clients that come one by one, beside so many idle ones, stay for so many asks of the bystander, and leave without
     reading. What the server does soon after it counts as well."""
-
-    def come_and_go():
+    with held(row, idle, b""):
+        row.others_see(100)
+        before_seconds = row.server.cpu_seconds()
         for _ in range(count):
             with held(row, 1, sent):
                 row.others_see(stay_asks)
         time.sleep(full(3, 0.5))
-
-    with held(row, idle, b""):
-        row.others_see(100)
-        used_seconds = cpu_of(row, come_and_go)[0]
-    row.at_most(1000 * used_seconds / count, most_ms, "ms", "CPU for each, the bystander's included:")
+        used_ms = 1000 * (row.server.cpu_seconds() - before_seconds)
+    row.at_most(used_ms / count, most_ms, "ms", "CPU for each, the bystander's included:")
 
 
 def cpu_of_after(row, count, percent, seconds):
@@ -159,4 +152,4 @@ def cpu_of_after(row, count, percent, seconds):
     row.demand(right == count, f"only {right} of {count} were answered")
     # Threads that have nothing to do end within five seconds.
     time.sleep(full(6, 0.5))
-    row.at_most(cpu_of(row, time.sleep, seconds)[1], percent, "%", f"CPU after {count} clients")
+    cpu_of_next(row, seconds, percent, f"after {count} clients")
