@@ -35,8 +35,7 @@ class Server(Announced):
     be a list, such as wine and its program.
     """
 
-    def __init__(self, program, file, *options, port=0, trace="json", descriptors=None, threads=None, stderr=None,
-                 folder=None):
+    def __init__(self, program, file, *options, port=0, trace="json", descriptors=None, threads=None, stderr=None):
         program, user = program if isinstance(program, list) else [program], {}
         if threads and os.geteuid() == 0:
             user = {name: 30_000 + os.getpid() for name in ("user", "group")} | {"extra_groups": []}
@@ -45,7 +44,7 @@ class Server(Announced):
             threads += len(subprocess.check_output(["ps", "-LU", str(os.getuid())]).splitlines())
         limits = [f"--{name}={most}" for name, most in (("nofile", descriptors), ("nproc", threads)) if most]
         command = [*(["prlimit", *limits] if limits else []), *program, "--port", str(port), "--trace", trace]
-        super().__init__(*command, *options, file, stderr=stderr or subprocess.PIPE, cwd=folder, **user)
+        super().__init__(*command, *options, file, stderr=stderr or subprocess.PIPE, **user)
         self.origin = self.url.rstrip("/")  # `url` has a slash at its end.
         self.lines = []
         if not stderr:
