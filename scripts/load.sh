@@ -1,30 +1,24 @@
 #!/usr/bin/env bash
-# Many viewers at once on a server that is already up. Needs curl (7.75 or newer), awk and bash (3.2 as on macOS, or Git
-# Bash).
+# Usage: load.sh [-n VIEWERS] [-r RATE] [URL]
+# Downloads URL many times at once with curl. Prints how many downloads succeeded, how many bytes they got, and, if the
+# server is heapserve, what it says of the run. Meanwhile, watch the server's trace or its page /heap.
+#   -n VIEWERS   how many at once (default: 20)
+#   -r RATE      the most that each downloads in a second: bytes, or with K, M or G as for curl's --limit-rate (default:
+#                no limit). With a rate the downloads overlap, as those of people who watch do; 8M suits the sample video
+#   URL          what to download (default: http://localhost:3000/)
+#   -h, --help   print this text
+# Exit code: 0 if all succeeded, 1 if any failed, 2 if an option is wrong.
+# Needs curl (7.75 or newer), awk and bash (3.2 as on macOS, or Git Bash).
 set -euo pipefail
 export LC_ALL=C # awk must write a decimal point
 name=${0##*/} viewers=20 rate='' url=''
-
-usage() {
-  cat <<END
-Usage: $name [-n VIEWERS] [-r RATE] [URL]
-Downloads URL many times at once with curl. Prints how many downloads succeeded, how many bytes they got, and, if the
-server is heapserve, what it says of the run. Meanwhile, watch the server's trace or its page /heap.
-  -n VIEWERS   how many at once (default: 20)
-  -r RATE      the most that each downloads in a second: bytes, or with K, M or G as for curl's --limit-rate (default:
-               no limit). With a rate the downloads overlap, as those of people who watch do; 8M suits the sample video
-  URL          what to download (default: http://localhost:3000/)
-  -h, --help   print this text
-Exit code: 0 if all succeeded, 1 if any failed, 2 if an option is wrong.
-END
-}
 
 say() { printf '%s\n' "$*" >&2; }
 wrong() { say "$name: $*; see $name --help"; exit 2; }
 
 while (($#)); do
   case $1 in
-    -h | --help) usage; exit ;;
+    -h | --help) sed -n 's/^# //p; /^set/q' "${BASH_SOURCE[0]}"; exit ;;
     -n | -r)
       (($# > 1)) || wrong "$1 needs a value after it"
       if [[ $1 == -n ]]; then viewers=$2; else rate=$2; fi
@@ -37,9 +31,7 @@ done
 url=${url:-http://localhost:3000/}
 [[ $viewers =~ ^[1-9][0-9]{0,3}$ ]] || wrong "-n must be a whole number from 1 to 9999, not '$viewers'"
 [[ ${rate:-1} =~ ^[1-9][0-9]{0,11}[kKmMgG]?$ ]] || wrong "-r must be a rate such as 500K or 8M, not '$rate'"
-for tool in curl awk; do
-  command -v "$tool" >/dev/null || { say "$name: $tool is not in PATH"; exit 2; }
-done
+command -v curl >/dev/null || { say "$name: curl is not in PATH"; exit 2; }
 
 # One curl for each 100 viewers, since a process may not open many connections. Each download leaves a line: curl's exit
 # code, the status, the bytes, the seconds, and curl's message. A body that is shorter than its Content-Length is a
