@@ -21,7 +21,6 @@ from waiting import wait_until
 
 MODES = ("buffer", "stream")
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-SILENT_SECONDS = 30
 
 
 def bytes_of(text):
@@ -46,7 +45,7 @@ def size(figure):
 def view(server, content, rate):
     """One viewer, who keeps nothing but compares what comes. Returns "ok", or why the download failed."""
     try:
-        with urllib.request.urlopen(server.url, timeout=SILENT_SECONDS) as answer:
+        with urllib.request.urlopen(server.url, timeout=30) as answer:
             at, start = 0, time.monotonic()
             while piece := answer.read(min(65536, rate // 20 + 1)):
                 if content[at:at + len(piece)] != piece:

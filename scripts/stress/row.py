@@ -7,7 +7,7 @@ import signal
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bystander import Bystander
@@ -45,7 +45,6 @@ HELD = {
     "threads": Server.threads,
     "descriptors": Server.descriptors,
     "heap_kib": lambda server: server.figures()["live"] / 1024,
-    "rss_mib": lambda server: server.resident_kib() / 1024,
 }
 
 
@@ -59,7 +58,7 @@ class Row:
     Demanded are: so many `bystanders`, with their pause, or on kept connections only, whose slowest answer takes
     `slowest_ms`, and of whose asks `closed` in a thousand end without an answer; a resident set of `rss_mib` at most at
     any time; if it `is_silent`, a trace without warnings; and that afterwards the server has no more than before, but
-    for `left_threads`, `left_descriptors`, `left_heap_kib` and `left_rss_mib`. None is not looked at.
+    for `left_threads`, `left_descriptors` and `left_heap_kib`. None is not looked at.
 
     --short must pass on a shared machine that stands still for a second. It leaves out rows that are `is_long`, shows
     times and shares of the CPU only, allows twice the resident set, and does not count `closed` where that is not 0.
@@ -87,13 +86,10 @@ class Row:
     # Room for the queues of waiting requests, which keep their capacity: some 90 bytes for each request that ever
     # waited at the same time, rounded up to a power of two. None where nobody new is answered.
     left_heap_kib: float | None = 256
-    left_rss_mib: float = NEVER
-    wrong: list = field(default_factory=list)
-    figures: list = field(default_factory=list)
 
     def run(self):
         """Runs it. Returns what it was with its figures, whether it passed, and what was wrong."""
-        start = time.monotonic()
+        start, self.wrong, self.figures = time.monotonic(), [], []
         signal.signal(signal.SIGALRM, takes_too_long)
         signal.alarm(ROW_SECONDS)
         with tempfile.TemporaryDirectory() as folder:

@@ -90,7 +90,7 @@ ROWS = [
     Row("w4_refused_uploads", f"{full(600, 300)} uploads of 200 kB and of 4 GB are not sent, under 256 descriptors",
         (attacks.crowds, full(20, 10), 30, (upload(200_000), upload(4 * 10**9))), descriptors=256),
     Row("refused_and_sent", f"{full(200, 40)} bodies of 200 kB to 40 MB are refused, and sent whole",
-        (attacks.sent_whole, full(100, 20), (200_000, 3_000_000, 9_000_000, 20_000_000, 40_000_000)), left_rss_mib=16),
+        (attacks.sent_whole, full(100, 20), (200_000, 3_000_000, 9_000_000, 20_000_000, 40_000_000)), rss_mib=10),
     Row("stopped_server", "the server is stopped for longer than its timeout, while uploads and heads become complete",
         (attacks.stopped_server, full(40, 10), 11), UNHURRIED, bystanders=0),
     # Connections.
