@@ -15,9 +15,9 @@ trap 'rm -rf -- "$work"' EXIT
 fps=30 seconds=60 frames=1800 W=2160 H=1080 # the pictures are wider than the film, so that it can pan
 
 ff() { ffmpeg -hide_banner -loglevel error -nostdin -y -filter_complex_threads 2 "$@"; }
-paint() { # NAME SIZE FILTERS: one still picture, with 16 bits a channel and alpha
+paint() { # NAME SIZE FILTERS: one still picture, with 16 bits a channel and alpha if the filters keep them
   say "painting $1"
-  ff -f lavfi -i "color=black:s=$2,format=gbrap16le" -filter_complex "$3,format=rgba64be" -frames:v 1 "$work/$1.png"; }
+  ff -f lavfi -i "color=black:s=$2,format=gbrap16le" -filter_complex "$3" -frames:v 1 "$work/$1.png"; }
 # A repeatable random number from 0 to 1 for the point (A, B).
 hash() { echo "mod(abs(sin(($1)*127.1+($2)*311.7)*43758.5453),1)"; }
 # fbm X Y DECAY: computes in ld(3) a sum of octaves of value noise, from coarse to fine. Each is damped where the ground
@@ -99,12 +99,11 @@ paint near "${W}x$H" "geq=r='$firs':g='if(gt(Y,760),$(fbm 'X/330+8.2' 'Y/75+1.4'
 # where it began, and the film can be played in a loop.
 flakes() { # NAME CELL SMALL LARGE STRETCH DENSITY OPACITY: radii in pixels
   local i="floor(X/$2)+$2" j="floor(Y/$2)"
-  ff -f lavfi -i "color=black:s=${frames}x$frames,format=gray" -filter_complex "geq=lum='
+  paint "$1" "${frames}x$frames" "format=gray,geq=lum='
     st(0,mod(X,$2));st(1,mod(Y,$2));st(2,$3+($4-$3)*$(hash "$i" "$j+0.1"));st(3,ld(2)*$5);
     st(4,(ld(0)-ld(2)-($2-2*ld(2))*$(hash "$i" "$j+0.2"))/ld(2));
     st(5,(ld(1)-ld(3)-($2-2*ld(3))*$(hash "$i" "$j+0.3"))/ld(3));
-    255*$7*lt($(hash "$i" "$j+0.4"),$6)*pow(clip(1-ld(4)*ld(4)-ld(5)*ld(5),0,1),1.5)',loop=5:1,tile=3x2" \
-    -frames:v 1 "$work/$1.png"; }
+    255*$7*lt($(hash "$i" "$j+0.4"),$6)*pow(clip(1-ld(4)*ld(4)-ld(5)*ld(5),0,1),1.5)',loop=5:1,tile=3x2"; }
 flakes snow1 30 1.2 2.4 1.0 0.55 0.60
 flakes snow2 50 2.0 3.6 1.1 0.50 0.75
 flakes snow3 90 3.5 6.0 1.2 0.45 0.85
