@@ -15,7 +15,6 @@ from waiting import PATIENCE_SECONDS, wait_until
 
 # A transfer that stands still for a minute fails.
 CURL = ["curl", "-q", "-gsS", "--fail", "--noproxy", "*", "--speed-time", str(PATIENCE_SECONDS)]
-MIB = 1 << 20
 
 
 def with_curl(server, clients, each, *options):
@@ -47,7 +46,7 @@ def reading_mebibytes(server, clients, each):
     """The same with connections that take a mebibyte at a time, as the fastest clients do."""
 
     def download(connection):
-        room = bytearray(MIB)
+        room = bytearray(1 << 20)
         for _ in range(each):
             connection.request("GET", f"/{server.file.name}")
             answer = connection.getresponse()

@@ -26,7 +26,7 @@ def spread(digits, figures):
 class Bench:
     def __init__(self, options, work):
         few, other = options.smoke, options.against
-        self.rounds, self.work, self.other = options.rounds, work, other
+        self.rounds, self.other = options.rounds, other
         self.streams = [*(["other-stream"] if other else []), "heapserve-stream", "nginx", "node-stream"]
         self.modes = self.streams + [*(["other-buffer"] if other else []), "heapserve-buffer", "node-buffer"]
         self.wrk_seconds, self.volume, self.large_mib = (1, 64 * MIB, 48) if few else (4, 2048 * MIB, 256)

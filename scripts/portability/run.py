@@ -15,7 +15,7 @@ from client import ask, request
 from program import FILM, ROOT, fail, need_tools, only_help, work_folder
 from report import Report
 from server import Server, stop_servers_on_signals
-from waiting import PATIENCE_SECONDS, wait_until
+from waiting import wait_until
 
 WINDOWS = "x86_64-pc-windows-gnu"
 MACOS = "aarch64-apple-darwin"  # A second lint for Intel would take as long and show little more.
@@ -61,10 +61,6 @@ def try_windows(report, folder):
         return
     subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-Wall", "-Werror", "-o", folder / "bcryptprimitives.dll",
                     ROOT / "scripts" / "portability" / "process_prng.c", "-ladvapi32"], check=True)
-    started = subprocess.run(["wine", "wineboot", "--init"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                             timeout=10 * PATIENCE_SECONDS, check=False)
-    if not report.check("Wine starts", started.returncode == 0, started.stderr):
-        return
     tests = [f"--test={name}" for name in TESTS] + ["--"] + [f"--skip={name}" for name in SKIPPED]
     report.check(f"unit tests, {', '.join(TESTS)}", cargo("test", WINDOWS, "--no-fail-fast", *tests), "see above")
     for mode in ("buffer", "stream"):
