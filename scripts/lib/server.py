@@ -20,8 +20,8 @@ from waiting import wait_until
 
 
 def stop_servers_on_signals():
-    """Makes SIGTERM and SIGHUP end this program as Ctrl-C does: `with` and `finally` blocks are left in order."""
-    for name in ("SIGTERM", "SIGHUP"):
+    """Makes Ctrl-C, SIGTERM and SIGHUP end this program silently: `with` and `finally` blocks are left in order."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):  # Windows has no SIGHUP.
             signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
 

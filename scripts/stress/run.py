@@ -21,9 +21,9 @@ def is_chosen(row):
 
 
 def run_row(number):
+    stop_servers_on_signals()
     # Ctrl-C reaches all processes. This one ends when the first one ends it.
     signal.signal(signal.SIGINT, lambda *_: None)
-    stop_servers_on_signals()
     return ROWS[number].run()
 
 
@@ -46,7 +46,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    main()
