@@ -3,8 +3,8 @@
 # Downloads URL many times at once with curl. Prints how many downloads succeeded, how many bytes they got, and, if the
 # server is heapserve, what it says of the run. Meanwhile, watch the server's trace or its page /heap.
 #   -n VIEWERS   how many at once (default: 20)
-#   -r RATE      the most that each downloads in a second: bytes, or with K, M or G as for curl's --limit-rate (default:
-#                no limit). With a rate the downloads overlap, as those of people who watch do; 8M suits the sample video
+#   -r RATE      the most that each downloads in a second: bytes, or with K, M or G as for curl's --limit-rate. With a
+#                rate the downloads overlap, as when people watch; 8M suits the sample video (default: no limit)
 #   URL          what to download (default: http://localhost:3000/)
 #   -h, --help   print this text
 # Exit code: 0 if all succeeded, 1 if any failed, 2 if an option is wrong.
