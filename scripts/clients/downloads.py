@@ -114,6 +114,7 @@ def ab_keeps_alive(box):
         equal(re.findall(rf"^{name} requests: +(\d+)", said, re.MULTILINE), [wanted], f"{name} requests")
 
 
+IN_CHUNKS = ["-H", "Transfer-Encoding: chunked", "-H", "Expect:"]
 COOKIES = [argument for i in range(15) for argument in ("-H", f"Cookie: c{i}={'x' * 4000}")]
 # What is seen, the function that does it, and what that gets beside the Box.
 DOWNLOADS = [
@@ -130,6 +131,8 @@ DOWNLOADS = [
     ("curl -C -: leaves a complete file", leaves_complete, "got", (0, 33), "", *CURL, "-C", "-", "-o", "got"),
     ("curl -z: not modified, 304", if_modified_since),
     ("curl -H: 60 kB of cookies", whole, *COOKIES),
+    ("curl -T: an upload of 40 MiB, 413", lambda box: box.get("-T", FILM, wanted="413")),
+    ("curl -T: the same in chunks, without Expect, 413", lambda box: box.get("-T", FILM, *IN_CHUNKS, wanted="413")),
     ("wget -c: resumes", resumes, 20_000_003, NAME, *WGET),
     ("wget -c: leaves a complete file", leaves_complete, NAME, (0,), "nothing to do", *WGET),
     ("aria2c -x 8: in parts at the same time", in_parts, "-x", "8", "-s", "8"),
