@@ -3,11 +3,9 @@
 
 mod support;
 
-use std::thread;
-
 #[cfg(target_os = "linux")]
 use support::limited;
-use support::{Client, Folder, LARGE_BYTES, Server, eventually, number, raw, text};
+use support::{Folder, LARGE_BYTES, Server, eventually, in_parallel, number, raw, text};
 
 #[test]
 fn the_limit_is_said_in_the_first_event_and_in_a_sample() {
@@ -77,14 +75,12 @@ fn no_more_requests_are_counted_at_once_than_have_room() {
     let limit = (2 * LARGE_BYTES + LARGE_BYTES / 2).to_string();
     let arguments = ["--mode", "buffer", "--heap-limit", &limit];
     let server = Server::start(&arguments, &folder.file("a.mp4", LARGE_BYTES));
-    let address = server.address();
-    let ask = move || {
-        let mut client = Client::to(address);
+    in_parallel(0..8, |_| {
+        let mut client = server.client();
         for _ in 0..100 {
             assert!([206, 503].contains(&client.ask("GET / HTTP/1.1\nRange: bytes=0-0").status));
         }
-    };
-    thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(ask))));
+    });
     let run = eventually("the end of the run", || {
         let sample = server.get("/heap.json").text().to_owned();
         Some(raw(&sample, "last_run").to_owned()).filter(|run| run != "null")

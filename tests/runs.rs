@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, number, raw, text};
+use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, in_parallel, number, raw, text};
 
 /// The size of the video of the README.
 const VIDEO_BYTES: u64 = 42_176_470;
@@ -45,7 +45,7 @@ fn a_run_is_known_before_it_while_it_goes_on_and_after_it() {
     const VIEWERS: u64 = 3;
     let folder = Folder::new();
     let file = folder.file("a.mp4", LARGE_BYTES);
-    for (mode, held_bytes) in [("buffer", LARGE_BYTES as u64), ("stream", 64 * KIB)] {
+    in_parallel([("buffer", LARGE_BYTES as u64), ("stream", 64 * KIB)], |(mode, held_bytes)| {
         let server = Server::start(&["--mode", mode], &file);
         assert_eq!((run(&server, "run"), run(&server, "last_run")), (None, None));
         let viewers = downloads(&server, VIEWERS as usize);
@@ -75,14 +75,14 @@ fn a_run_is_known_before_it_while_it_goes_on_and_after_it() {
         let heap = number(&after, "heap_peak") - number(&after, "heap_before");
         assert!((VIEWERS * held_bytes..VIEWERS * held_bytes + OTHERS_MOST_BYTES).contains(&heap), "{after}");
         assert!(number(&after, "began_us") < number(&after, "ended_us"), "{after}");
-    }
+    });
 }
 
 #[test]
 fn one_viewer_of_the_video_holds_the_same_in_every_run_to_the_digit() {
     let folder = Folder::new();
     let video = folder.sparse_file("powder-day.mp4", VIDEO_BYTES);
-    for (mode, viewers, each) in [("buffer", 3, "40.2M each"), ("stream", 20, "66.0K each")] {
+    in_parallel([("buffer", 3, "40.2M each"), ("stream", 20, "66.0K each")], |(mode, viewers, each)| {
         let server = Server::start_traced("text", &["--mode", mode], &video);
         drop(downloads(&server, viewers));
         let line =
@@ -90,7 +90,7 @@ fn one_viewer_of_the_video_holds_the_same_in_every_run_to_the_digit() {
         let start = format!("run 1 {mode}: {viewers} viewers at once, {each}, heap peak ");
         assert!(line.starts_with(&start) && line.contains(&format!("; {viewers} cut short; first byte ")), "{line}");
         assert!(line.len() <= 120, "{line}");
-    }
+    });
 }
 
 #[test]
@@ -142,25 +142,26 @@ fn a_file_of_10_gib_is_refused_at_its_limit_and_streamed() {
     const FILE_BYTES: u64 = 10 << 30;
     let folder = Folder::new();
     let file = folder.sparse_file("a.mp4", FILE_BYTES);
-    let server = Server::start(&["--mode", "buffer", "--heap-limit", "1G"], &file);
-    assert_eq!(server.get("/").status, 503);
-    let after = ended(&server, 1);
+    let limited = Server::start(&["--mode", "buffer", "--heap-limit", "1G"], &file);
+    assert_eq!(limited.get("/").status, 503);
+    let unlimited = Server::start(&["--heap-limit", "none"], &file);
+    for mut viewer in downloads(&unlimited, 2) {
+        assert_eq!(viewer.read(1_000), [0; 1_000]);
+    }
+
+    let after = ended(&limited, 1);
     let names = ["requests", "at_once", "refused", "request_peak_min", "first_byte_us_max", "sent_bytes"];
     assert_eq!(fields(&after, names), ["1", "0", "1", "null", "null", "0"], "{after}");
     assert!(number(&after, "heap_peak") < 1 << 20, "{after}");
     assert_eq!(number(&after, "file_bytes"), FILE_BYTES);
-    let warning = text(&server.stderr_lines(2)[1], "message");
+    let warning = text(&limited.stderr_lines(2)[1], "message");
     for part in ["1.0 GiB (--heap-limit)", "takes the heap to 10.0 GiB; use --mode stream"] {
         assert!(warning.contains(part), "{warning}");
     }
 
-    let server = Server::start(&["--heap-limit", "none"], &file);
-    for mut viewer in downloads(&server, 2) {
-        assert_eq!(viewer.read(1_000), [0; 1_000]);
-    }
-    let after = ended(&server, 1);
+    let after = ended(&unlimited, 1);
     assert_eq!(fields(&after, ["requests", "client_closed", "complete"]), ["2", "2", "0"], "{after}");
-    let sent: u64 = server.requests(2).iter().map(|line| number(line, "sent_bytes")).sum();
+    let sent: u64 = unlimited.requests(2).iter().map(|line| number(line, "sent_bytes")).sum();
     assert_eq!(number(&after, "sent_bytes"), sent);
 }
 

@@ -8,7 +8,7 @@ mod support;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
-use support::{Client, Folder, Server, content};
+use support::{Client, Folder, MODES, Server, content, in_parallel};
 
 const FILE_BYTES: usize = 300_000;
 const ANNOUNCEMENTS: usize = 400;
@@ -93,13 +93,13 @@ fn ask(address: SocketAddr, announcing: &JoinHandle<usize>) {
 fn strangers_get_their_own_bytes_while_a_client_resets_and_uses_its_port_again() {
     let folder = Folder::new();
     let file = folder.file("a.bin", FILE_BYTES);
-    for mode in ["stream", "buffer"] {
+    in_parallel(MODES, |mode| {
         let server = Server::start(&["--mode", mode], &file);
         let address = server.address();
         let announcing = thread::spawn(move || announce(address));
-        thread::scope(|scope| (0..STRANGERS).for_each(|_| drop(scope.spawn(|| ask(address, &announcing)))));
+        in_parallel(0..STRANGERS, |_| ask(address, &announcing));
         let connections = announcing.join().unwrap();
         assert!(connections > ANNOUNCEMENTS / 2, "{connections}");
         assert_eq!(server.get("/").body.len(), FILE_BYTES, "{mode}");
-    }
+    });
 }

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::{fd::OwnedFd, unix::net::UnixStream};
 use std::process::{Command, Stdio};
 
-use support::{Folder, Server, eventually, load, number, program, text};
+use support::{Folder, Server, eventually, in_parallel, load, number, program, text};
 
 const CONNECTIONS: usize = 4;
 
@@ -104,13 +104,13 @@ fn full_stderr() -> (UnixStream, Stdio) {
 #[test]
 fn a_full_stderr_prevents_neither_start_nor_answers_nor_end() {
     let folder = Folder::new();
-    for (format, signal) in [("off", "TERM"), ("text", "INT")] {
+    let rows = [("off", "TERM"), ("text", "INT")].map(|(format, signal)| (traced(format, &folder), signal));
+    in_parallel(rows, |(mut command, signal)| {
         let (_reader, stderr) = full_stderr();
-        let mut command = traced(format, &folder);
         command.stderr(stderr);
         let mut server = Server::run_unread(command);
         load(server.address(), CONNECTIONS, 10);
         server.signal(signal);
-        assert_eq!(server.process.exit_code(), Some(0), "{format}");
-    }
+        assert_eq!(server.process.exit_code(), Some(0), "{signal}");
+    });
 }

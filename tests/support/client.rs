@@ -2,9 +2,8 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::thread;
 
-use super::PATIENCE;
+use super::{PATIENCE, in_parallel};
 
 /// One connection, of one descriptor. Dropping it closes it, with a reset if the server sent something that was not read.
 pub struct Client {
@@ -115,11 +114,10 @@ impl Answer {
 
 /// Opens `connections` connections and sends `requests` requests for one byte on each. All must be answered.
 pub fn load(address: SocketAddr, connections: usize, requests: usize) {
-    let ask_all = move || {
+    in_parallel(0..connections, |_| {
         let mut client = Client::to(address);
         for _ in 0..requests {
             assert_eq!(client.ask("GET / HTTP/1.1\nRange: bytes=0-0").status, 206);
         }
-    };
-    thread::scope(|scope| (0..connections).for_each(|_| drop(scope.spawn(ask_all))));
+    });
 }

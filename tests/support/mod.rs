@@ -27,6 +27,8 @@ pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// A body of this size never fits in the kernel's buffers: Linux takes up to 4 MiB for a client that does not read.
 pub const LARGE_BYTES: usize = 8 << 20;
 
+pub const MODES: [&str; 2] = ["buffer", "stream"];
+
 /// A temporary folder, removed when the test ends.
 pub struct Folder(pub PathBuf);
 
@@ -86,6 +88,12 @@ pub fn limited(limits: &str) -> Command {
     command.args(["-c", &format!("{limits} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_heapserve")]);
     command.args(["--port", "0", "--trace", "json"]);
     command
+}
+
+/// Runs `test` on all rows at the same time, so that they wait together. Fails if it fails on one.
+pub fn in_parallel<T: Send>(rows: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
+    let test = &test;
+    thread::scope(|scope| rows.into_iter().for_each(|row| drop(scope.spawn(move || test(row)))));
 }
 
 /// Polls until `happened` returns something, and fails after [`PATIENCE`].

@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use super::{Answer, Client, PATIENCE, eventually, number, program, text};
 
@@ -33,7 +33,7 @@ pub struct Server {
     pub ready_line: String,
     pub port: u16,
     lines: Arc<Mutex<Vec<String>>>,
-    ended: Receiver<()>,
+    reading: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -73,21 +73,18 @@ impl Server {
             let said = process.0.stderr.take().map(std::io::read_to_string);
             panic!("no port in {ready_line:?}, {said:?}")
         };
-        Self { process, ready_line, port, lines: Arc::default(), ended: channel().1 }
+        Self { process, ready_line, port, lines: Arc::default(), reading: None }
     }
 
     /// Reads its stderr from now on.
     pub fn read_stderr(&mut self) {
-        let (end, ended) = channel();
-        self.ended = ended;
         let stderr = BufReader::new(self.process.0.stderr.take().unwrap());
         let kept = Arc::clone(&self.lines);
-        thread::spawn(move || {
+        self.reading = Some(thread::spawn(move || {
             for line in stderr.lines() {
                 kept.lock().unwrap().push(line.unwrap());
             }
-            let _ = end.send(());
-        });
+        }));
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -165,7 +162,9 @@ impl Server {
     pub fn stop(mut self, signal: &str) -> Vec<String> {
         self.signal(signal);
         assert_eq!(self.process.exit_code(), Some(0), "{:?}", self.stderr().last());
-        self.ended.recv_timeout(PATIENCE).unwrap();
+        let reading = self.reading.take().unwrap();
+        eventually("the end of stderr", || reading.is_finished().then_some(()));
+        reading.join().unwrap();
         self.stderr()
     }
 
