@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime};
 
 #[cfg(unix)]
 use support::eventually;
-use support::{Folder, LARGE_BYTES, Server, content, number, raw, text};
+use support::{Folder, LARGE_BYTES, MODES, Server, content, number, raw, text};
 
 const SIZE: usize = 100_000;
 
 fn both_modes(test: impl Fn(&Server)) {
     let folder = Folder::new();
     let file = folder.file("powder-day.mp4", SIZE);
-    for mode in ["buffer", "stream"] {
+    for mode in MODES {
         test(&Server::start(&["--mode", mode], &file));
     }
 }
@@ -178,7 +178,7 @@ fn connections_stay_open_or_close_as_the_client_asks() {
 fn a_client_that_ends_its_half_of_the_connection_at_once_gets_its_answer() {
     let folder = Folder::new();
     let file = folder.file("a.bin", LARGE_BYTES);
-    for mode in ["buffer", "stream"] {
+    for mode in MODES {
         let server = Server::start(&["--mode", mode], &file);
         let mut client = server.client();
         client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -191,7 +191,7 @@ fn a_client_that_ends_its_half_of_the_connection_at_once_gets_its_answer() {
 #[test]
 fn an_empty_file_and_one_of_a_single_byte_are_served() {
     let folder = Folder::new();
-    for mode in ["buffer", "stream"] {
+    for mode in MODES {
         for (name, size) in [("empty.txt", 0), ("one.txt", 1)] {
             let server = Server::start(&["--mode", mode], &folder.file(name, size));
             let answer = server.get("/");

@@ -11,7 +11,7 @@ use std::{net::TcpStream, thread, time::Instant};
 use support::STOP_PATIENCE;
 #[cfg(target_os = "linux")]
 use support::limited;
-use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, number, text};
+use support::{Client, Folder, LARGE_BYTES, MODES, Server, content, eventually, number, text};
 
 /// A client whose download has started and continues only when the client reads on.
 fn downloading(server: &Server) -> Client {
@@ -24,7 +24,7 @@ fn downloading(server: &Server) -> Client {
 fn a_removed_file_is_reported_and_served_again_once_it_is_back() {
     let folder = Folder::new();
     let file = folder.file("a.bin", 1_000);
-    for mode in ["buffer", "stream"] {
+    for mode in MODES {
         let server = Server::start(&["--mode", mode], &file);
         fs::remove_file(&file).unwrap();
         let answer = server.get("/");
@@ -52,7 +52,7 @@ fn a_removed_file_is_reported_and_served_again_once_it_is_back() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_whose_first_read_fails_is_a_500_of_which_the_trace_says_what_was_sent() {
-    for mode in ["buffer", "stream"] {
+    for mode in MODES {
         let server = Server::start(&["--mode", mode], std::path::Path::new("/sys/class/net/lo/speed"));
         let mut client = server.client();
         let answer = client.ask("GET / HTTP/1.1");
@@ -105,7 +105,7 @@ fn a_file_that_shrinks_after_it_was_buffered_is_sent_whole() {
 #[test]
 fn a_file_that_grows_or_is_replaced_is_sent_as_it_was_at_the_request() {
     let folder = Folder::new();
-    for mode in ["buffer", "stream"] {
+    for mode in MODES {
         let file = folder.file("a.bin", LARGE_BYTES);
         let server = Server::start(&["--mode", mode], &file);
         let mut client = downloading(&server);

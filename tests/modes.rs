@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Client, Folder, LARGE_BYTES, Server, content, eventually, number, text};
+use support::{Client, Folder, LARGE_BYTES, MODES, Server, content, eventually, number, text};
 
 const FILE_BYTES: u64 = LARGE_BYTES as u64;
 const KIB: u64 = 1 << 10;
@@ -145,7 +145,7 @@ fn a_range_of_one_byte_costs_a_buffer_the_whole_file_and_a_stream_one_byte() {
 fn an_answer_without_a_body_reads_nothing_in_either_mode() {
     let folder = Folder::new();
     let file = folder.file("a.bin", 4 << 20);
-    for mode in ["buffer", "stream"] {
+    for mode in MODES {
         let server = Server::start(&["--mode", mode], &file);
         let asked = [
             ("HEAD / HTTP/1.1", 200),

@@ -111,7 +111,7 @@ fn a_pause_between_two_steps_is_no_stalled_client() {
 fn an_answer_at_a_rate_ends_when_its_client_leaves() {
     let folder = Folder::new();
     let file = folder.file("a.mp4", 10 << 20);
-    for mode in MODES {
+    in_parallel(MODES, |mode| {
         let server = Server::start(&["--mode", mode], &file);
         let (client, _) = start_at_rate(&server, "1K");
         drop(client);
@@ -120,7 +120,7 @@ fn an_answer_at_a_rate_ends_when_its_client_leaves() {
         assert!(number(&line, "sent_bytes") < 10 << 20, "{line}");
         assert_eq!(raw(&line, "in_flight"), "1");
         eventually("its end", || (server.figure("in_flight") == 0).then_some(()));
-    }
+    });
 }
 
 /// The engine waits only a few seconds for running answers. An answer with a limited rate could take hours, and
@@ -130,7 +130,7 @@ fn an_answer_at_a_rate_ends_when_its_client_leaves() {
 fn an_answer_at_a_rate_ends_when_the_server_stops() {
     let folder = Folder::new();
     let file = folder.file("a.mp4", 10_000);
-    for mode in MODES {
+    in_parallel(MODES, |mode| {
         let server = Server::start(&["--mode", mode], &file);
         let (mut client, _) = start_at_rate(&server, "1");
         server.signal("TERM");
@@ -139,5 +139,5 @@ fn an_answer_at_a_rate_ends_when_the_server_stops() {
         client.rest();
         let lines = server.stop("TERM");
         assert_eq!(number(lines.last().unwrap(), "requests"), 1, "{lines:?}");
-    }
+    });
 }

@@ -245,7 +245,7 @@ fn wall_08_a_deadline_covers_a_whole_head_body_or_last_read() {
 
 #[test]
 fn wall_09_a_download_longer_than_the_timeout_keeps_its_connection() {
-    const SIZE: usize = 128 << 20;
+    const SIZE: usize = 96 << 20;
     const PIECE: usize = 256 << 10;
     let folder = Folder::new();
     let server = Server::start(&["--timeout", "1"], &folder.sparse_file("a.bin", SIZE as u64));

@@ -64,7 +64,7 @@ fn list<'a>(
 fn string(text: &str) -> Option<&str> {
     let mut rest = text.strip_prefix('"')?;
     loop {
-        let stop = rest.find(|c: char| c == '"' || c == '\\' || c < ' ')?;
+        let stop = rest.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
         let (special, after) = rest[stop..].split_at(1);
         match special {
             "\"" => return Some(after),
