@@ -10,7 +10,9 @@ use std::io::Write;
 use std::os::{fd::OwnedFd, unix::net::UnixStream};
 use std::process::{Command, Stdio};
 
-use support::{Folder, Server, eventually, in_parallel, load, number, program, text};
+#[cfg(unix)]
+use support::in_parallel;
+use support::{Folder, Server, eventually, load, number, program, text};
 
 const CONNECTIONS: usize = 4;
 
