@@ -154,6 +154,24 @@ fn weakness_10_pipelined_requests_have_one_thread_and_one_body_at_a_time() {
     client.stream().shutdown(Shutdown::Both).unwrap();
 }
 
+/// The queue of tiny_http keeps its capacity, and is gone only with its `Server`.
+#[cfg(target_os = "linux")]
+#[test]
+fn weakness_10_a_flood_of_requests_leaves_no_heap() {
+    let folder = Folder::new();
+    let server = Server::start(&[], &folder.file("a.bin", 1_000));
+    let address = server.address();
+    let flood = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4_000);
+    std::thread::scope(|scope| {
+        for _ in 0..60 {
+            // The server closes some of them.
+            scope.spawn(|| Client::to(address).stream().write_all(flood.as_bytes()));
+        }
+    });
+    eventually("a small heap", || (server.figure("live") < 10 << 20).then_some(()));
+    assert_eq!(server.ask("GET / HTTP/1.1").body, content(1_000));
+}
+
 #[test]
 fn weakness_10_pipelined_requests_are_answered_in_order() {
     let folder = Folder::new();

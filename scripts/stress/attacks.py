@@ -24,7 +24,7 @@ HTTP_2 = (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n
           b"GET / HTTP/2.0\r\nHost: localhost\r\nX: " + b"x" * 62 * 1024 + b"\r\n\r\n")
 ANY_PORT = (HOST, 0)
 # A server that takes more than this has no bound. Attacks then stop, for the sake of the machine.
-STOP_KIB = 768 * 1024
+STOP_KIB = 2 << 20
 
 
 def fed(row, openings, piece, pause_seconds, seconds, most_seconds=None):

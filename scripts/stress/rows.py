@@ -54,10 +54,10 @@ ROWS = [
     Row("w2_forgotten_pipeline", "6,000 GETs behind a stalled download, then a reset",
         (crowd.cpu_of_leavers, full(3, 1), request() + request("0-0") * 6000, 100, 500),
         file_mib=40, left_heap_kib=PIPELINE_KIB),
-    # tiny_http reads them faster than they can be taken from its queue, whose capacity (44 MiB, 88 or 176) stays.
+    # tiny_http reads them faster than they can be taken from its queue.
     Row("w2_full_queue", f"100 clients send short requests for {full(8, 3)} s behind an answer that they do not read",
         (attacks.fed, 100 * [request(target="/?rate=1")], request() * 4000, 0.001, full(8, 3)), rss_mib=1024,
-        slowest_ms=NEVER, closed=1, left_heap_kib=192 << 10),
+        slowest_ms=NEVER, closed=1, left_heap_kib=9 << 10),
     Row("w5_gone_before_the_answer", f"{full(1000, 300)} clients leave before their 400 is sent, beside 500 idle ones",
         (crowd.cpu_of_leavers, full(1000, 300), attacks.BAD, 0, 0.5, 500)),
     Row("w7_endless_line", f"four heads of one line without an end, for {full(8, 3)} s",

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::platform::sockets;
+use crate::platform::{IS_LINUX, sockets};
 
 use super::connections::Connections;
 use super::front::{Front, Shared};
@@ -22,6 +22,8 @@ const BACKLOG: i32 = 4096;
 const UNSENT_MOST_BYTES: i32 = 128 << 10;
 /// The least time between two new accept loops: while threads are short, each soon ends, and its threads stay longer.
 const RESTART_EVERY: Duration = Duration::from_millis(50);
+/// How many old `Server`s, which wait for the end of their connections, a flood may leave.
+const OLD_MOST: usize = 4;
 /// The timeout of a nudge, for a full backlog, and their maximum number in a walk, so that threads have time to start.
 const NUDGE_PATIENCE: Duration = Duration::from_millis(1);
 const NUDGES_MOST: usize = 32;
@@ -72,9 +74,19 @@ impl Acceptor {
         let is_due = self.has_ended() && now >= self.next_restart;
         let Some(listener) = self.listener.as_ref().filter(|_| is_due) else { return };
         self.next_restart = now + RESTART_EVERY;
-        if let Ok(next) = Front::start(listener, self.current.generation + 1, shared) {
+        if listener.set_nonblocking(false).is_ok()
+            && let Ok(next) = Front::start(listener, self.current.generation + 1, shared)
+        {
             self.old.push((mem::replace(&mut self.current, next), start));
         }
+    }
+
+    /// Weakness 10: the queue of tiny_http keeps the capacity that a flood of requests has given it. Makes the accept
+    /// loop end when nobody waits to be accepted, so that another `Server` takes over. Returns how many nudges this needs.
+    /// On other systems than Linux, this does nothing: what they accept would not block either.
+    pub fn renew(&self, is_flood: bool) -> usize {
+        let can_end = IS_LINUX && self.old.len() < if is_flood { OLD_MOST } else { 1 };
+        usize::from(can_end && self.listener.as_ref().is_some_and(|listener| listener.set_nonblocking(true).is_ok()))
     }
 
     /// Drops the old `Server`s whose connections have all ended.

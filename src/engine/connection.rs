@@ -27,10 +27,11 @@ const HEAP_MOST_BYTES: u64 = 64 << 20;
 const HEAD_SMALL_BYTES: u64 = 8 << 10;
 const HEAD_YOUNG: Duration = Duration::from_millis(100);
 /// If it takes more than this, and is late with requests, connections with more than `HEAD_SMALL_BYTES` of these are
-/// hung up: clients that pipeline together fill its queue faster than a thread empties it.
-const FLOOD_BYTES: u64 = 128 << 20;
+/// hung up: clients that pipeline together fill its queue faster than a thread empties it. If it takes twice as much, no
+/// more connections are accepted until it is not late, or takes less than this.
+pub const FLOOD_BYTES: u64 = 128 << 20;
 /// The maximum number of bytes of a head that tiny_http reads. A request with a longer one is refused anyway.
-const HEAD_MOST_BYTES: u64 = 128 << 10;
+pub const HEAD_MOST_BYTES: u64 = 128 << 10;
 /// The maximum size of a body that is discarded, and of what tiny_http reads for it, with the sizes of its chunks.
 pub const DRAIN_MOST_BYTES: u64 = 8 << 20;
 const BODY_MOST_BYTES: u64 = DRAIN_MOST_BYTES + (1 << 20);
@@ -122,6 +123,11 @@ impl Walk {
             is_urgent: false,
         }
     }
+
+    /// Whether tiny_http takes more than this, and is late with requests.
+    pub fn is_behind(&self, most_bytes: u64) -> bool {
+        self.held_bytes > most_bytes && !self.is_caught_up
+    }
 }
 
 /// What a walk sees of a socket.
@@ -149,6 +155,11 @@ impl Connection {
             discarded: None,
             seen: Seen::default(),
         }
+    }
+
+    /// Whether the watch has to hang it up.
+    pub fn is_to_end(&self) -> bool {
+        self.must_end && self.seen.shut != Some(Shutdown::Both)
     }
 
     /// Whether a thread works for it.
@@ -200,8 +211,15 @@ impl Connection {
         }
         self.seen.last = Some((walk.start, sight.socket));
         self.seen.unread_walks = if sight.unread_bytes > 0 { self.seen.unread_walks.saturating_add(1) } else { 0 };
-        let must_end = self.must_end || self.seen.shut == Some(Shutdown::Both) || self.reads_too_much(sight, walk);
-        let side = if must_end { Some(Shutdown::Both) } else { self.overdue(walk) };
+        let is_shut = self.seen.shut == Some(Shutdown::Both);
+        if !self.must_end && !is_shut && self.reads_too_much(sight, walk) {
+            self.must_end = true;
+            if !self.is_busy() {
+                // Its requests in tiny_http's queue are discarded.
+                self.enter(State::Ended);
+            }
+        }
+        let side = if self.must_end || is_shut { Some(Shutdown::Both) } else { self.overdue(walk) };
         self.seen.shut = side.or(self.seen.shut);
         walk.is_urgent |= self.may_be_stuck();
         side
@@ -229,10 +247,9 @@ impl Connection {
         // A step may have come after this sight, and before this look.
         let has_stepped = mem::take(&mut self.has_stepped);
         let taken_bytes = mem::take(&mut self.taken_bytes);
-        let holds_much = walk.held_bytes > FLOOD_BYTES;
-        walk.needs_ping |= holds_much;
+        walk.needs_ping |= walk.held_bytes > FLOOD_BYTES;
         // Requests that tiny_http has in its queue, although it was to hand over all, are not a step.
-        let is_flood = holds_much && !walk.is_caught_up;
+        let is_flood = walk.is_behind(FLOOD_BYTES);
         if mem::replace(&mut self.seen.had_stepped, has_stepped) || has_stepped {
             let stepped_bytes = if is_flood { self.seen.stepped_bytes + taken_bytes } else { read_bytes };
             (self.seen.stepped_bytes, self.seen.is_suspect) = (stepped_bytes.min(read_bytes), false);

@@ -107,12 +107,12 @@ impl Connections {
                 None
             }
         };
-        let must_end = connection.must_end;
-        if must_end {
+        let is_to_end = connection.is_to_end();
+        if is_to_end {
             wanted.entry(peer).or_default();
         }
         drop(table);
-        if is_first || must_end {
+        if is_first || is_to_end {
             self.watch.unpark();
         }
         taken

@@ -147,8 +147,11 @@ impl Front {
                 }
             };
             let Some(&peer) = request.remote_addr() else { continue };
-            if let Some((request, connection)) = self.shared.connections.take(peer, self.generation, request) {
-                return Some((peer, request, connection));
+            match self.shared.connections.take(peer, self.generation, request) {
+                // To drop one without a body takes no time.
+                Some((request, None)) if Body::of(&request) == Body::Read => drop(request.into_writer()),
+                Some((request, connection)) => return Some((peer, request, connection)),
+                None => {}
             }
         }
         None

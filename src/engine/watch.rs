@@ -15,7 +15,7 @@ use crate::instrument::{buffer, heap};
 use crate::platform::{self, sockets};
 
 use super::accept::Acceptor;
-use super::connection::{Connection, STOPPED_AFTER, Sight, Walk};
+use super::connection::{Connection, FLOOD_BYTES, HEAD_MOST_BYTES, STOPPED_AFTER, Sight, Walk};
 use super::connections::{Connections, End, Wanted};
 use super::exchange::Exchange;
 use super::front::{Front, Shared};
@@ -40,6 +40,10 @@ const URGENT_SHARE: u32 = 4;
 const SPARE_DESCRIPTORS: u64 = 24;
 /// What tiny_http may take of the heap for each connection. It needs about 6.5 KiB.
 const CONNECTION_BYTES: u64 = 16 << 10;
+/// tiny_http's queue is too large if it takes more than this of the heap, beside a long head for each connection.
+/// Then it is given back after this time in which it was empty.
+const QUEUE_MOST_BYTES: u64 = 8 << 20;
+const LARGE_FOR: Duration = Duration::from_secs(1);
 /// The maximum number of reads that discard what a connection has received that is shut down: 16 MiB.
 const UNREAD_MOST_READS: u32 = 256;
 /// Connections that have ended are lost if tiny_http has been nudged to take them for this time, and has not closed
@@ -61,6 +65,8 @@ pub struct Engine {
     /// The number of allocations when the last walk began.
     allocations: u64,
     open_descriptors: u64,
+    /// Since when tiny_http's queue is large and empty.
+    large_since: Instant,
     /// The least number of sockets since `judged` that the client has ended and tiny_http has not closed.
     ended_least: usize,
     judged: Instant,
@@ -96,6 +102,7 @@ impl Engine {
             active_until: now,
             allocations: 0,
             open_descriptors: 0,
+            large_since: now,
             ended_least: 0,
             judged: now,
             lost: 0,
@@ -179,7 +186,7 @@ impl Engine {
         self.walk.are_descriptors_short = self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
         connections.lock().forget_ended(start, &ended);
         self.judge_ended(ended.len());
-        self.keep_accepting();
+        self.keep_accepting(ended.len());
         self.walk.is_urgent |= self.walk.needs_ping;
         self.walked = Instant::now();
     }
@@ -191,23 +198,46 @@ impl Engine {
         heap::live_bytes().saturating_sub(known_bytes + buffer::live_bytes())
     }
 
-    fn keep_accepting(&mut self) {
-        if self.walk.needs_ping && self.walk.is_caught_up {
+    /// `ended` sockets have no client any more. Requests of them may wait in tiny_http's queues, so a ping must show that
+    /// none does before its `Server` is dropped: threads of tiny_http would wait for ever for these requests.
+    fn keep_accepting(&mut self, ended: usize) {
+        let all_are_lost = ended <= self.lost;
+        if (self.walk.needs_ping || !all_are_lost) && self.walk.is_caught_up {
             self.fronts().for_each(|front| front.ping());
         }
         if self.walk.are_descriptors_short {
             return;
         }
         let (connections, ended) = (&self.shared.connections, self.ended_least.saturating_sub(self.lost));
+        let heads = connections.lock().by_peer.len() + self.lost;
+        let is_large = self.walk.held_bytes > QUEUE_MOST_BYTES + HEAD_MOST_BYTES * heads as u64;
+        let is_flood = self.walk.is_behind(2 * FLOOD_BYTES);
+        if !is_large || !self.walk.is_caught_up || self.walk.needs_ping {
+            self.large_since = self.walk.start;
+        }
+        let must_renew = is_flood || self.walk.start > self.large_since + LARGE_FOR;
+        if must_renew {
+            self.large_since = self.walk.start;
+        }
         for one in &mut self.acceptors {
-            one.nudge(ended, connections);
-            one.ensure_accepting(self.walk.start, &self.shared);
-            one.retire(connections);
+            let renewing = if must_renew { one.renew(is_flood) } else { 0 };
+            // Until the queue is emptied, those who connect wait in the kernel's backlog.
+            if !(one.has_ended() && self.walk.is_behind(FLOOD_BYTES)) {
+                one.nudge(ended + renewing, connections);
+                one.ensure_accepting(self.walk.start, &self.shared);
+            }
+            if all_are_lost && self.walk.is_caught_up {
+                one.retire(connections);
+            }
         }
     }
 
     /// Finds threads that are lost, and reports them when there are `lost_many`.
     fn judge_ended(&mut self, ended: usize) {
+        // Those whose requests wait in tiny_http's queues are not lost.
+        if !self.walk.is_caught_up {
+            return;
+        }
         self.ended_least = self.ended_least.min(ended);
         if self.walk.start < self.judged + LOST_AFTER {
             return;

@@ -19,4 +19,4 @@ pub use memory::{RESIDENT_SET_MEANING, ResidentSet, available_memory, resident_s
 pub use signals::{catch_stop_signals, notice_stop_signals, wait_for_stop};
 pub use terminal::stderr_shows_colors;
 
-const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
