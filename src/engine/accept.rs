@@ -1,4 +1,4 @@
-//! Weaknesses 1, 6, 7 and 15: a listening socket, and the tiny_http `Server`s that accept its connections.
+//! Weaknesses 1, 6, 7, 10 and 15: a listening socket, and the tiny_http `Server`s that accept its connections.
 //!
 //! tiny_http's accept loop ends with an error (6), or with a panic when descriptors or threads run out (7). Another
 //! `Server` is then built on a clone of the listening socket. Clients that connect meanwhile wait in the kernel's

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Request;
 
+use super::walk::{Sight, Walk};
+
 /// What the waiting requests of one connection may take of the heap: about 8,000 short ones. If a client pipelines
 /// more, its connection is hung up, because tiny_http would continue to read them into memory.
 pub const WAITING_MOST_BYTES: usize = 8 << 20;
@@ -89,54 +91,6 @@ struct Seen {
     unread_walks: u8,
     /// What has been shut down: `Write` after the last answer. After `Read`, a head that came before is still answered.
     shut: Option<Shutdown>,
-}
-
-/// One look at all sockets: what it depends on, and what it finds.
-pub struct Walk {
-    pub start: Instant,
-    /// How long a client may take for a head or a body.
-    pub timeout: Option<Duration>,
-    /// When the program went on after it had been stopped.
-    pub resumed: Option<Instant>,
-    pub are_descriptors_short: bool,
-    /// What tiny_http takes of the heap.
-    pub held_bytes: u64,
-    /// Whether all requests have been taken that waited in tiny_http's queues after the last walk with `needs_ping`.
-    pub is_caught_up: bool,
-    /// Whether a connection is to be shut down, unless a request of it waits in a queue of tiny_http.
-    pub needs_ping: bool,
-    /// Whether a connection may be stuck.
-    pub is_urgent: bool,
-}
-
-impl Walk {
-    /// One when nothing is short, and nothing waits in tiny_http's queues.
-    pub fn new(start: Instant, timeout: Option<Duration>) -> Self {
-        Self {
-            start,
-            timeout,
-            resumed: None,
-            are_descriptors_short: false,
-            held_bytes: 0,
-            is_caught_up: true,
-            needs_ping: false,
-            is_urgent: false,
-        }
-    }
-
-    /// Whether tiny_http takes more than this, and is late with requests.
-    pub fn is_behind(&self, most_bytes: u64) -> bool {
-        self.held_bytes > most_bytes && !self.is_caught_up
-    }
-}
-
-/// What a walk sees of a socket.
-pub struct Sight {
-    /// Its identity and its local address.
-    pub socket: (u64, SocketAddr),
-    pub unread_bytes: u64,
-    /// How many bytes have come. `None` if the system does not tell.
-    pub received_bytes: Option<u64>,
 }
 
 impl Connection {

@@ -21,7 +21,7 @@
 //! | 6, 7 | the accept loop ends with an error or a panic | [`accept`] |
 //! | 8 | a reset makes a thread panic, and prints a message | [`panics`] |
 //! | 9 | has no timeouts | [`connection`]; for sending, [`accept`] |
-//! | 10 | queues all pipelined requests at once | [`connections`] |
+//! | 10 | queues all pipelined requests at once, and keeps the size of its queue | [`connections`], [`accept`] |
 //! | 11 | allocates an unread body when it drops it | [`body`] |
 //! | 12 | blocks a thread for ever at `HTTP/2.0`, and never answers | [`watch`] reports the lost threads |
 //! | 13 | stores a request head of any length | [`connection`] |
@@ -33,6 +33,7 @@ mod connections;
 mod exchange;
 mod front;
 mod panics;
+mod walk;
 mod watch;
 
 pub use connections::End;

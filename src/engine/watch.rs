@@ -15,11 +15,12 @@ use crate::instrument::{buffer, heap};
 use crate::platform::{self, sockets};
 
 use super::accept::Acceptor;
-use super::connection::{Connection, FLOOD_BYTES, HEAD_MOST_BYTES, STOPPED_AFTER, Sight, Walk};
+use super::connection::{Connection, FLOOD_BYTES, HEAD_MOST_BYTES, STOPPED_AFTER};
 use super::connections::{Connections, End, Wanted};
 use super::exchange::Exchange;
 use super::front::{Front, Shared};
 use super::panics;
+use super::walk::{Sight, Walk};
 
 /// How long answers may still take after a stop signal.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
