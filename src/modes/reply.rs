@@ -84,7 +84,7 @@ impl<'a> Reply<'a> {
             if let Some(pace) = &mut self.pace {
                 pace.wait_until_due(end - body_start)?;
             }
-            written += write_some(self.writer, slice, self.timeout).map_err(|error| outcome_of(&error))?;
+            written += write_some(self.writer, slice, self.timeout)?;
             if let Some(entry) = self.entry {
                 entry.sent(written.saturating_sub(body_start) as u64);
             }
@@ -101,32 +101,23 @@ impl<'a> Reply<'a> {
 /// Writes some of `bytes`, and returns their number.
 ///
 /// A write that has sent nothing fails after a part of the timeout, and is repeated until all of it is over. On
-/// Windows, the error comes after the whole timeout, and the socket must not be used after it.
-fn write_some(writer: &mut dyn Write, bytes: &[u8], timeout: Option<Duration>) -> io::Result<usize> {
+/// Windows, the error (TimedOut) comes after the whole timeout, and the socket must not be used after it.
+fn write_some(writer: &mut dyn Write, bytes: &[u8], timeout: Option<Duration>) -> Result<usize, Outcome> {
     let start = Instant::now();
-    let may_repeat = |error: &io::Error| match error.kind() {
-        ErrorKind::Interrupted => true,
-        ErrorKind::WouldBlock => !cfg!(windows) && timeout.is_none_or(|timeout| start.elapsed() < timeout),
-        _ => false,
-    };
+    let has_time = || !cfg!(windows) && timeout.is_none_or(|timeout| start.elapsed() < timeout);
     let repeat = |act: &mut dyn FnMut() -> io::Result<usize>| loop {
-        match act() {
-            Err(error) if may_repeat(&error) => {}
-            result => return result,
+        match act().map_err(|error| error.kind()) {
+            Ok(some) => return Ok(some),
+            Err(ErrorKind::Interrupted) => {}
+            Err(ErrorKind::WouldBlock) if has_time() => {}
+            Err(ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Err(Outcome::TimedOut),
+            Err(_) => return Err(Outcome::ClientClosed),
         }
     };
     match repeat(&mut || writer.write(bytes))? {
-        0 => Err(ErrorKind::WriteZero.into()),
+        0 => Err(Outcome::ClientClosed),
         // tiny_http keeps a short write in its buffer.
         some => repeat(&mut || writer.flush().map(|()| some)),
-    }
-}
-
-/// Converts the error of a write: WouldBlock (Unix) or TimedOut (Windows) after the timeout. Others: the client left.
-fn outcome_of(error: &io::Error) -> Outcome {
-    match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Outcome::TimedOut,
-        _ => Outcome::ClientClosed,
     }
 }
 
