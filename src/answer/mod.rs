@@ -73,7 +73,7 @@ fn respond(site: &Site, exchange: &mut Exchange, route: Route, entry: &Entry) ->
 
 /// Sends an answer. If there is an error, nothing has been sent.
 fn send(site: &Site, exchange: &mut Exchange, plan: Plan, entry: &Entry) -> Result<Answered, NoMemory> {
-    let mut reply = Reply::new(plan.head.finish(), exchange.timeout(), exchange.writer(), Some(entry));
+    let mut reply = Reply::new(plan.head, exchange.timeout(), exchange.writer(), Some(entry));
     let (sent, body_bytes, range) = match plan.content {
         Content::Text(text) => (reply.send(text.as_bytes()), text.len() as u64, None),
         Content::Media { mut order, range, bytes_per_second } => {

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
 
-use crate::http::head::OPENING_BYTES;
+use crate::http::head::{Head, OPENING_BYTES};
 use crate::instrument::ledger::Entry;
 use crate::instrument::record::Outcome;
 
@@ -41,13 +41,8 @@ pub struct Reply<'a> {
 
 impl<'a> Reply<'a> {
     /// Creates an answer that starts with `head`. The first write has bytes of the body, too, which saves a packet.
-    pub fn new(
-        head: Vec<u8>,
-        timeout: Option<Duration>,
-        writer: &'a mut dyn Write,
-        entry: Option<&'a Entry<'a>>,
-    ) -> Self {
-        Self { writer, timeout, entry, head: Some(head), pace: None }
+    pub fn new(head: Head, timeout: Option<Duration>, writer: &'a mut dyn Write, entry: Option<&'a Entry<'a>>) -> Self {
+        Self { writer, timeout, entry, head: Some(head.finish()), pace: None }
     }
 
     /// Whether some of it may have been sent.

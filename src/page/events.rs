@@ -24,7 +24,7 @@ pub fn send(site: &Site, exchange: &mut Exchange) -> Result<(), Outcome> {
     let is_head = exchange.method == Method::Head;
     let mut head = head(exchange, "text/event-stream");
     head.forbid_buffering();
-    let mut reply = Reply::new(head.finish(), exchange.timeout(), exchange.writer(), None);
+    let mut reply = Reply::new(head, exchange.timeout(), exchange.writer(), None);
     if is_head {
         return reply.send(&[]);
     }

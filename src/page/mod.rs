@@ -73,7 +73,7 @@ fn send_body(exchange: &mut Exchange, media_type: &str, body: &[u8]) -> Result<(
     head.field("Content-Security-Policy", CONTENT_SECURITY_POLICY);
     head.field("Content-Length", body.len());
     let body = if exchange.method == Method::Head { &[] } else { body };
-    Reply::new(head.finish(), exchange.timeout(), exchange.writer(), None).send(body)
+    Reply::new(head, exchange.timeout(), exchange.writer(), None).send(body)
 }
 
 fn head(exchange: &Exchange, media_type: &str) -> Head {
