@@ -50,10 +50,7 @@ use site::media::Media;
 use site::{Site, listen};
 
 fn main() -> ExitCode {
-    let options = match Options::read() {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
+    let options = Options::read();
     let trace = Trace::new(options.mode.name(), options.trace, options.color);
     match serve(options, trace) {
         Ok(()) => ExitCode::SUCCESS,

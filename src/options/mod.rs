@@ -7,7 +7,7 @@ mod values;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process;
 
 use clap::{ColorChoice, Parser};
 
@@ -95,13 +95,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the command line.
-    ///
-    /// # Errors
-    ///
-    /// Help or an error message was printed. The program is to end with this exit code.
-    pub fn read() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|error| end_with(&error))
+    /// Reads the command line. If that asks for help or is wrong, this prints the text and ends the process.
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| end_with(&error))
     }
 
     /// What the user should know about these options before the first request.
@@ -112,17 +108,17 @@ impl Options {
 }
 
 /// Prints help and version on stdout, and an error as one line on stderr.
-fn end_with(error: &clap::Error) -> ExitCode {
+fn end_with(error: &clap::Error) -> ! {
     let (sentence, code) = match error.use_stderr() {
-        true => (format!("{}; see heapserve --help", escaped(&sentence(&error.to_string()))), error.exit_code() as u8),
+        true => (format!("{}; see heapserve --help", escaped(&sentence(&error.to_string()))), error.exit_code()),
         false => match error.print() {
             // The reader has what it wanted, as in `heapserve --help | head -n 1`.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => (format!("cannot write to stdout: {error}"), 1),
-            _ => return ExitCode::SUCCESS,
+            _ => process::exit(0),
         },
     };
     let _ = writeln!(io::stderr(), "heapserve: {sentence}");
-    code.into()
+    process::exit(code)
 }
 
 /// Joins the lines of clap's message, except the usage, the reference to the help, and a tip that is wrong for a file
