@@ -50,12 +50,11 @@ pub fn answer(site: &Site, mut exchange: Exchange) -> End {
 
 /// Answers with `act`. `None` if it panics: the engine is then to close the connection.
 fn contained<T>(exchange: &mut Exchange, act: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
-    let answering = || {
+    engine::contain_panic(|| {
         #[cfg(debug_assertions)]
         assert!(!exchange.target.ends_with("panic-for-tests"), "as the tests asked");
         act(exchange)
-    };
-    engine::contain_panic(answering)
+    })
 }
 
 /// The result of a request whose answering panicked.

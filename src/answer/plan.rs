@@ -74,7 +74,7 @@ pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
         (Route::Media | Route::Page(_) | Route::Server, Method::Options) => {
             Plan::empty(exchange, 204).with("Allow", ALLOWED_METHODS)
         }
-        (Route::Media, Method::Get | Method::Head) => file(media, exchange),
+        (Route::Media, Method::Get | Method::Head) => file(media, exchange).unwrap_or_else(|other| other),
         (Route::Media | Route::Page(_), _) => {
             let why = "this server only reads: GET, HEAD, OPTIONS";
             Plan::text(exchange, 405, why).with("Allow", ALLOWED_METHODS)
@@ -98,30 +98,24 @@ pub fn unreadable(exchange: &Exchange) -> Plan {
     Plan { outcome: Outcome::Unreadable, ..Plan::text(exchange, 500, why) }
 }
 
-/// Plans the answer to a GET or HEAD request for the file.
-fn file(media: &Media, exchange: &Exchange) -> Plan {
-    let bytes_per_second = match parse_rate(&exchange.target) {
-        Ok(rate) => rate,
-        Err(why) => return Plan::text(exchange, 400, why),
-    };
-    let (file, validators) = match media.open() {
-        Ok(opened) => opened,
-        Err(error) => return unavailable(exchange, &error),
-    };
+/// Plans the answer to a GET or HEAD request for the file. The error is the answer if the file is not to be sent.
+fn file(media: &Media, exchange: &Exchange) -> Result<Plan, Plan> {
+    let bytes_per_second = parse_rate(&exchange.target).map_err(|why| Plan::text(exchange, 400, why))?;
+    let (file, validators) = media.open().map_err(|error| unavailable(exchange, &error))?;
     let file_bytes = validators.size_bytes;
     let is_get = exchange.method == Method::Get;
     let (status, range) = match precondition::decide(&exchange.fields, &validators, is_get) {
         Verdict::Whole => (200, None),
         Verdict::Part(range) => (206, Some(range)),
         // It has the fields of a 200 that caches use, and no length (RFC 9110 15.4.5).
-        Verdict::NotModified => return for_caches(Plan::empty(exchange, 304), &validators),
+        Verdict::NotModified => return Err(for_caches(Plan::empty(exchange, 304), &validators)),
         Verdict::PreconditionFailed => {
             let why = "the file is not the version that the request's conditions name";
-            return Plan::text(exchange, 412, why);
+            return Err(Plan::text(exchange, 412, why));
         }
         Verdict::RangeNotSatisfiable => {
             let plan = Plan::text(exchange, 416, "the file ends before the range");
-            return plan.with("Content-Range", format_args!("bytes */{file_bytes}"));
+            return Err(plan.with("Content-Range", format_args!("bytes */{file_bytes}")));
         }
     };
     let (first, length) = range.map_or((0, file_bytes), |range| (range.first, range.last - range.first + 1));
@@ -139,7 +133,7 @@ fn file(media: &Media, exchange: &Exchange) -> Plan {
         let order = Order { file, file_bytes, first, length };
         plan.content = Content::Media { order, range, bytes_per_second };
     }
-    plan
+    Ok(plan)
 }
 
 /// Parses the rate in bytes per second of a target such as `/?rate=8M`. The error says which values are allowed.
@@ -157,11 +151,9 @@ fn parse_rate(target: &str) -> Result<Option<u64>, &'static str> {
 /// it. nginx stores the file only with `proxy_ignore_headers Cache-Control`. `no-transform` forbids a proxy to compress
 /// or convert the file, which would no longer have this length and this tag.
 fn for_caches(plan: Plan, validators: &Validators) -> Plan {
-    let plan = plan.with("Cache-Control", "no-cache, no-transform").with("ETag", &validators.etag);
-    match validators.last_modified {
-        Some(date) => plan.with("Last-Modified", date),
-        None => plan,
-    }
+    let mut plan = plan.with("Cache-Control", "no-cache, no-transform").with("ETag", &validators.etag);
+    validators.last_modified.inspect(|date| plan.head.field("Last-Modified", date));
+    plan
 }
 
 /// Plans the answer for a file that cannot be opened.
