@@ -65,7 +65,6 @@ impl Plan {
     }
 }
 
-/// Plans the answer to one request.
 pub fn plan(media: &Media, exchange: &Exchange, route: Route) -> Plan {
     if let Some(fault) = exchange.fault {
         return Plan::text(exchange, fault.status, fault.why);

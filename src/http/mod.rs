@@ -49,7 +49,6 @@ impl Fields {
     }
 }
 
-/// The values of the header lines with this name.
 fn values<'a>(lines: &'a [Header], name: &'static str) -> impl Iterator<Item = &'a str> + Clone {
     lines.iter().filter(move |line| line.field.equiv(name)).map(|line| line.value.as_str())
 }

@@ -35,12 +35,11 @@ impl Validators {
         Self { etag, last_modified: http_date(latest.min(now)), size_bytes }
     }
 
-    /// The strong comparison (RFC 9110 8.8.3.2).
+    // The strong and the weak comparison (RFC 9110 8.8.3.2).
     fn matches_strongly(&self, tag: &str) -> bool {
         tag == self.etag && !tag.starts_with("W/")
     }
 
-    /// The weak comparison.
     fn matches_weakly(&self, tag: &str) -> bool {
         tag.trim_start_matches("W/") == self.etag.trim_start_matches("W/")
     }

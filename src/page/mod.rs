@@ -41,7 +41,6 @@ pub enum Part {
 }
 
 impl Part {
-    /// The part at this path.
     pub fn at(path: &[u8]) -> Option<Self> {
         match path {
             b"/heap.json" => Some(Self::Sample),

@@ -45,7 +45,6 @@ impl Mapping {
         Some(Self { start, bytes })
     }
 
-    /// The first byte.
     pub fn start(&self) -> NonNull<u8> {
         self.start
     }

@@ -99,12 +99,11 @@ fn option<const WORDS: usize>(socket: &TcpStream, level: i32, name: i32) -> Opti
 /// Returns a second handle, in a type that has setters for more options. Accepted sockets inherit all of them.
 pub fn prepare_listener(listener: &TcpListener, backlog: i32, unsent_most_bytes: i32) -> io::Result<TcpStream> {
     const TCP_NOTSENT_LOWAT: i32 = if IS_LINUX { 25 } else { 0x201 };
-    const INT_BYTES: i32 = size_of::<i32>() as i32;
     // SAFETY: the handle is open while `listener` is borrowed. The value is one `int`, and the length is its size.
     unsafe {
         listen(raw(listener), backlog);
         if cfg!(unix) {
-            setsockopt(raw(listener), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_most_bytes, INT_BYTES);
+            setsockopt(raw(listener), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_most_bytes, size_of::<i32>() as i32);
         }
     }
     Ok(TcpStream::from(OwnedHandle::from(listener.try_clone()?)))
@@ -121,7 +120,6 @@ pub struct Sockets {
 
 #[cfg(unix)]
 impl Sockets {
-    /// Reserves the descriptor.
     pub fn new() -> io::Result<Self> {
         let filler = std::fs::File::open("/dev/null")?;
         let ours = TcpStream::from(OwnedHandle::from(filler.try_clone()?));

@@ -17,11 +17,7 @@ pub struct Listening {
     pub warning: Option<String>,
 }
 
-/// Binds the listening sockets.
-///
-/// # Errors
-///
-/// The message names the address or port that cannot be used, and the option to change.
+/// Binds the listening sockets. The error names the address or port that cannot be used, and the option to change.
 pub fn bind(to: Bind, port: u16) -> Result<Listening, String> {
     let (sockets, bound) = match to {
         Bind::Localhost => localhost(port)?,
@@ -43,12 +39,10 @@ fn is_of_many(ip: IpAddr) -> bool {
     ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) || refused
 }
 
-/// The local address of a UDP socket that is connected to `ip`. Nothing is sent.
+/// The local address of a UDP socket that is connected to `ip`, at the discard port (RFC 863). Nothing is sent.
 fn connected(ip: IpAddr) -> io::Result<IpAddr> {
-    /// The port for discarding (RFC 863).
-    const DISCARD: u16 = 9;
     let socket = UdpSocket::bind(if ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
-    socket.connect((ip, DISCARD))?;
+    socket.connect((ip, 9))?;
     Ok(socket.local_addr()?.ip())
 }
 

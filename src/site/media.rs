@@ -28,11 +28,7 @@ pub struct Media {
 }
 
 impl Media {
-    /// Checks that the file at `path` can be served now.
-    ///
-    /// # Errors
-    ///
-    /// The message says why not, and how to name another file.
+    /// Checks that the file at `path` can be served now. The error says why not, and how to name another file.
     pub fn at(path: PathBuf) -> Result<Self, String> {
         let shown = last_part(path.to_string_lossy().into_owned());
         check(&path).map_err(|why| {
@@ -55,11 +51,8 @@ impl Media {
         self.path.metadata().map_or(0, |metadata| metadata.len())
     }
 
-    /// Opens the current version of the file. The validators are those of the bytes.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system, and `PermissionDenied` if there is no regular file at the path any more.
+    /// Opens the current version of the file. The validators are those of the bytes. The errors are those of the
+    /// system, and `PermissionDenied` if there is no regular file at the path any more.
     pub fn open(&self) -> io::Result<(File, Validators)> {
         let file = platform::open_media(&self.path)?;
         let metadata = file.metadata()?;
