@@ -6,6 +6,7 @@
 //! lock only while it copies one event, not while it sends it.
 
 use std::mem;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -58,11 +59,9 @@ struct State {
 /// A reader of the feed. Its first turn is the recorded past. Each of the others ends with a new sample.
 pub struct Reader<'a> {
     feed: &'a Feed,
-    /// The index of the next start or end to read, and the one at which the turn ends. Then the same of the samples.
-    next_change: u64,
-    end_change: u64,
-    next_sample: u64,
-    end_sample: u64,
+    /// The indices of the starts and ends that are still to be read in this turn. Then the same of the samples.
+    changes: Range<u64>,
+    samples: Range<u64>,
     /// The number of starts and ends that it has missed and not reported yet.
     missed: u64,
 }
@@ -109,14 +108,12 @@ impl Feed {
     pub fn reader(&self, since: Duration) -> Reader<'_> {
         let state = lock(&self.state);
         self.readers.fetch_add(1, Relaxed);
-        let (changes, samples) = (state.changes.kept(), state.samples.kept());
+        let samples = state.samples.kept();
         let is_before = |&index: &u64| state.samples.get(index).is_some_and(|(_, sample)| sample.at < since);
         Reader {
             feed: self,
-            next_change: changes.start,
-            end_change: changes.end,
-            next_sample: samples.clone().take_while(is_before).last().unwrap_or(samples.start),
-            end_sample: samples.end,
+            changes: state.changes.kept(),
+            samples: samples.clone().take_while(is_before).last().unwrap_or(samples.start)..samples.end,
             missed: 0,
         }
     }
@@ -128,39 +125,39 @@ impl Reader<'_> {
     pub fn next(&mut self) -> Option<Event> {
         let state = lock(&self.feed.state);
         self.skip_to(state.changes.kept().start);
-        self.next_sample = self.next_sample.max(state.samples.kept().start);
+        self.samples.start = self.samples.start.max(state.samples.kept().start);
         if self.missed > 0 {
             return Some(Event::Missed(mem::take(&mut self.missed)));
         }
-        let sample = state.samples.get(self.next_sample).filter(|_| self.next_sample < self.end_sample);
-        if self.next_change < sample.map_or(self.end_change, |&(changes, _)| changes) {
-            self.next_change += 1;
-            return state.changes.get(self.next_change - 1).copied();
+        let sample = state.samples.get(self.samples.start).filter(|_| !self.samples.is_empty());
+        if self.changes.start < sample.map_or(self.changes.end, |&(changes, _)| changes) {
+            self.changes.start += 1;
+            return state.changes.get(self.changes.start - 1).copied();
         }
         let &(_, sample) = sample?;
-        self.next_sample += 1;
+        self.samples.start += 1;
         Some(Event::Sampled(sample))
     }
 
     /// Misses the starts and ends before this index that have not been read.
     fn skip_to(&mut self, change: u64) {
-        self.missed += change.saturating_sub(self.next_change);
-        self.next_change = self.next_change.max(change);
+        self.missed += change.saturating_sub(self.changes.start);
+        self.changes.start = self.changes.start.max(change);
     }
 
     /// Waits for a new sample, and starts a turn that ends with the last one. Returns `false` if the feed is closed.
     pub fn wait_for_sample(&mut self) -> bool {
-        let must_wait = |state: &mut State| !state.is_closed && state.samples.kept().end == self.next_sample;
+        let must_wait = |state: &mut State| !state.is_closed && state.samples.kept().end == self.samples.start;
         let waited = self.feed.sampled.wait_while(lock(&self.feed.state), must_wait);
         let state = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
             return false;
         }
-        self.end_sample = state.samples.kept().end;
-        if let Some(&(changes, _)) = state.samples.get(self.end_sample - 1) {
-            self.end_change = changes;
+        self.samples.end = state.samples.kept().end;
+        if let Some(&(changes, _)) = state.samples.get(self.samples.end - 1) {
+            self.changes.end = changes;
         }
-        self.skip_to(self.end_change.saturating_sub(TURN_MOST_CHANGES));
+        self.skip_to(self.changes.end.saturating_sub(TURN_MOST_CHANGES));
         true
     }
 }

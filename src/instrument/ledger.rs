@@ -78,7 +78,7 @@ impl Ledger {
     }
 
     pub fn sample(&self) -> Sample {
-        self.sample_under(&mut lock(&STATE), self.resident())
+        self.sample_under(&mut lock(&STATE))
     }
 
     /// Starts the thread that adds samples to the feed, for later pages, too. It also notices the end of a run.
@@ -95,7 +95,7 @@ impl Ledger {
     /// Adds a sample to the feed, unless it is like the `last` one and no page waits for it.
     fn add_sample(&self, last: &mut Option<Sample>) {
         let mut state = lock(&STATE);
-        let now = self.sample_under(&mut state, self.resident());
+        let now = self.sample_under(&mut state);
         let activity = |s: &Sample| (s.in_flight, s.requests, s.sent_bytes, s.live, s.run.is_some());
         let is_busy = now.in_flight > 0 || now.run.is_some();
         let is_old = |last: &Sample| FEED.has_readers() && now.at - last.at >= IDLE_SAMPLE_INTERVAL;
@@ -109,16 +109,14 @@ impl Ledger {
 
     /// Ends the trace: tells of the run that goes on, if any, and then sums up all requests that have ended until now.
     pub fn close(&self) {
-        let resident = self.resident();
         let mut state = lock(&STATE);
-        let run = state.runs.update(&self.figures(resident)).or_else(|| state.runs.finish());
-        self.tell_run(run);
-        let sample = self.sample_under(&mut state, resident);
+        let sample = self.sample_under(&mut state);
+        self.tell_run(state.runs.finish());
         self.trace.tell(trace::Entry::Stopped(Sample { sent_bytes: state.ended_sent_bytes, ..sample }));
     }
 
-    fn sample_under(&self, state: &mut State, resident: ResidentSet) -> Sample {
-        let figures = self.figures(resident);
+    fn sample_under(&self, state: &mut State) -> Sample {
+        let figures = self.figures(self.resident());
         self.tell_run(state.runs.update(&figures));
         let (run, last_run) = (state.runs.current(), state.runs.last());
         Sample {
@@ -129,7 +127,7 @@ impl Ledger {
             live: heap::live_bytes(),
             live_peak: heap::peak_bytes(),
             largest_request_peak: state.largest_request_peak,
-            resident,
+            resident: figures.resident,
             allocations: heap::allocations(),
             file_bytes: run.or(last_run).map_or(self.file_bytes, |run| run.file_bytes),
             run,

@@ -32,8 +32,6 @@ pub struct Figures {
 pub struct Runs {
     current: Slot<Run>,
     last: Slot<Run>,
-    /// The number of runs that were started.
-    started: u64,
     /// The time of the last figures while content was being sent.
     idle_since: Duration,
     /// The bytes of content that had been sent, and the peak of the resident set, when the current run began.
@@ -50,7 +48,6 @@ impl Runs {
         Self {
             current: Slot::Empty,
             last: Slot::Empty,
-            started: 0,
             idle_since: Duration::ZERO,
             sent_bytes_before: 0,
             rss_peak_before: None,
@@ -81,12 +78,12 @@ impl Runs {
     pub fn begin(&mut self, at: Duration, heap_before: u64, file_bytes: u64, now: impl FnOnce() -> Figures) {
         if let Slot::Empty = self.current {
             let figures = now();
-            self.started += 1;
             self.sent_bytes_before = figures.sent_bytes;
             self.rss_peak_before = figures.resident.peak_bytes;
             self.request_peaks.clear();
             self.first_bytes_us.clear();
-            let (number, rss_peak) = (self.started, figures.resident.now_bytes);
+            let number = self.last().map_or(1, |last| last.number + 1);
+            let rss_peak = figures.resident.now_bytes;
             self.current = Slot::Filled(Run { number, began: at, heap_before, rss_peak, ..Run::default() });
         }
         if let Slot::Filled(run) = &mut self.current {
