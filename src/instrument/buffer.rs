@@ -65,13 +65,12 @@ pub fn allocate(bytes: u64, limit_bytes: Option<u64>) -> Result<Vec<u8>, NoMemor
     // One thread at a time: two could otherwise both take the last bytes. So bytes need not be counted before the
     // system has granted them. The lock is short, because the system gives pages only when they are written to.
     static TURN: Mutex<()> = Mutex::new(());
-    let turn = lock(&TURN);
+    let _turn = lock(&TURN);
     let is_above_limit = limit_bytes.is_some_and(|limit| heap::live_bytes().saturating_add(bytes) > limit);
     let no_memory = NoMemory { wanted_bytes: bytes, is_above_limit };
     let bytes = usize::try_from(bytes).ok().filter(|_| !is_above_limit).ok_or(no_memory)?;
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(bytes).map_err(|_| no_memory)?;
-    drop(turn);
     LIVE_BYTES.fetch_add(buffer.capacity(), Relaxed);
     Ok(buffer)
 }

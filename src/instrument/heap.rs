@@ -28,23 +28,13 @@ static SPAN_PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// stats_alloc counts an allocation before the system grants it, so refused ones are subtracted.
 static REFUSED_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
+// They have no `Drop` and constant initial values, so an allocator may use them, even while the thread exits.
 thread_local! {
-    /// Has no `Drop` and a constant initial value, so an allocator may use it, even while the thread exits.
-    static THREAD: ThreadCells = const {
-        ThreadCells {
-            live_bytes: Cell::new(0),
-            used: Cell::new(ThreadUse { peak_bytes: 0, allocations: 0, allocated_bytes: 0 }),
-            lending: Cell::new((0, ptr::null_mut())),
-        }
-    };
-}
-
-struct ThreadCells {
     /// What the thread has allocated, less what it has freed. Signed: it may free what another thread allocated.
-    live_bytes: Cell<isize>,
-    used: Cell<ThreadUse>,
+    static THREAD_LIVE_BYTES: Cell<isize> = const { Cell::new(0) };
+    static USED: Cell<ThreadUse> = const { Cell::new(ThreadUse { peak_bytes: 0, allocations: 0, allocated_bytes: 0 }) };
     /// The block for the next zeroed allocation of this size ([`with_lent`]), or null. The size is 0 while it is lent.
-    lending: Cell<(usize, *mut u8)>,
+    static LENDING: Cell<(usize, *mut u8)> = const { Cell::new((0, ptr::null_mut())) };
 }
 
 /// What one thread has done with the heap since it began to measure, or else since it started.
@@ -61,15 +51,13 @@ pub struct ThreadUse {
 impl ThreadUse {
     /// Begins to measure the calling thread. This ends an earlier measurement.
     pub fn begin() {
-        THREAD.with(|cells| {
-            cells.live_bytes.set(0);
-            cells.used.set(Self::default());
-        });
+        THREAD_LIVE_BYTES.set(0);
+        USED.set(Self::default());
     }
 
     /// What the calling thread has done.
     pub fn so_far() -> Self {
-        THREAD.with(|cells| cells.used.get())
+        USED.get()
     }
 }
 
@@ -116,7 +104,7 @@ pub fn with_lent<T>(block: &Mapping, bytes: usize, act: impl FnOnce() -> T) -> T
     struct Lending;
     impl Drop for Lending {
         fn drop(&mut self) {
-            let (lendable_bytes, block) = THREAD.with(|cells| cells.lending.replace((0, ptr::null_mut())));
+            let (lendable_bytes, block) = LENDING.replace((0, ptr::null_mut()));
             if lendable_bytes == 0 && !block.is_null() {
                 // The block is to be unmapped now, and only on this thread would it be known as lent.
                 std::process::abort();
@@ -126,7 +114,7 @@ pub fn with_lent<T>(block: &Mapping, bytes: usize, act: impl FnOnce() -> T) -> T
     assert!(bytes <= block.bytes());
     let _lending = Lending;
     if bytes > 0 {
-        THREAD.with(|cells| cells.lending.set((bytes, block.start().as_ptr())));
+        LENDING.set((bytes, block.start().as_ptr()));
     }
     act()
 }
@@ -149,36 +137,35 @@ impl CountingAllocator {
                 peak.fetch_max(now, SeqCst);
             }
         }
-        let _ = THREAD.try_with(|cells| {
-            let live_bytes = cells.live_bytes.get().wrapping_add_unsigned(bytes);
-            cells.live_bytes.set(live_bytes);
-            let used = cells.used.get();
-            cells.used.set(ThreadUse {
-                peak_bytes: used.peak_bytes.max(live_bytes.max(0) as u64),
-                allocations: used.allocations + 1,
-                allocated_bytes: used.allocated_bytes + bytes as u64,
-            });
+        let _ = THREAD_LIVE_BYTES.try_with(|live_bytes| {
+            live_bytes.set(live_bytes.get().wrapping_add_unsigned(bytes));
+            USED.try_with(|used| {
+                let before = used.get();
+                used.set(ThreadUse {
+                    peak_bytes: before.peak_bytes.max(live_bytes.get().max(0) as u64),
+                    allocations: before.allocations + 1,
+                    allocated_bytes: before.allocated_bytes + bytes as u64,
+                });
+            })
         });
         pointer
     }
 
     /// The block that was set aside for an allocation of this layout, if there is one.
     fn lend(layout: Layout) -> Option<*mut u8> {
-        let (bytes, block) = THREAD.try_with(|cells| cells.lending.get()).ok()?;
+        let (bytes, block) = LENDING.try_with(Cell::get).ok()?;
         let is_for_it = bytes > 0 && bytes == layout.size() && layout.align() == 1;
-        is_for_it.then(|| THREAD.with(|cells| cells.lending.set((0, block))))?;
+        is_for_it.then(|| LENDING.set((0, block)))?;
         Some(block)
     }
 
     fn is_lent(pointer: *mut u8) -> bool {
-        THREAD.try_with(|cells| cells.lending.get().1 == pointer).unwrap_or(false)
+        LENDING.try_with(|lending| lending.get().1 == pointer).unwrap_or(false)
     }
 
     fn freed(bytes: usize) {
         LIVE_BYTES.fetch_sub(bytes, Relaxed);
-        let _ = THREAD.try_with(|cells| {
-            cells.live_bytes.update(|live_bytes| live_bytes.wrapping_sub_unsigned(bytes));
-        });
+        let _ = THREAD_LIVE_BYTES.try_with(|cell| cell.update(|live_bytes| live_bytes.wrapping_sub_unsigned(bytes)));
     }
 }
 
@@ -204,7 +191,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
     // before this one is subtracted. The peak would then be too high.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if Self::is_lent(pointer) {
-            return THREAD.with(|cells| cells.lending.set((0, ptr::null_mut())));
+            return LENDING.set((0, ptr::null_mut()));
         }
         Self::freed(layout.size());
         // SAFETY: as in `alloc`.
