@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use crate::http::range::ByteRange;
-use crate::instrument::record::{Record, Run, Sample};
+use crate::instrument::record::{Record, Run};
 
 use super::queue::{Entry, LOST};
 
@@ -56,7 +56,14 @@ pub fn write(f: &mut fmt::Formatter<'_>, entry: &Entry, mode: &'static str) -> f
         }
         Entry::Warning(message) => event("warning", fields! { message: json_string(message.as_str()) }).fmt(f),
         Entry::Error(message) => event("error", fields! { message: json_string(message.as_str()) }).fmt(f),
-        Entry::Stopped(end) => stopped(end, mode).fmt(f),
+        Entry::Stopped(end) => {
+            let fields = fields! {
+                mode: json_string(mode), requests: end.requests, sent_bytes: end.sent_bytes,
+                uptime_us: end.at.as_micros(), live: end.live, live_peak: end.live_peak,
+                largest_request_peak: end.largest_request_peak, rss_peak: or_null(end.resident.peak_bytes),
+            };
+            event("stopped", fields).fmt(f)
+        }
     }
 }
 
@@ -100,15 +107,6 @@ pub fn run_fields(r: &Run, mode: &'static str) -> impl Display {
             None => write!(f, ",{}", fields! { held_min: or_null(held_min), held_max: or_null(held_max) }),
         }
     })
-}
-
-fn stopped(end: &Sample, mode: &'static str) -> impl Display {
-    let fields = fields! {
-        mode: json_string(mode), requests: end.requests, sent_bytes: end.sent_bytes,
-        uptime_us: end.at.as_micros(), live: end.live, live_peak: end.live_peak,
-        largest_request_peak: end.largest_request_peak, rss_peak: or_null(end.resident.peak_bytes),
-    };
-    event("stopped", fields)
 }
 
 fn micros(time: Option<Duration>) -> impl Display {

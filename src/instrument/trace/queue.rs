@@ -119,8 +119,7 @@ pub fn put(entry: Entry) {
     }
 }
 
-/// The thread that writes. Dropping this waits until everything is written, but for at most a second. So the program
-/// ends even if nobody reads stderr. A panic of `main` also drops it.
+/// The thread that writes. Dropping this waits as [`Writer::wait_until_written`] does. A panic of `main` also drops it.
 pub struct Writer(());
 
 impl Writer {
@@ -132,7 +131,7 @@ impl Writer {
         thread::Builder::new().name("trace".to_owned()).spawn(move || run(&trace)).map(|_| Self(()))
     }
 
-    /// Waits until everything is written, but for at most a second.
+    /// Waits until everything is written, but for at most a second. So the program ends even if nobody reads stderr.
     pub fn wait_until_written(&self) {
         let _ = CHANGED.wait_timeout_while(lock(&STATE), WRITE_TIMEOUT, |state| !state.is_written);
     }
