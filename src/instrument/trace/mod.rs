@@ -18,8 +18,7 @@ use crate::platform::{self, RESIDENT_SET_MEANING};
 use queue::Message;
 
 pub use lines::escaped;
-pub(crate) use objects::fields;
-pub use objects::{event, json_record, json_string, or_null, run_fields, write_fields};
+pub(crate) use objects::{event, fields, json_record, json_string, or_null, run_fields, write_fields};
 pub use queue::{Entry, LINE_BYTES, Writer};
 
 /// The format of the trace. The documentation of the variants is also the text of `--help`.
