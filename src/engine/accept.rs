@@ -34,8 +34,8 @@ pub struct Acceptor {
     listener: Option<TcpListener>,
     bound: SocketAddr,
     current: Arc<Front>,
-    /// Those whose accept loop has ended, with the start of the walk that found it.
-    old: Vec<(Arc<Front>, Instant)>,
+    /// Those whose accept loop has ended, with the start of a later walk, which has seen all their connections.
+    old: Vec<(Arc<Front>, Option<Instant>)>,
     next_restart: Instant,
     /// In this walk: the descriptors of the listening socket.
     pub descriptors: usize,
@@ -68,8 +68,8 @@ impl Acceptor {
         self.descriptors < 2
     }
 
-    /// Builds another `Server` if the walk that began at `start` has found that the accept loop has ended.
-    pub fn ensure_accepting(&mut self, start: Instant, shared: &Arc<Shared>) {
+    /// Builds another `Server` if the accept loop has ended.
+    pub fn ensure_accepting(&mut self, shared: &Arc<Shared>) {
         let now = Instant::now();
         let is_due = self.has_ended() && now >= self.next_restart;
         let Some(listener) = self.listener.as_ref().filter(|_| is_due) else { return };
@@ -77,21 +77,24 @@ impl Acceptor {
         if listener.set_nonblocking(false).is_ok()
             && let Ok(next) = Front::start(listener, self.current.generation + 1, shared)
         {
-            self.old.push((mem::replace(&mut self.current, next), start));
+            self.old.push((mem::replace(&mut self.current, next), None));
         }
     }
 
     /// Weakness 10: the queue of tiny_http keeps the capacity that a flood of requests has given it. Makes the accept
     /// loop end when nobody waits to be accepted, so that another `Server` takes over. Returns how many nudges this needs.
     /// On other systems than Linux, this does nothing: what they accept would not block either.
-    pub fn renew(&self, is_flood: bool) -> usize {
-        let can_end = IS_LINUX && self.old.len() < if is_flood { OLD_MOST } else { 1 };
+    pub fn renew(&self) -> usize {
+        let can_end = IS_LINUX && self.old.len() < OLD_MOST;
         usize::from(can_end && self.listener.as_ref().is_some_and(|listener| listener.set_nonblocking(true).is_ok()))
     }
 
-    /// Drops the old `Server`s whose connections have all ended.
-    pub fn retire(&mut self, all: &Connections) {
-        self.old.retain(|(front, last)| all.lock().has_of(front.generation, *last) || !front.release());
+    /// Drops the old `Server`s whose connections have all ended. Returns whether there were any.
+    pub fn retire(&mut self, start: Instant, all: &Connections) -> bool {
+        let before = self.old.len();
+        let is_used = |generation, last: &mut Option<_>| all.lock().has_of(generation, *last.get_or_insert(start));
+        self.old.retain_mut(|(front, last)| is_used(front.generation, last) || !front.release());
+        self.old.len() < before
     }
 
     /// Closes the listening socket, and drops all `Server`s.

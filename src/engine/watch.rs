@@ -66,8 +66,9 @@ pub struct Engine {
     /// The number of allocations when the last walk began.
     allocations: u64,
     open_descriptors: u64,
-    /// Since when tiny_http's queue is large and empty.
+    /// Since when tiny_http's queue is large and empty. Then what it keeps, until its `Server`'s connections have ended.
     large_since: Instant,
+    kept_bytes: u64,
     /// The least number of sockets since `judged` that the client has ended and tiny_http has not closed.
     ended_least: usize,
     judged: Instant,
@@ -104,6 +105,7 @@ impl Engine {
             allocations: 0,
             open_descriptors: 0,
             large_since: now,
+            kept_bytes: 0,
             ended_least: 0,
             judged: now,
             lost: 0,
@@ -186,7 +188,9 @@ impl Engine {
         drop(wanted);
         self.walk.are_descriptors_short = self.open_descriptors + SPARE_DESCRIPTORS > platform::descriptor_limit();
         connections.lock().forget_ended(start, &ended);
-        self.judge_ended(ended.len());
+        if self.walk.is_caught_up {
+            self.judge_ended(ended.len());
+        }
         self.keep_accepting(ended.len());
         self.walk.is_urgent |= self.walk.needs_ping;
         self.walked = Instant::now();
@@ -196,7 +200,7 @@ impl Engine {
     fn held_bytes(&self) -> u64 {
         let table = self.shared.connections.lock();
         let known_bytes = table.waiting_bytes() as u64 + CONNECTION_BYTES * table.by_peer.len() as u64;
-        heap::live_bytes().saturating_sub(known_bytes + buffer::live_bytes())
+        heap::live_bytes().saturating_sub(known_bytes + buffer::live_bytes() + self.kept_bytes)
     }
 
     /// `ended` sockets have no client any more. Requests of them may wait in tiny_http's queues, so a ping must show that
@@ -216,29 +220,28 @@ impl Engine {
         if !is_large || !self.walk.is_caught_up || self.walk.needs_ping {
             self.large_since = self.walk.start;
         }
-        let must_renew = is_flood || self.walk.start > self.large_since + LARGE_FOR;
-        if must_renew {
+        let is_due = self.walk.start > self.large_since + LARGE_FOR;
+        let can_renew = platform::IS_LINUX && self.fronts().count() == self.acceptors.len();
+        let must_renew = is_flood || is_due && can_renew;
+        if is_due {
             self.large_since = self.walk.start;
+            self.kept_bytes += if must_renew { 0 } else { self.walk.held_bytes };
         }
         for one in &mut self.acceptors {
-            let renewing = if must_renew { one.renew(is_flood) } else { 0 };
+            if all_are_lost && self.walk.is_caught_up && one.retire(self.walk.start, connections) {
+                self.kept_bytes = 0;
+            }
+            let renewing = if must_renew { one.renew() } else { 0 };
             // Until the queue is emptied, those who connect wait in the kernel's backlog.
             if !(one.has_ended() && self.walk.is_behind(FLOOD_BYTES)) {
                 one.nudge(ended + renewing, connections);
-                one.ensure_accepting(self.walk.start, &self.shared);
-            }
-            if all_are_lost && self.walk.is_caught_up {
-                one.retire(connections);
+                one.ensure_accepting(&self.shared);
             }
         }
     }
 
-    /// Finds threads that are lost, and reports them when there are `lost_many`.
+    /// Finds threads that are lost, and reports them when there are `lost_many`. No request waits in tiny_http's queues.
     fn judge_ended(&mut self, ended: usize) {
-        // Those whose requests wait in tiny_http's queues are not lost.
-        if !self.walk.is_caught_up {
-            return;
-        }
         self.ended_least = self.ended_least.min(ended);
         if self.walk.start < self.judged + LOST_AFTER {
             return;
