@@ -13,7 +13,7 @@ pub struct Walk {
     pub are_descriptors_short: bool,
     /// What tiny_http takes of the heap.
     pub held_bytes: u64,
-    /// Whether all requests have been taken that waited in tiny_http's queues after the last walk with `needs_ping`.
+    /// Whether all requests have been taken that waited in tiny_http's queues at the last ping.
     pub is_caught_up: bool,
     /// Whether a connection is to be shut down, unless a request of it waits in a queue of tiny_http.
     pub needs_ping: bool,
