@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 
 from program import Running
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.support.wait import WebDriverWait
 from selenium.webdriver.webkitgtk.service import Service as WebKitGTKService
-from waiting import PATIENCE_SECONDS
+from waiting import PATIENCE_SECONDS, POLL_SECONDS
 
 # Where elements of a role are looked for; the driver then tells their role and name.
 CANDIDATES = {
@@ -42,9 +42,14 @@ class Browser:
         """The result of a JavaScript function; it may be a promise."""
         return self.driver.execute_script(f"return ({function})(...arguments)", *arguments)
 
+    def matching(self, selector):
+        """The elements that match it. WebKit's driver fails if one of them leaves the page while it lists them; it is
+        then asked again."""
+        wait = WebDriverWait(self.driver, PATIENCE_SECONDS, POLL_SECONDS, [StaleElementReferenceException])
+        return wait.until(lambda driver: [driver.find_elements("css selector", selector)])[0]
+
     def locate(self, role, name):
-        candidates = self.driver.find_elements("css selector", CANDIDATES[role])
-        return [element for element in candidates if self._is(element, role, name)]
+        return [element for element in self.matching(CANDIDATES[role]) if self._is(element, role, name)]
 
     def _is(self, element, role, name):
         with suppress(WebDriverException):  # It has left the page.
@@ -59,7 +64,7 @@ class Browser:
     def read(self, place):
         """What a user reads in an element, given by role and name or by a CSS selector; nothing if there is none."""
         is_named = isinstance(place, tuple)
-        for element in self.locate(*place) if is_named else self.driver.find_elements("css selector", place):
+        for element in self.locate(*place) if is_named else self.matching(place):
             with suppress(WebDriverException):  # It has left the page.
                 return element.get_property("innerText")
         return ""
