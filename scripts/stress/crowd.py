@@ -117,19 +117,18 @@ def load_script(row):
     row.show(ran.stdout.partition("\n")[0])
 
 
-def cpu_of_next(row, seconds):
-    """The CPU that the server takes in the next seconds, in %."""
+def cpu_of_next(row, seconds, percent, what):
+    """The CPU that the server takes in the next seconds."""
     before_seconds = row.server.cpu_seconds()
     time.sleep(seconds)
-    return 100 * (row.server.cpu_seconds() - before_seconds) / seconds
+    row.at_most(100 * (row.server.cpu_seconds() - before_seconds) / seconds, percent, "%", f"CPU {what}")
 
 
 def cpu_of_held(row, count, sent, percent):
     """Connections that are held, all their bytes sent."""
     with held(row, count, sent):
-        # While they connect, it takes more.
-        time.sleep(full(5, 1))
-        row.at_most(cpu_of_next(row, full(5, 1)), percent, "%", f"CPU for {count} of them, the bystander's included:")
+        time.sleep(1)
+        cpu_of_next(row, full(5, 1), percent, f"for {count} of them, the bystander's included:")
 
 
 def cpu_of_leavers(row, count, sent, stay_asks, most_ms, idle=0):
@@ -146,12 +145,11 @@ def cpu_of_leavers(row, count, sent, stay_asks, most_ms, idle=0):
     row.at_most(used_ms / count, most_ms, "ms", "CPU for each, the bystander's included:")
 
 
-def cpu_of_after(row, count, seconds):
+def cpu_of_after(row, count, percent, seconds):
     """So many clients are answered, all there at the same time. When they have left, nothing of them is."""
-    before = cpu_of_next(row, seconds)
     with held(row, count, request("0-0")) as clients:
         right = sum(read_answer(client)[0] == 206 for client in clients)
     row.demand(right == count, f"only {right} of {count} were answered")
     # Threads that have nothing to do end within five seconds.
     time.sleep(full(6, 0.5))
-    row.at_most(cpu_of_next(row, seconds), 1.5 * before, "%", f"CPU after {count} clients ({before:.3g} % before):")
+    cpu_of_next(row, seconds, percent, f"after {count} clients")
